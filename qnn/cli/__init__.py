@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""The command line: a thin layer over the stages. Exit codes: 0 done, 1 a check failed, 2 bad input or usage."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from qnn.errors import QnnError
+
+app = typer.Typer(
+    name="qnn",
+    help="Train a small network, compile it to integer-only C, prove that the chip computes what the PC computes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMMANDS: tuple[tuple[str, object], ...] = ()
+
+
+def main() -> None:
+    """Run the command line; turns every expected failure into one line on stderr and an exit code."""
+    try:
+        app()
+    except QnnError as error:
+        _fail(str(error), 2)
+    except MemoryError:
+        _fail("memory: there is not enough of it; use fewer samples or a smaller network", 2)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
+
+
+def _fail(text: str, code: int) -> None:
+    Console(stderr=True, highlight=False).print(Text(f"qnn: {text}"), soft_wrap=True)
+    sys.exit(code)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""The .qnn container: a stored (uncompressed) zip of model.json and .npy arrays, versioned, no pickle.
+
+The same content always gives the same bytes: fixed order, fixed dates, no compression library involved.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qnn.errors import QnnError
+from qnn.files import GIBIBYTE, read_bounded
+
+FORMAT = "qnn"
+VERSION = 1
+DOCUMENT = "model.json"
+MAX_DOCUMENT_BYTES = 16 << 20
+MAX_ENTRIES = 4096
+ALLOWED_DTYPES = ("|u1", "|i1", "<i2", "<u2", "<i4", "<i8", "<f4", "<f8")
+
+
+@dataclass(frozen=True)
+class Container:
+    """What a .qnn file holds: its `kind` ("float" or "integer"), a JSON document and named arrays."""
+
+    kind: str
+    document: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+
+
+def pack(container: Container) -> bytes:
+    """The bytes of a .qnn file; equal containers give equal bytes."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        document = {"format": FORMAT, "version": VERSION, "kind": container.kind, **container.document}
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+        archive.writestr(_entry(DOCUMENT), text.encode())
+        for name, array in container.arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+            archive.writestr(_entry(f"{name}.npy"), buffer.getvalue())
+    return stream.getvalue()
+
+
+def unpack(data: bytes, path: Path) -> Container:
+    """The container in `data`; `path` names it in errors. Raises QnnError if anything is off."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            if len(entries) > MAX_ENTRIES or any(e.compress_type != zipfile.ZIP_STORED for e in entries):
+                raise QnnError(path, "is not a .qnn file (too many or compressed entries)", "make it with qnn")
+            document = _document(archive, path)
+            arrays = {e.filename[:-4]: _array(archive, e.filename, path) for e in entries if e.filename != DOCUMENT}
+    except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+        raise QnnError(path, f"is not a .qnn file or is damaged ({error})", "make it with qnn train or compile") from None
+    return Container(document["kind"], document, arrays)
+
+
+def read(path: Path) -> Container:
+    """The container in the file at `path` (bounded to 1 GiB). Raises QnnError as `unpack` does."""
+    return unpack(read_bounded(path, GIBIBYTE), path)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    info.create_system = 3
+    info.external_attr = 0o644 << 16
+    return info
+
+
+def _document(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
+    if archive.getinfo(DOCUMENT).file_size > MAX_DOCUMENT_BYTES:
+        raise QnnError(path, "has an oversized description", "make it with qnn")
+    try:
+        document = json.loads(archive.read(DOCUMENT))
+    except RecursionError:
+        raise QnnError(path, "has a description nested too deeply", "make it with qnn") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise QnnError(path, "is not a .qnn file", "make it with qnn train or compile")
+    version = document.get("version")
+    if version != VERSION:
+        raise QnnError(path, f"has format version {version!r}; this qnn reads version {VERSION}", "update qnn")
+    if document.get("kind") not in ("float", "integer"):
+        raise QnnError(path, f"is of unknown kind {document.get('kind')!r}", "update qnn")
+    return document
+
+
+def _array(archive: zipfile.ZipFile, filename: str, path: Path) -> np.ndarray:
+    if not filename.endswith(".npy"):
+        raise QnnError(path, f"has an unexpected entry {filename!r}", "make it with qnn")
+    array = np.lib.format.read_array(io.BytesIO(archive.read(filename)), allow_pickle=False)
+    if array.dtype.str not in ALLOWED_DTYPES:
+        raise QnnError(path, f"array {filename!r} has type {array.dtype}", "make it with qnn")
+    array.setflags(write=False)
+    return array
