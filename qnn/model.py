@@ -7,45 +7,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qnn.data.dataset import Feature
 from qnn.layers.layer import Layer
+from qnn.schema import DataRecord, Schema
 
 INPUT = "input"
+MAX_STORED_SAMPLES = 512
 
 
 @dataclass(frozen=True, eq=False)
-class InputSpec:
-    """How raw integers become the network's input: real = (raw - offset) * scale.
+class Normalization:
+    """How raw integers become the network's floats and its floats become targets.
 
-    shape: one sample, (F,) or (H, W, C); dtype: "uint8" or "int32", the raw type.
-    offset, scale: float64 arrays of shape (F,) per feature, or () for one of each (pixels: 0 and 1/255).
-    low, high: int64 arrays of the same shape as offset: the documented raw range; raw values saturate there.
-    features: names and decimal units of a flat sample's elements; empty for images.
+    input: real = (raw - offset) * scale; offset, scale are float64 (F,) per feature, or () for one of each
+    (pixels: 0 and 1/255). low, high: int64, the same shape: raw values saturate there.
+    targets (regression): value = real * target_scale + target_offset, float64 (T,); classification: empty.
     """
 
-    shape: tuple[int, ...]
-    dtype: str
     offset: np.ndarray
     scale: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    features: tuple[Feature, ...]
-
-
-@dataclass(frozen=True)
-class OutputSpec:
-    """What the last node's values mean.
-
-    task: "classification" (logits of `classes`; one logit if there are two classes and one output)
-    or "regression" (value = real * target_scale + target_offset, one per target).
-    """
-
-    task: str
-    classes: tuple[str, ...]
-    targets: tuple[str, ...]
-    target_decimals: tuple[int, ...]
-    target_offset: tuple[float, ...]
-    target_scale: tuple[float, ...]
+    target_offset: np.ndarray
+    target_scale: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,27 +42,17 @@ class Node:
 
 
 @dataclass(frozen=True, eq=False)
-class DataRecord:
-    """Which data a model was trained on (Dataset.sha256) and how that was split, to find the same rows again."""
-
-    source: str
-    sha256: str
-    seed: int
-    validation_fraction: float
-    test_fraction: float
-
-
-@dataclass(frozen=True, eq=False)
 class Model:
     """A float network: nodes in execution order, the last one gives the output.
 
-    samples: up to 512 raw training samples (N, *shape), kept for calibration.
-    net: the NET text it was made from.
+    Classification: the output is logits, one per class, or a single logit where there are two classes
+    (class 1 if it is positive). Regression: one normalized value per target.
+    net: the NET text it was made from. samples: up to MAX_STORED_SAMPLES raw training samples (N, *shape).
     """
 
     net: str
-    input: InputSpec
-    output: OutputSpec
+    schema: Schema
+    record: DataRecord
+    normalization: Normalization
     nodes: tuple[Node, ...]
     samples: np.ndarray
-    data: DataRecord

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""What a sample is and where samples came from: known to data, float models and integer graphs alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TASKS = ("classification", "regression")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One element of a flat sample: its name and its decimal unit (a raw integer r means r * 10**-decimals)."""
+
+    name: str
+    decimals: int = 0
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What goes into a network and what comes out.
+
+    shape: one sample's shape, (F,) or (H, W, C).
+    dtype: the raw integers' type, "uint8" (pixels, bytes) or "int32" (readings in units of 10**-decimals).
+    features: one per element of a flat sample; empty for images.
+    task: "classification" or "regression".
+    classes: class names, in the order of the class indices (classification, else empty).
+    targets: target names (regression, else empty).
+    target_decimals: of each target, the decimals its values have in the data.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    features: tuple[Feature, ...]
+    task: str
+    classes: tuple[str, ...]
+    targets: tuple[str, ...]
+    target_decimals: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """Which data a model was trained on (Dataset.sha256) and how it was split, to find the same rows again."""
+
+    source: str
+    sha256: str
+    seed: int
+    validation_fraction: float
+    test_fraction: float
