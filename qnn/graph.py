@@ -58,3 +58,16 @@ class Graph:
     def type_of(self, name: str) -> TensorType:
         """The type of the tensor called `name` (INPUT or a node)."""
         return self.input if name == INPUT else self.node(name).type
+
+    def types_of(self, node: Node) -> tuple[TensorType, ...]:
+        """The types of a node's inputs."""
+        return tuple(self.type_of(name) for name in node.inputs)
+
+    def __str__(self) -> str:
+        """Stable text: one line per tensor."""
+        lines = [f"graph {self.name}: {INPUT} {self.input}"]
+        for node in self.nodes:
+            bound = node.op.accumulator_bound(self.types_of(node))
+            proof = f" accumulator {bound[0]}..{bound[1]}" if bound else ""
+            lines.append(f"  {node.name} = {node.op.kind}({', '.join(node.inputs)}) -> {node.type}{proof}")
+        return "\n".join([*lines, f"  return {self.output}"])

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: 0BSD */
+/* argmax: the class of the largest output, the lowest index among equals (SPEC 5.4). */
+#ifndef QNN_ARGMAX_H
+#define QNN_ARGMAX_H
+
+#include "qnn_base.h"
+
+typedef struct {
+    int32_t elements;
+    int32_t zero_point;
+} qnn_argmax_t;
+
+QNN_KERNEL int qnn_argmax_i16(const qnn_argmax_t *p, const int16_t *x)
+{
+    int32_t i, best = 0;
+    if (p->elements == 1) {
+        return x[0] > p->zero_point;
+    }
+    for (i = 1; i < p->elements; i++) {
+        if (x[i] > x[best]) {
+            best = i;
+        }
+    }
+    return (int)best;
+}
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: 0BSD */
+/* What every kernel needs: inlining, unaligned access, the arithmetic shift (SPEC 1). */
+#ifndef QNN_BASE_H
+#define QNN_BASE_H
+
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define QNN_INLINE static inline __attribute__((always_inline, unused))
+#define QNN_KERNEL static inline __attribute__((unused))
+#else
+#define QNN_INLINE static inline
+#define QNN_KERNEL static inline
+#endif
+
+/* >> of a negative number must round down, as every compiler for two's complement machines does. */
+typedef char qnn_arithmetic_shift_required[((-3) >> 1) == -2 ? 1 : -1];
+
+/* The caller's arrays may have any alignment: they are read and written byte by byte. */
+QNN_INLINE int32_t qnn_load_i32(const int32_t *from)
+{
+    const unsigned char *source = (const unsigned char *)from;
+    int32_t value;
+    unsigned char *bytes = (unsigned char *)&value;
+    bytes[0] = source[0];
+    bytes[1] = source[1];
+    bytes[2] = source[2];
+    bytes[3] = source[3];
+    return value;
+}
+
+QNN_INLINE void qnn_store_i32(int32_t *to, int32_t value)
+{
+    const unsigned char *bytes = (const unsigned char *)&value;
+    unsigned char *target = (unsigned char *)to;
+    target[0] = bytes[0];
+    target[1] = bytes[1];
+    target[2] = bytes[2];
+    target[3] = bytes[3];
+}
+
+QNN_INLINE void qnn_store_16(void *to, uint16_t value)
+{
+    const unsigned char *bytes = (const unsigned char *)&value;
+    unsigned char *target = (unsigned char *)to;
+    target[0] = bytes[0];
+    target[1] = bytes[1];
+}
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: 0BSD */
+/* dense: a matrix of int8 weights times uint8 activations, one requantization per output (SPEC 5.2). */
+#ifndef QNN_DENSE_H
+#define QNN_DENSE_H
+
+#include "qnn_requantize.h"
+
+/* weights: blocks of four outputs, input by input (w[block][input][4]); the outputs left over follow row by row. */
+typedef struct {
+    int32_t inputs;
+    int32_t outputs;
+    const int8_t *weights;
+    const int32_t *bias;
+    qnn_requantize_t requantize;
+} qnn_dense_t;
+
+/* Sums in locals, so that they stay in registers. Precondition: every partial sum fits int32, proven by the
+   compiler from the weights (SPEC 4.1). */
+QNN_INLINE const int8_t *qnn_dense_block(int32_t acc[4], int32_t inputs, const uint8_t *x, const int8_t *w)
+{
+    int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
+    const uint8_t *end = x + (inputs & ~3);
+    for (; x != end; x += 4, w += 16) {
+        int32_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+        a0 += x0 * w[0] + x1 * w[4] + x2 * w[8] + x3 * w[12];
+        a1 += x0 * w[1] + x1 * w[5] + x2 * w[9] + x3 * w[13];
+        a2 += x0 * w[2] + x1 * w[6] + x2 * w[10] + x3 * w[14];
+        a3 += x0 * w[3] + x1 * w[7] + x2 * w[11] + x3 * w[15];
+    }
+    for (end = x + (inputs & 3); x != end; x++, w += 4) {
+        a0 += (int32_t)*x * w[0];
+        a1 += (int32_t)*x * w[1];
+        a2 += (int32_t)*x * w[2];
+        a3 += (int32_t)*x * w[3];
+    }
+    acc[0] = a0;
+    acc[1] = a1;
+    acc[2] = a2;
+    acc[3] = a3;
+    return w;
+}
+
+QNN_INLINE const int8_t *qnn_dense_row(int32_t *acc, int32_t inputs, const uint8_t *x, const int8_t *w)
+{
+    const uint8_t *end = x + inputs;
+    int32_t sum = *acc;
+    for (; x != end; x++, w++) {
+        sum += (int32_t)*x * *w;
+    }
+    *acc = sum;
+    return w;
+}
+
+/* The next one or four accumulators from output o on; returns how many. */
+QNN_INLINE int32_t qnn_dense_next(const qnn_dense_t *p, int32_t o, const uint8_t *x, const int8_t **w, int32_t acc[4])
+{
+    acc[0] = p->bias[o];
+    if (o >= (p->outputs & ~3)) {
+        *w = qnn_dense_row(acc, p->inputs, x, *w);
+        return 1;
+    }
+    acc[1] = p->bias[o + 1];
+    acc[2] = p->bias[o + 2];
+    acc[3] = p->bias[o + 3];
+    *w = qnn_dense_block(acc, p->inputs, x, *w);
+    return 4;
+}
+
+QNN_KERNEL void qnn_dense_u8_u8(const qnn_dense_t *p, const uint8_t *x, uint8_t *y)
+{
+    const int8_t *w = p->weights;
+    int32_t o = 0;
+    while (o < p->outputs) {
+        int32_t acc[4], i, count = qnn_dense_next(p, o, x, &w, acc);
+        for (i = 0; i < count; i++, o++) {
+            y[o] = (uint8_t)qnn_requantize(&p->requantize, o, acc[i]);
+        }
+    }
+}
+
+QNN_KERNEL void qnn_dense_u8_i16(const qnn_dense_t *p, const uint8_t *x, int16_t *y)
+{
+    const int8_t *w = p->weights;
+    int32_t o = 0;
+    while (o < p->outputs) {
+        int32_t acc[4], i, count = qnn_dense_next(p, o, x, &w, acc);
+        for (i = 0; i < count; i++, o++) {
+            qnn_store_16(y + o, (uint16_t)qnn_requantize(&p->requantize, o, acc[i]));
+        }
+    }
+}
+
+/* Accumulators that may leave int32: 64 bits, rows in order, then a proven shift with rounding back to int32. */
+typedef struct {
+    int32_t inputs;
+    int32_t outputs;
+    const int8_t *weights; /* w[output][input] */
+    const int64_t *bias;
+    int32_t rounding_shift; /* 1..31 */
+    qnn_requantize_t requantize;
+} qnn_dense_wide_t;
+
+/* Shifts by words, since a 64-bit shift by a variable would call the compiler's library. */
+QNN_INLINE int32_t qnn_dense_narrow(int64_t acc, int32_t shift)
+{
+    uint64_t rounded = (uint64_t)acc + ((uint32_t)1 << (shift - 1));
+    uint32_t high_word = (uint32_t)(rounded >> 32), low_word = (uint32_t)rounded;
+    return (int32_t)((high_word << (32 - shift)) | (low_word >> shift));
+}
+
+QNN_INLINE int32_t qnn_dense_wide_output(const qnn_dense_wide_t *p, int32_t o, const uint8_t *x)
+{
+    const int8_t *w = p->weights + (uint32_t)o * (uint32_t)p->inputs;
+    int64_t acc = p->bias[o];
+    int32_t i;
+    for (i = 0; i < p->inputs; i++) {
+        acc += (int32_t)x[i] * w[i];
+    }
+    return qnn_requantize(&p->requantize, o, qnn_dense_narrow(acc, p->rounding_shift));
+}
+
+QNN_KERNEL void qnn_dense_wide_u8_u8(const qnn_dense_wide_t *p, const uint8_t *x, uint8_t *y)
+{
+    int32_t o;
+    for (o = 0; o < p->outputs; o++) {
+        y[o] = (uint8_t)qnn_dense_wide_output(p, o, x);
+    }
+}
+
+QNN_KERNEL void qnn_dense_wide_u8_i16(const qnn_dense_wide_t *p, const uint8_t *x, int16_t *y)
+{
+    int32_t o;
+    for (o = 0; o < p->outputs; o++) {
+        qnn_store_16(y + o, (uint16_t)qnn_dense_wide_output(p, o, x));
+    }
+}
+
+#endif

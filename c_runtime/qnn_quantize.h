@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: 0BSD */
+/* quantize: raw int32 readings become uint8, with one offset and factor per feature (SPEC 5.1). */
+#ifndef QNN_QUANTIZE_H
+#define QNN_QUANTIZE_H
+
+#include "qnn_requantize.h"
+
+typedef struct {
+    int32_t elements;
+    const int32_t *low;
+    const int32_t *high;
+    const uint8_t *halve; /* null where every range fits int32 */
+    qnn_requantize_t requantize;
+} qnn_quantize_t;
+
+QNN_KERNEL void qnn_quantize_i32_u8(const qnn_quantize_t *p, const int32_t *x, uint8_t *y)
+{
+    int32_t i;
+    for (i = 0; i < p->elements; i++) {
+        int32_t raw = qnn_load_i32(x + i);
+        uint32_t distance;
+        if (raw < p->low[i]) {
+            raw = p->low[i];
+        }
+        if (raw > p->high[i]) {
+            raw = p->high[i];
+        }
+        distance = (uint32_t)raw - (uint32_t)p->low[i];
+        if (p->halve) {
+            distance >>= p->halve[i];
+        }
+        y[i] = (uint8_t)qnn_requantize(&p->requantize, i, (int32_t)distance);
+    }
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: 0BSD */
+/* The one requantization (SPEC 3): q = clamp((acc * 2^prescale * multiplier / 2^32 + constant) >> shift). */
+#ifndef QNN_REQUANTIZE_H
+#define QNN_REQUANTIZE_H
+
+#include "qnn_base.h"
+
+typedef struct {
+    const int32_t *multiplier; /* below 2^31 */
+    const int32_t *constant;   /* zero_point * 2^shift + 2^(shift - 1) */
+    const uint8_t *shift;      /* 1..22 */
+    const uint8_t *prescale;   /* null where every channel has 0 */
+    int32_t low;
+    int32_t high;
+} qnn_requantize_t;
+
+/* Where the limit acts the result saturates anyway (SPEC 3.3); it keeps the left shift inside int32. */
+QNN_INLINE int32_t qnn_prescale(int32_t accumulator, uint8_t prescale)
+{
+    int32_t limit = INT32_MAX >> prescale;
+    if (prescale == 0) {
+        return accumulator;
+    }
+    if (accumulator > limit) {
+        accumulator = limit;
+    }
+    if (accumulator < -limit) {
+        accumulator = -limit;
+    }
+    return (int32_t)((uint32_t)accumulator << prescale);
+}
+
+/* Precondition: |high word| + |constant| < 2^31, proven by the compiler for the node's accumulator bound (SPEC 3.4). */
+QNN_INLINE int32_t qnn_requantize(const qnn_requantize_t *p, int32_t channel, int32_t accumulator)
+{
+    int32_t q;
+    if (p->prescale) {
+        accumulator = qnn_prescale(accumulator, p->prescale[channel]);
+    }
+    q = (int32_t)(((int64_t)accumulator * p->multiplier[channel]) >> 32);
+    q = (q + p->constant[channel]) >> p->shift[channel];
+    if (q < p->low) {
+        q = p->low;
+    }
+    if (q > p->high) {
+        q = p->high;
+    }
+    return q;
+}
+
+#endif

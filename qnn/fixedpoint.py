@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""The one requantization formula and the encoding of its scales (SPEC 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from qnn.errors import QnnError
+
+MULTIPLIER_BITS = 31
+MAX_SHIFT = 22
+MAX_PRESCALE = 30
+INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Requantization:
+    """q = clamp((floor(acc * 2**prescale * multiplier / 2**32) + constant) >> shift, low, high), per channel.
+
+    multiplier: int32 (C,), below 2**31. shift: uint8 (C,), 1..22. prescale: uint8 (C,), 0 wherever the factor is
+    below 1/4. zero_point: int32 (C,) or (1,), added to the result; low, high: the clamp's bounds.
+    """
+
+    multiplier: np.ndarray
+    shift: np.ndarray
+    prescale: np.ndarray
+    zero_point: np.ndarray
+    low: int
+    high: int
+
+    @property
+    def constant(self) -> np.ndarray:
+        """int64 (C,): zero_point * 2**shift + 2**(shift - 1), the one added constant."""
+        shift = self.shift.astype(np.int64)
+        return (self.zero_point.astype(np.int64) << shift) + (np.int64(1) << (shift - 1))
+
+    @property
+    def prescale_limit(self) -> np.ndarray:
+        """int64 (C,): the accumulator is clamped to +-limit before it is shifted left, so that it stays in int32."""
+        return np.int64(INT32_MAX) >> self.prescale.astype(np.int64)
+
+    def apply(self, accumulator: np.ndarray) -> np.ndarray:
+        """q, int64, for int32-valued accumulators (..., C) held in int64."""
+        shifted = np.clip(accumulator, -self.prescale_limit - (self.prescale == 0), self.prescale_limit)
+        shifted = shifted << self.prescale.astype(np.int64)
+        high_word = (shifted * self.multiplier.astype(np.int64)) >> 32
+        rounded = (high_word + self.constant) >> self.shift.astype(np.int64)
+        return np.clip(rounded, self.low, self.high)
+
+    def check(self, subject: str, channels: int, bound: tuple[int, int]) -> None:
+        """Raises QnnError unless every field is in range and no intermediate can leave int32 (SPEC 3.4).
+
+        bound: the smallest and largest accumulator that can occur.
+        """
+        self._check_arrays(subject, channels)
+        if not INT32_MIN <= self.low <= self.high <= INT32_MAX:
+            raise QnnError(subject, "its clamp bounds are not in order", "compile the model again")
+        largest = max(-bound[0], bound[1])
+        shifted = np.minimum(largest, self.prescale_limit) << self.prescale.astype(np.int64)
+        if int(((shifted >> 1) + 1 + np.abs(self.constant)).max()) > INT32_MAX:
+            raise QnnError(subject, "its requantization leaves int32", "compile the model again")
+        # Where the limit can act, the result at the limit must saturate, else the limit would change it:
+        # factor >= 2**(prescale - 3), so |acc * factor| >= (limit * 2**prescale) / 8.
+        at_limit = ((self.prescale_limit << self.prescale.astype(np.int64)) >> 3) - 1
+        acts = (self.prescale > 0) & (self.prescale_limit < largest)
+        if np.any(acts & (at_limit < np.abs(self.zero_point) + max(-self.low, self.high))):
+            raise QnnError(subject, "its prescale does not provably saturate", "compile the model again")
+
+    def _check_arrays(self, subject: str, channels: int) -> None:
+        fields = (("multiplier", np.int32), ("shift", np.uint8), ("prescale", np.uint8), ("zero_point", np.int32))
+        for name, dtype in fields:
+            array: np.ndarray = getattr(self, name)
+            if array.dtype != dtype or array.shape not in ((channels,), (1,)):
+                raise QnnError(subject, f"its {name} has type {array.dtype} {array.shape}", "compile the model again")
+        inside = (
+            (self.multiplier.min() >= 0)
+            and (self.shift.min() >= 1)
+            and (self.shift.max() <= MAX_SHIFT)
+            and (self.prescale.max() <= MAX_PRESCALE)
+            and not np.any((self.prescale > 0) & ((self.shift != 1) | (self.multiplier < 1 << 30)))
+        )
+        if not inside:
+            raise QnnError(subject, "its requantization is out of range", "compile the model again")
+
+
+def encode_scale(factor: float) -> tuple[int, int, int]:
+    """(multiplier, shift, prescale) with factor = multiplier * 2**(prescale - shift - 32), rounded half up (SPEC 3.2).
+
+    Raises QnnError if the factor is not a positive number below 2**28.
+    """
+    if not 0 < factor < 1 << 28:
+        raise QnnError("scale", f"the factor {factor!r} cannot be encoded", "check the ranges in the scales file")
+    exact = Fraction(factor)
+    exponent = 0  # of the left shift that brings the factor into [1/8, 1/4), so that the multiplier has 31 bits
+    while exact >= Fraction(1, 4):
+        exact, exponent = exact / 2, exponent - 1
+    while exact < Fraction(1, 8) and exponent < MAX_SHIFT - 1:
+        exact, exponent = exact * 2, exponent + 1
+    multiplier = _round_half_up(exact * (1 << 33))
+    if multiplier == 1 << MULTIPLIER_BITS:
+        multiplier, exponent = 1 << 30, exponent - 1
+    return (multiplier, 1 + exponent, 0) if exponent >= 0 else (multiplier, 1, -exponent)
+
+
+def requantization(factors: np.ndarray, zero_point: int | np.ndarray, low: int, high: int) -> Requantization:
+    """The Requantization of float64 factors (C,): q = round_half_up(acc * factor) + zero_point, clamped."""
+    encoded = [encode_scale(float(factor)) for factor in factors]
+    return Requantization(
+        multiplier=np.array([m for m, _, _ in encoded], dtype=np.int32),
+        shift=np.array([k for _, k, _ in encoded], dtype=np.uint8),
+        prescale=np.array([p for _, _, p in encoded], dtype=np.uint8),
+        zero_point=np.atleast_1d(np.asarray(zero_point, dtype=np.int32)),
+        low=low,
+        high=high,
+    )
+
+
+def _round_half_up(value: Fraction) -> int:
+    return (2 * value.numerator + value.denominator) // (2 * value.denominator)

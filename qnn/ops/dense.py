@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""dense: a matrix of int8 weights times uint8 activations, one requantization per output (SPEC 5.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
+from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
+from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.requantize import requantize_struct
+
+ROWS = 4  # outputs that share one pass over the inputs in c_runtime/qnn_dense.h
+CHUNK = 1024  # samples per matrix product: bounds the simulator's memory
+MAX_ROUNDING_SHIFT = 31
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Op):
+    """acc[o] = bias[o] + sum_i x[i] * weights[o, i]; q[o] = requantize[o](acc[o]).
+
+    weights: int8 (O, I), symmetric, -127..127. bias: int64 (O,); the input's zero point is folded into it.
+    rounding_shift: 0 where the accumulator provably fits int32; else the accumulator is int64 and enters the
+    requantization as (acc + 2**(rounding_shift - 1)) >> rounding_shift.
+    """
+
+    kind: ClassVar[str] = "dense"
+    weights: np.ndarray
+    bias: np.ndarray
+    rounding_shift: int
+    requantization: Requantization
+
+    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
+        return (len(self.weights),)
+
+    def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
+        (x,) = inputs
+        expect(x.dtype == "uint8" and output.dtype in ("uint8", "int16"), subject, "dense takes uint8")
+        weights_fit = self.weights.dtype == np.int8 and self.weights.ndim == 2 and self.weights.shape[1] == x.elements
+        expect(weights_fit, subject, f"its weights do not fit {x.elements} inputs")
+        expect(int(self.weights.min()) >= -127, subject, "a weight is -128")
+        outputs = len(self.weights)
+        expect(self.bias.dtype == np.int64 and self.bias.shape == (outputs,), subject, "its bias does not fit")
+        expect(0 <= self.rounding_shift <= MAX_ROUNDING_SHIFT, subject, "its rounding shift is out of range")
+        # |bias| <= 2**62 and |weights @ x| < 2**39 keep the int64 bound itself from wrapping.
+        expect(bool(np.all(np.abs(self.bias) < 1 << 62)), subject, "a bias is out of range")
+        low, high = self.accumulator_bound(inputs)
+        if self.rounding_shift:
+            half = 1 << (self.rounding_shift - 1)
+            low, high = (low + half) >> self.rounding_shift, (high + half) >> self.rounding_shift
+        expect(low >= INT32_MIN and high <= INT32_MAX, subject, f"its accumulator reaches {low}..{high}")
+        self.requantization.check(subject, outputs, (low, high))
+        expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
+
+    def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
+        low, high = self.channel_bounds(inputs[0])
+        return int(low.min()), int(high.max())
+
+    def channel_bounds(self, x: TensorType) -> tuple[np.ndarray, np.ndarray]:
+        """int64 (O,) each: bounds of every partial sum, in any order (SPEC 4.1)."""
+        weights = self.weights.astype(np.int64)
+        products = np.stack([weights * x.low, weights * x.high])
+        low = self.bias + np.minimum(products.min(axis=0), 0).sum(axis=1)
+        high = self.bias + np.maximum(products.max(axis=0), 0).sum(axis=1)
+        return np.minimum(low, self.bias), np.maximum(high, self.bias)
+
+    def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+        x = inputs[0].reshape(len(inputs[0]), -1)
+        return self._finish(x @ self.weights.astype(np.int64).T)
+
+    def evaluate(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+        """As `reference`, by BLAS: exact, since every partial sum is an integer that the float type holds."""
+        x = inputs[0].reshape(len(inputs[0]), -1)
+        largest = int(np.abs(self.weights.astype(np.int64)).sum(axis=1).max()) * max(int(x.max()), -int(x.min()), 1)
+        dtype = np.float32 if largest < 1 << 24 else np.float64
+        if largest >= 1 << 53:
+            return self.reference(inputs)
+        matrix = np.ascontiguousarray(self.weights.T, dtype=dtype)
+        chunks = [x[i : i + CHUNK].astype(dtype) @ matrix for i in range(0, len(x), CHUNK)]
+        return self._finish(np.concatenate(chunks).astype(np.int64))
+
+    def _finish(self, products: np.ndarray) -> np.ndarray:
+        accumulator = products + self.bias
+        if self.rounding_shift:
+            accumulator = (accumulator + (1 << (self.rounding_shift - 1))) >> self.rounding_shift
+        return self.requantization.apply(accumulator)
+
+    def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
+        outputs, count = self.weights.shape
+        wide = self.rounding_shift > 0
+        weights = self.weights if wide else interleave_rows(self.weights)
+        fields = (
+            CField("inputs", count),
+            CField("outputs", outputs),
+            CField("weights", CArray("int8_t", weights.reshape(-1), WEIGHTS)),
+            CField("bias", CArray("int64_t" if wide else "int32_t", self.bias, WEIGHTS)),
+            *((CField("rounding_shift", self.rounding_shift),) if wide else ()),
+            CField("requantize", requantize_struct(self.requantization, outputs)),
+        )
+        suffix = "u8" if output.dtype == "uint8" else "i16"
+        name = "qnn_dense_wide" if wide else "qnn_dense"
+        return CKernel("qnn_dense.h", f"{name}_u8_{suffix}", f"{name}_t", fields)
+
+    def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
+        return int(self.weights.size)
+
+
+def interleave_rows(weights: np.ndarray) -> np.ndarray:
+    """int8 (O * I,): blocks of ROWS outputs, input by input; the outputs that are left over follow row by row."""
+    outputs, count = weights.shape
+    whole = outputs - outputs % ROWS
+    blocks = weights[:whole].reshape(-1, ROWS, count).transpose(0, 2, 1)
+    return np.concatenate([blocks.reshape(-1), weights[whole:].reshape(-1)])

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""What every integer operator is, and the types of the tensors between them (SPEC 2)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from qnn.errors import QnnError
+from qnn.ops.ckernel import CKernel
+
+DTYPE_RANGES = (("uint8", 0, 255), ("int16", -32768, 32767), ("uint16", 0, 65535), ("int32", -(1 << 31), (1 << 31) - 1))
+MAX_ELEMENTS = 1 << 24
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """A tensor of one sample: real = scale * (q - zero_point), low <= q <= high, stored as `dtype`."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    low: int
+    high: int
+    scale: float = 1.0
+    zero_point: int = 0
+
+    @property
+    def elements(self) -> int:
+        """How many values one sample has."""
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes one sample occupies."""
+        return self.elements * np.dtype(self.dtype).itemsize
+
+    def check(self, subject: str) -> None:
+        """Raises QnnError if shape, range or scale cannot be."""
+        ranges = {name: (low, high) for name, low, high in DTYPE_RANGES}
+        if self.dtype not in ranges:
+            raise QnnError(subject, f"has the unknown type {self.dtype!r}", "compile the model again")
+        if not self.shape or min(self.shape) < 1 or self.elements > MAX_ELEMENTS:
+            raise QnnError(subject, f"has the impossible shape {self.shape}", "compile the model again")
+        low, high = ranges[self.dtype]
+        if not low <= self.low <= self.high <= high:
+            raise QnnError(subject, f"has the impossible range {self.low}..{self.high}", "compile the model again")
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise QnnError(subject, f"has the impossible scale {self.scale}", "compile the model again")
+
+    def __str__(self) -> str:
+        shape = "x".join(str(size) for size in self.shape)
+        return f"{self.dtype}[{shape}] {self.low}..{self.high} scale {self.scale:.9g} zero {self.zero_point}"
+
+
+class Op:
+    """An integer operator: a frozen dataclass of integers and integer arrays.
+
+    Tensors in `reference` and `evaluate` are int64 arrays (N, *shape).
+    """
+
+    kind: ClassVar[str]
+    inplace: ClassVar[bool] = False  # may the output overwrite the input, element by element?
+
+    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
+        """One sample's output shape. Raises QnnError where the inputs do not fit."""
+        raise TypeError(f"{self.kind} has no output_shape")
+
+    def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
+        """Raises QnnError unless the fields, the inputs and the output fit and no intermediate can overflow."""
+        raise TypeError(f"{self.kind} has no check")
+
+    def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+        """The definition of the operator, in plain int64."""
+        raise TypeError(f"{self.kind} has no reference")
+
+    def evaluate(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+        """The same values as `reference`, as fast as numpy can."""
+        return self.reference(inputs)
+
+    def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
+        """The C function of c_runtime/ that computes it and the constants of its parameter struct."""
+        raise TypeError(f"{self.kind} has no kernel")
+
+    def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
+        """Multiplications with a weight, per sample."""
+        return 0
+
+    def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int] | None:
+        """The smallest and largest accumulator that can occur in any order of summation; None without one."""
+        return None
+
+
+def expect(condition: bool, subject: str, problem: str) -> None:
+    """Raises QnnError with `problem` unless `condition` holds."""
+    if not condition:
+        raise QnnError(subject, problem, "compile the model again")
