@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#define QNN_RUNTIME_SPEC_VERSION 1
+
 #if defined(__GNUC__)
 #define QNN_INLINE static inline __attribute__((always_inline, unused))
 #define QNN_KERNEL static inline __attribute__((unused))

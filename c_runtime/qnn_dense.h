@@ -51,42 +51,58 @@ QNN_INLINE const int8_t *qnn_dense_row(int32_t *acc, int32_t inputs, const uint8
     return w;
 }
 
-/* The next one or four accumulators from output o on; returns how many. */
-QNN_INLINE int32_t qnn_dense_next(const qnn_dense_t *p, int32_t o, const uint8_t *x, const int8_t **w, int32_t acc[4])
+/* The outputs o to o + 3; returns where the next block's weights start. */
+QNN_INLINE const int8_t *qnn_dense_four(const qnn_dense_t *p, int32_t o, const uint8_t *x, const int8_t *w, int32_t q[4])
 {
-    acc[0] = p->bias[o];
-    if (o >= (p->outputs & ~3)) {
-        *w = qnn_dense_row(acc, p->inputs, x, *w);
-        return 1;
+    int32_t i;
+    for (i = 0; i < 4; i++) {
+        q[i] = p->bias[o + i];
     }
-    acc[1] = p->bias[o + 1];
-    acc[2] = p->bias[o + 2];
-    acc[3] = p->bias[o + 3];
-    *w = qnn_dense_block(acc, p->inputs, x, *w);
-    return 4;
+    w = qnn_dense_block(q, p->inputs, x, w);
+    for (i = 0; i < 4; i++) {
+        q[i] = qnn_requantize(&p->requantize, o + i, q[i]);
+    }
+    return w;
+}
+
+QNN_INLINE const int8_t *qnn_dense_one(const qnn_dense_t *p, int32_t o, const uint8_t *x, const int8_t *w, int32_t *q)
+{
+    *q = p->bias[o];
+    w = qnn_dense_row(q, p->inputs, x, w);
+    *q = qnn_requantize(&p->requantize, o, *q);
+    return w;
 }
 
 QNN_KERNEL void qnn_dense_u8_u8(const qnn_dense_t *p, const uint8_t *x, uint8_t *y)
 {
     const int8_t *w = p->weights;
-    int32_t o = 0;
-    while (o < p->outputs) {
-        int32_t acc[4], i, count = qnn_dense_next(p, o, x, &w, acc);
-        for (i = 0; i < count; i++, o++) {
-            y[o] = (uint8_t)qnn_requantize(&p->requantize, o, acc[i]);
+    int32_t o, i, q[4];
+    for (o = 0; o < (p->outputs & ~3); o += 4) {
+        w = qnn_dense_four(p, o, x, w, q);
+        for (i = 0; i < 4; i++) {
+            y[o + i] = (uint8_t)q[i];
         }
+    }
+    for (; o < p->outputs; o++) {
+        w = qnn_dense_one(p, o, x, w, q);
+        y[o] = (uint8_t)q[0];
     }
 }
 
+/* y may have any alignment. */
 QNN_KERNEL void qnn_dense_u8_i16(const qnn_dense_t *p, const uint8_t *x, int16_t *y)
 {
     const int8_t *w = p->weights;
-    int32_t o = 0;
-    while (o < p->outputs) {
-        int32_t acc[4], i, count = qnn_dense_next(p, o, x, &w, acc);
-        for (i = 0; i < count; i++, o++) {
-            qnn_store_16(y + o, (uint16_t)qnn_requantize(&p->requantize, o, acc[i]));
+    int32_t o, i, q[4];
+    for (o = 0; o < (p->outputs & ~3); o += 4) {
+        w = qnn_dense_four(p, o, x, w, q);
+        for (i = 0; i < 4; i++) {
+            qnn_store_16(y + o + i, (uint16_t)q[i]);
         }
+    }
+    for (; o < p->outputs; o++) {
+        w = qnn_dense_one(p, o, x, w, q);
+        qnn_store_16(y + o, (uint16_t)q[0]);
     }
 }
 

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""Constants as C: arrays, and one const parameter struct per node."""
+
+from __future__ import annotations
+
+import textwrap
+
+from qnn.emit.runtime import renamed
+from qnn.ops.ckernel import CArray, CField, CKernel, CStruct
+
+WIDTH = 118
+
+
+def node_data(name: str, index: int, kernel: CKernel) -> str:
+    """The const arrays of node `index` of model `name`, and its parameter struct `name`_node`index`."""
+    prefix = f"{name}_node{index}"
+    arrays: list[str] = []
+    fields = _struct_fields(prefix, kernel.fields, arrays)
+    struct = f"static const {renamed(kernel.struct, name)} {prefix} = {{\n{textwrap.indent(fields, '    ')}}};\n"
+    return "".join(arrays) + struct
+
+
+def _struct_fields(prefix: str, fields: tuple[CField, ...], arrays: list[str]) -> str:
+    """Positional initializers, one a line with the field's name beside it (designated ones are not C++)."""
+    lines: list[str] = []
+    for index, field in enumerate(fields):
+        comma = "" if index == len(fields) - 1 else ","
+        value = field.value
+        if isinstance(value, CStruct):
+            inner = textwrap.indent(_struct_fields(f"{prefix}_{field.name}", value.fields, arrays), "    ")
+            lines.append(f"{{ /* {field.name} */\n{inner}}}{comma}\n")
+            continue
+        if isinstance(value, CArray):
+            array = f"{prefix}_{field.name}"
+            arrays.append(array_text(array, value))
+            text = array
+        else:
+            text = "0" if value is None else str(value)
+        lines.append(f"{text}{comma} /* {field.name} */\n")
+    return "".join(lines)
+
+
+def array_text(name: str, array: CArray) -> str:
+    """`static const` definition of an array."""
+    numbers = ",".join(map(str, array.values.reshape(-1).tolist()))
+    body = "\n".join(_wrap(numbers))
+    return f"static const {array.ctype} {name}[{array.values.size}] = {{\n{body}\n}};\n"
+
+
+def _wrap(numbers: str) -> list[str]:
+    """Lines of at most WIDTH characters, broken after commas."""
+    lines: list[str] = []
+    start = 0
+    while len(numbers) - start > WIDTH:
+        end = numbers.rfind(",", start, start + WIDTH) + 1
+        lines.append(numbers[start:end])
+        start = end
+    return [*lines, numbers[start:]]

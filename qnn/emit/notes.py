@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""What the header's first comment says: hash, sizes, meaning of inputs and outputs, proofs, memory plan."""
+
+from __future__ import annotations
+
+import hashlib
+
+from qnn.graph import INPUT, PROBABILITIES, VALUE, Graph, Node
+from qnn.graphfile import graph_bytes
+from qnn.memory import MemoryPlan
+from qnn.names import comment_text
+from qnn.ops.ckernel import TABLES, WEIGHTS
+from qnn.ops.quantize import Quantize
+from qnn.ops.rescale import Rescale
+
+MAX_LISTED = 32
+
+
+def graph_hash(graph: Graph) -> str:
+    """SHA-256, hex, of the graph's file."""
+    return hashlib.sha256(graph_bytes(graph)).hexdigest()
+
+
+def flash_bytes(graph: Graph, role: str, node: Node | None = None) -> int:
+    """Bytes of the constants counted as `role` (WEIGHTS or TABLES), of one node or of all."""
+    nodes = graph.nodes if node is None else (node,)
+    kernels = (item.op.kernel(graph.types_of(item), item.type) for item in nodes)
+    return sum(array.bytes for kernel in kernels for array in kernel.arrays() if array.role == role)
+
+
+def header_notes(graph: Graph, plan: MemoryPlan) -> list[str]:
+    """Lines of text for the header's opening comment."""
+    weights, tables = flash_bytes(graph, WEIGHTS), flash_bytes(graph, TABLES)
+    return [
+        f"graph    sha256 {graph_hash(graph)}",
+        f"flash    {weights} bytes of weights and biases, {tables} bytes of requantization constants and tables",
+        f"scratch  {plan.scratch_bytes} bytes, given by the caller; no heap, no static mutable state",
+        *_inputs(graph),
+        *_outputs(graph),
+        "",
+        "nodes    every accumulator is proven to stay in its range, in any order of summation:",
+        *(_node_line(graph, node) for node in graph.nodes),
+        "",
+        "memory   offset..end in scratch, during nodes first..last:",
+        *(
+            f"  {buffer.offset}..{buffer.offset + buffer.bytes}: {', '.join(buffer.tensors)}"
+            f" ({buffer.first}..{buffer.last})"
+            for buffer in plan.buffers
+        ),
+    ]
+
+
+def _inputs(graph: Graph) -> list[str]:
+    shape = " x ".join(str(size) for size in graph.schema.shape)
+    lines = [f"in       {shape} raw {graph.input.dtype}"]
+    quantize = next((node.op for node in graph.nodes if isinstance(node.op, Quantize)), None)
+    for index, feature in enumerate(graph.schema.features[:MAX_LISTED]):
+        unit = f" in units of 1e-{feature.decimals}" if feature.decimals else ""
+        span = f", {quantize.low[index]}..{quantize.high[index]}, saturating" if quantize else ""
+        lines.append(f"  [{index}] {comment_text(feature.name)}{unit}{span}")
+    return lines + _more(len(graph.schema.features))
+
+
+def _outputs(graph: Graph) -> list[str]:
+    kind = graph.type_of(graph.output)
+    meaning = "logits" if graph.schema.task == "classification" else "normalized values"
+    lines = [f"out      {kind.elements} {meaning}, {kind.dtype}, one step is {kind.scale:.9g}"]
+    names = graph.schema.classes or graph.schema.targets
+    value = next((node.op for node in graph.heads if node.name == VALUE), None)
+    for index, text in enumerate(names[:MAX_LISTED]):
+        unit = f" in units of 1e{-int(value.decimals[index])}" if isinstance(value, Rescale) else ""
+        lines.append(f"  [{index}] {comment_text(text)}{unit}")
+    lines += _more(len(names))
+    if any(node.name == PROBABILITIES for node in graph.heads):
+        lines.append("q15      class probabilities, 32768 is 1")
+    return lines
+
+
+def _more(count: int) -> list[str]:
+    return [f"  ... {count - MAX_LISTED} more"] if count > MAX_LISTED else []
+
+
+def _node_line(graph: Graph, node: Node) -> str:
+    sources = ", ".join("in" if source == INPUT else source for source in node.inputs)
+    line = f"  {graph.nodes.index(node)} {node.name} = {node.op.kind}({sources}): {node.type}"
+    bound = node.op.accumulator_bound(graph.types_of(node))
+    return f"{line}, accumulator {bound[0]}..{bound[1]}" if bound else line

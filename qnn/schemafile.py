@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""JSON documents read field by field: a missing, mistyped or oversized field is one clear error, never a crash."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qnn.errors import QnnError
+from qnn.schema import TASKS, DataRecord, Feature, Schema
+
+MAX_ITEMS = 1 << 20
+MAX_INTEGER = 1 << 63
+
+
+@dataclass(frozen=True)
+class Document:
+    """A JSON object from the file at `path`; every accessor raises QnnError naming the file and the field."""
+
+    values: Mapping[str, Any]
+    path: Path
+
+    def _typed(self, key: str, kind: type | tuple[type, ...], what: str) -> Any:
+        value = self.values.get(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise QnnError(self.path, f"its field {key!r} is not {what}", "make the file again with qnn")
+        return value
+
+    def text(self, key: str) -> str:
+        """A string."""
+        return str(self._typed(key, str, "a text"))
+
+    def integer(self, key: str) -> int:
+        """An integer that fits int64."""
+        value = int(self._typed(key, int, "an integer"))
+        if not -MAX_INTEGER <= value < MAX_INTEGER:
+            raise QnnError(self.path, f"its field {key!r} is out of range", "make the file again with qnn")
+        return value
+
+    def number(self, key: str) -> float:
+        """A finite float."""
+        value = self._typed(key, (int, float), "a number")
+        if isinstance(value, int) and abs(value) >= MAX_INTEGER or not math.isfinite(value):
+            raise QnnError(self.path, f"its field {key!r} is not a finite number", "make the file again with qnn")
+        return float(value)
+
+    def child(self, key: str) -> Document:
+        """A nested object."""
+        return Document(self._typed(key, dict, "an object"), self.path)
+
+    def list(self, key: str) -> tuple[Document, ...]:
+        """A list of objects."""
+        return tuple(Document({"item": item}, self.path).child("item") for item in self._items(key))
+
+    def integers(self, key: str) -> tuple[int, ...]:
+        """A list of integers."""
+        return tuple(Document({key: item}, self.path).integer(key) for item in self._items(key))
+
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """A list of finite floats."""
+        return tuple(Document({key: item}, self.path).number(key) for item in self._items(key))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of strings."""
+        return tuple(Document({key: item}, self.path).text(key) for item in self._items(key))
+
+    def _items(self, key: str) -> Any:
+        items = self._typed(key, list, "a list")
+        if len(items) > MAX_ITEMS:
+            raise QnnError(self.path, f"its field {key!r} is too long", "make the file again with qnn")
+        return items
+
+
+def read_schema(document: Document) -> Schema:
+    """The Schema in a document."""
+    schema = Schema(
+        shape=document.integers("shape"),
+        dtype=document.text("dtype"),
+        features=tuple(Feature(item.text("name"), item.integer("decimals")) for item in document.list("features")),
+        task=document.text("task"),
+        classes=document.texts("classes"),
+        targets=document.texts("targets"),
+        target_decimals=document.integers("target_decimals"),
+    )
+    if schema.task not in TASKS or schema.dtype not in ("uint8", "int32"):
+        raise QnnError(document.path, "its task or input type is unknown", "update qnn")
+    if not schema.shape or min(schema.shape) < 1 or math.prod(schema.shape) > MAX_ITEMS:
+        raise QnnError(document.path, f"its input shape {schema.shape} is impossible", "make the file again with qnn")
+    return schema
+
+
+def read_record(document: Document) -> DataRecord:
+    """The DataRecord in a document."""
+    return DataRecord(
+        source=document.text("source"),
+        sha256=document.text("sha256"),
+        seed=document.integer("seed"),
+        validation_fraction=document.number("validation_fraction"),
+        test_fraction=document.number("test_fraction"),
+    )
+
+
+def read_plain(document: Document, key: str, hint: object) -> int | float | str:
+    """A field of a type that a dataclass may annotate: int, float or str. Raises TypeError for another."""
+    readers = ((int, document.integer), (float, document.number), (str, document.text))
+    for kind, reader in readers:
+        if hint is kind:
+            return reader(key)
+    raise TypeError(f"a field of type {hint} cannot be in a file")
