@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Where the emitted C runs: this machine, an emulated RV32IMC core, a second emulator."""

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""The emitted C in qemu-system-riscv32, a second emulator that counts instructions by itself (minstret)."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from qnn import process, toolchain
+from qnn.engines.engine import CrashError, Measurement
+from qnn.engines.image import Image, build_image, write_image_sources
+from qnn.engines.interface import Interface
+from qnn.engines.job import INSTRUCTIONS, Job, pack, unpack, windows
+from qnn.errors import QnnError
+from qnn.toolchain import Compiler
+
+PROGRAM = "qemu-system-riscv32"
+REMEDY = "install it (Debian: qemu-system-misc) or use --on rv32"
+TIMEOUT_SECONDS = 600.0
+MEGABYTE = 1 << 20
+SPARE_MEGABYTES = 8  # qemu puts its device tree at a multiple of 2 MB near the end of the RAM
+REQUEST, REPLY = "request.bin", "reply.bin"
+TRAPPED = 4
+# Instructions drive the virtual time, which makes minstret exact.
+CORE = ("-M", "virt", "-cpu", "rv32", "-icount", "shift=0,sleep=off")
+SURROUNDINGS = ("-bios", "none", "-nographic", "-monitor", "none", "-serial", "none")
+SEMIHOSTING = ("-semihosting-config", "enable=on,target=native")
+
+
+class QemuEngine:
+    """Runs NAME.h of the folder `build` as RV32IMC code in qemu-system-riscv32.
+
+    Raises QnnError if qemu or a compiler is missing, or the header does not compile. Close it when done.
+    """
+
+    name = "qemu"
+
+    def __init__(self, build: Path, interface: Interface, compiler: Compiler | None = None) -> None:
+        self.runner = f"qemu {qemu_version()}"
+        self.compiler = compiler or toolchain.rv32_compiler()
+        self.interface = interface
+        self._directory = tempfile.TemporaryDirectory(prefix="qnn-", ignore_cleanup_errors=True)
+        self._folder = Path(self._directory.name)
+        self._images: dict[bool, Image] = {}
+        try:
+            self.sizes = write_image_sources(build, interface, self.compiler, self._folder)
+            self._image(traced=False)
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, x: np.ndarray, q: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """See Engine.run."""
+        found = self._batches(x, q, traced=False)
+        return {name: values for name, values in found.items() if name != INSTRUCTIONS}
+
+    def trace(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """See Engine.trace."""
+        return self._batches(x, None, traced=True)
+
+    def measure(self, x: np.ndarray) -> Measurement:
+        """See Engine.measure; the stack is not measured."""
+        counts = self._batches(x, None, traced=False)[INSTRUCTIONS]
+        return Measurement(counts.astype(np.int64), None)
+
+    def close(self) -> None:
+        """See Engine.close."""
+        self._images.clear()
+        self._directory.cleanup()
+
+    def _image(self, traced: bool) -> Image:
+        if traced not in self._images:
+            self._images[traced] = build_image(self._folder, self.interface, self.compiler, traced)
+        return self._images[traced]
+
+    def _batches(self, x: np.ndarray, q: np.ndarray | None, traced: bool) -> dict[str, np.ndarray]:
+        image = self._image(traced)
+        parts = []
+        for rows, misalign in windows(self.interface, len(x), trace=traced):
+            quantized = None if q is None else q[rows]
+            job = pack(
+                self.interface,
+                x[rows],
+                quantized,
+                misalign=misalign,
+                trace=traced,
+                count_instructions=not traced,
+                order="<",
+            )
+            parts.append(unpack(job, self._execute(image, job)))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+
+    def _execute(self, image: Image, job: Job) -> bytes:
+        window = image.symbols["qnnWindow"]
+        (self._folder / REQUEST).write_bytes(job.request.tobytes())
+        (self._folder / REPLY).unlink(missing_ok=True)
+        megabytes = (window - image.base + job.size) // MEGABYTE + SPARE_MEGABYTES
+        command = (
+            *(PROGRAM, *CORE, *SURROUNDINGS, *SEMIHOSTING, "-m", f"{megabytes}M", "-kernel", image.path.name),
+            *("-device", f"loader,file={REQUEST},addr={window:#x},force-raw=on"),
+        )
+        subject = f"{self.interface.name}.h on {PROGRAM}"
+        result = process.run(command, timeout=TIMEOUT_SECONDS, cwd=self._folder, subject=subject, check=False)
+        if result.code == TRAPPED:
+            raise CrashError(result.complaint)
+        if result.code == 1 and (self._folder / REPLY).exists():
+            raise CrashError(f"a function of {self.interface.name}.h returned something else than 0")
+        if result.code != 0 or not (self._folder / REPLY).exists():
+            raise QnnError(subject, f"{result.complaint} (exit code {result.code})", "see qnn doctor")
+        reply = (self._folder / REPLY).read_bytes()
+        if len(reply) != job.size - job.reply:
+            raise QnnError(subject, f"gave {len(reply)} bytes instead of {job.size - job.reply}", "see qnn doctor")
+        return reply
+
+
+def qemu_version() -> str:
+    """The version of qemu-system-riscv32. Raises QnnError if it is not there."""
+    if shutil.which(PROGRAM) is None:
+        raise QnnError(PROGRAM, "is not installed", REMEDY)
+    answer = process.run((PROGRAM, "--version"), timeout=60, remedy=REMEDY).stdout.split()
+    return next((word for word in answer if word[:1].isdigit()), "of unknown version")

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""The only place that starts processes: bounded in time and output, never a shell, failures told in one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from qnn.errors import QnnError
+
+OUTPUT_LIMIT = 1 << 20  # bytes kept of each stream
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a process ended: its exit code (negative: killed by that signal) and the beginnings of its output streams."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def complaint(self) -> str:
+        """The first useful line of what it said: the first with "error" or "panic" in it, else the first of all."""
+        lines = [line.strip() for line in (self.stderr + "\n" + self.stdout).splitlines() if line.strip()]
+        useful = [
+            line for line in lines if re.search(r"\b(fatal|error|undefined|panic|cannot|not found)\b", line, re.I)
+        ]
+        return (useful or lines or [f"exit code {self.code}"])[0]
+
+
+def run(
+    command: Sequence[str],
+    *,
+    timeout: float = 120.0,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    subject: object = None,
+    remedy: str = "",
+    check: bool = True,
+) -> Result:
+    """Run `command` (program and arguments, no shell) to its end, with no input.
+
+    env: variables set on top of this process's own. subject, remedy: for the error's text.
+    check: raise if the exit code is not 0.
+    Raises QnnError if the program cannot be started, takes longer than `timeout` seconds (it and the processes
+    that it started are then killed), or fails; the problem is the first useful line that it wrote.
+    """
+    about = subject if subject is not None else Path(command[0]).name
+    # Files, not pipes: a grandchild that outlives the child cannot keep us waiting for the end of a pipe.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = _start(command, cwd, env, out, err, about)
+        try:
+            code = child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise QnnError(about, f"took longer than {timeout:g} s and was stopped", remedy) from None
+        finally:
+            if child.returncode is None:
+                _kill(child)
+        result = Result(code, _beginning(out), _beginning(err))
+    if check and code != 0:
+        raise QnnError(about, result.complaint, remedy)
+    return result
+
+
+def _start(
+    command: Sequence[str],
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    out: IO[bytes],
+    err: IO[bytes],
+    about: object,
+) -> subprocess.Popen[bytes]:
+    # LC_ALL=C: messages are quoted in errors and versions are parsed, so they must not be translated.
+    environment = {**os.environ, "LC_ALL": "C", **(env or {})}
+    try:
+        return subprocess.Popen(
+            list(command),
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=sys.platform != "win32",  # so that a whole compiler driver can be killed at once
+        )
+    except FileNotFoundError:
+        raise QnnError(about, f"{command[0]} was not found", "install it or correct its name") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise QnnError(about, f"{command[0]} cannot be started ({reason})", "check the program") from None
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    """End the child and, where the system has process groups, what it started."""
+    if sys.platform != "win32":
+        import signal
+
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            child.kill()
+    else:
+        child.kill()
+    child.wait()
+
+
+def _beginning(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read(OUTPUT_LIMIT).decode("utf-8", errors="replace")
