@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from qnn.graph import Node
+from qnn.lowering import Lowering
+
 Shape = tuple[int, ...]
 Arrays = tuple[np.ndarray, ...]
 
@@ -15,23 +18,52 @@ class Layer(Protocol):
     """A float operator on batches (N, *shape), float32 while training, float64 while calibrating.
 
     Layers are frozen dataclasses of plain numbers and words, so that a model file can list their fields.
-    Arrays keep the dtype of `inputs`. `saved` is whatever backward needs from forward.
+    Arrays keep the dtype of `inputs`; inputs are never changed. `saved` is whatever backward needs from forward.
     """
 
     kind: ClassVar[str]
+    vanishes: ClassVar[bool]
+    clamps: ClassVar[bool]
+    requantizes: ClassVar[bool]
+    takes_grid: ClassVar[bool]
+    useful: ClassVar[tuple[float, float]]
+
+    def check(self) -> None:
+        """Raises QnnError unless the fields are within their bounds."""
+        ...
 
     def output_shape(self, shapes: tuple[Shape, ...]) -> Shape:
         """One sample's output shape, from the inputs' shapes. Raises QnnError where they do not fit."""
         ...
 
+    def parameter_shapes(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        """The parameters' shapes (weights first, then bias); only those of two or more dimensions are decayed."""
+        ...
+
     def initialize(self, shapes: tuple[Shape, ...], rng: np.random.Generator, init: str) -> Arrays:
-        """Fresh float32 parameters (weights first, then bias); `init` is "he" or "xavier"."""
+        """Fresh float32 parameters; `init` is "he" or "xavier"."""
         ...
 
     def forward(self, inputs: Arrays, parameters: Arrays, rng: np.random.Generator | None) -> tuple[np.ndarray, Any]:
         """The output (N, *output_shape) and `saved`; `rng` is None outside training."""
         ...
 
-    def backward(self, gradient: np.ndarray, saved: Any, parameters: Arrays) -> tuple[Arrays, Arrays]:
-        """Gradients by the inputs and by the parameters, from the gradient by the output."""
+    def backward(
+        self, gradient: np.ndarray, saved: Any, parameters: Arrays, inputs_wanted: bool = True
+    ) -> tuple[Arrays, Arrays]:
+        """Gradients by the inputs (empty unless `inputs_wanted`) and by the parameters, from that by the output."""
         ...
+
+    def lower(self, lowering: Lowering) -> tuple[Node, ...]:
+        """The integer operators that compute it, the last one its result. Not called where it vanishes."""
+        ...
+
+
+class Traits:
+    """How a layer behaves when it is lowered; layers override what differs."""
+
+    vanishes: ClassVar[bool] = False  # changes no value outside training: nothing of it is left in the integer graph
+    clamps: ClassVar[bool] = False  # only bounds its input: the clamp of a requantization before it does that
+    requantizes: ClassVar[bool] = False  # its integer operator ends in a requantization
+    takes_grid: ClassVar[bool] = False  # may read a model input that has a scale and an offset per feature
+    useful: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # beyond it the input changes nothing
