@@ -66,7 +66,7 @@ class Requantization:
         # factor >= 2**(prescale - 3), so |acc * factor| >= (limit * 2**prescale) / 8.
         at_limit = ((self.prescale_limit << self.prescale.astype(np.int64)) >> 3) - 1
         acts = (self.prescale > 0) & (self.prescale_limit < largest)
-        if np.any(acts & (at_limit < np.abs(self.zero_point) + max(-self.low, self.high))):
+        if np.any(acts & (at_limit < np.abs(self.zero_point.astype(np.int64)) + max(-self.low, self.high))):
             raise QnnError(subject, "its prescale does not provably saturate", "compile the model again")
 
     def _check_arrays(self, subject: str, channels: int) -> None:

@@ -33,7 +33,7 @@ def check_name(name: str) -> str:
 
 def name_from(text: str) -> str:
     """A valid name made from a file's stem: other characters become _, a keyword or a digit gets a prefix."""
-    name = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")[:MAX_NAME - 4]
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")[: MAX_NAME - 4]
     if not name or not IDENTIFIER.match(name) or name in KEYWORDS:
         name = f"net_{name}" if name else "net"
     return name

@@ -43,7 +43,7 @@ class Document:
     def number(self, key: str) -> float:
         """A finite float."""
         value = self._typed(key, (int, float), "a number")
-        if isinstance(value, int) and abs(value) >= MAX_INTEGER or not math.isfinite(value):
+        if (isinstance(value, int) and abs(value) >= MAX_INTEGER) or not math.isfinite(value):
             raise QnnError(self.path, f"its field {key!r} is not a finite number", "make the file again with qnn")
         return float(value)
 

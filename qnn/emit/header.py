@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from qnn.emit.data import node_data
+from qnn.emit.manifest import SPEC_VERSION
 from qnn.emit.notes import header_notes
 from qnn.emit.runtime import renamed, runtime_text
 from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
@@ -11,7 +12,6 @@ from qnn.memory import MemoryPlan
 from qnn.names import check_name
 from qnn.ops.ckernel import CKernel
 
-SPEC_VERSION = 1
 LICENCE = """\
    SPDX-License-Identifier: 0BSD
    Generated code: yours without any condition, for any purpose, provided as is, without warranty of any kind."""
@@ -96,34 +96,37 @@ def _implementation(graph: Graph, plan: MemoryPlan, kernels: tuple[CKernel, ...]
 
 
 def _run_q(graph: Graph, plan: MemoryPlan, kernels: tuple[CKernel, ...]) -> str:
-    body = graph.body
-    first = 1 + max((i for i, node in enumerate(body) if node.name == graph.quantized_input), default=-1)
-    calls = [_call(graph, plan, kernels, i) for i in range(first, len(body))]
+    start = _entering(graph)
+    calls = [_call(graph, plan, kernels[i], i, graph.quantized_input) for i in range(start, len(graph.body))]
     return _function(_signatures(graph)[1], calls)
 
 
 def _run(graph: Graph, plan: MemoryPlan, kernels: tuple[CKernel, ...]) -> str:
-    names = [node.name for node in graph.body]
-    entering = names.index(graph.quantized_input) + 1 if graph.quantized_input != INPUT else 0
-    calls = [_call(graph, plan, kernels, i) for i in range(entering)]
-    source = _place(graph, plan, graph.quantized_input)
+    calls = [_call(graph, plan, kernels[i], i, INPUT) for i in range(_entering(graph))]
+    source = _place(graph, plan, graph.quantized_input, INPUT)
     return _function(_signatures(graph)[0], [*calls, f"return {graph.name}_run_q({source}, out, scratch);"])
 
 
-def _call(graph: Graph, plan: MemoryPlan, kernels: tuple[CKernel, ...], index: int) -> str:
+def _entering(graph: Graph) -> int:
+    """How many of the body's nodes bring the raw input to the quantized one."""
+    names = (INPUT, *(node.name for node in graph.body))
+    return names.index(graph.quantized_input)
+
+
+def _call(graph: Graph, plan: MemoryPlan, kernel: CKernel, index: int, entry: str) -> str:
     node, name = graph.body[index], graph.name
-    output = _place(graph, plan, node.name)
-    inputs = ", ".join(_place(graph, plan, source) for source in node.inputs)
+    output = _place(graph, plan, node.name, entry)
+    inputs = ", ".join(_place(graph, plan, source, entry) for source in node.inputs)
     return (
-        f"{renamed(kernels[index].function, name)}(&{name}_node{index}, {inputs}, {output});\n"
+        f"{renamed(kernel.function, name)}(&{name}_node{index}, {inputs}, {output});\n"
         f"{name}_TRACE({index}, {output}, {node.type.bytes});"
     )
 
 
-def _place(graph: Graph, plan: MemoryPlan, tensor: str) -> str:
-    """The C expression of a pointer to the tensor."""
-    if tensor in (INPUT, graph.output):
-        return "in" if tensor == INPUT else "out"
+def _place(graph: Graph, plan: MemoryPlan, tensor: str, entry: str) -> str:
+    """The C expression of a pointer to the tensor, in a function whose argument `in` is the tensor `entry`."""
+    if tensor in (entry, graph.output):
+        return "in" if tensor == entry else "out"
     start = f"memory + {plan.offset(tensor)}"
     dtype = graph.type_of(tensor).dtype
     return start if dtype == "uint8" else f"({dtype}_t *)(void *)({start})"

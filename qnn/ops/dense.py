@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
-from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
+from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
 from qnn.ops.op import Op, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 

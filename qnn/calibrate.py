@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""Calibration: the range of every tensor of the float model on representative samples (SPEC 4.3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qnn.errors import QnnError
+from qnn.forward import activations, node_shapes
+from qnn.model import INPUT, Model
+from qnn.progress import Progress, silent
+from qnn.ranges import METHODS, find_range
+from qnn.scales import Scales, TensorRange
+
+DEFAULT_METHOD = "mse"
+MAX_SAMPLES = 2048
+MAX_VALUES = 1 << 22  # per tensor: bounds the memory; evenly spaced samples are taken where it would be more
+
+
+def calibrate(model: Model, x: np.ndarray, method: str = DEFAULT_METHOD, progress: Progress = silent) -> Scales:
+    """The Scales of `model` on raw samples x (N, *shape), by `method` (one of METHODS), computed in float64.
+
+    At most MAX_SAMPLES evenly spaced samples are used. Raises QnnError for no samples or an unknown method.
+    """
+    if method not in METHODS:
+        raise QnnError(f"--method {method}", "is not a calibration method", f"use one of {', '.join(METHODS)}")
+    if len(x) == 0:
+        raise QnnError("calibration", "there are no samples", "give some with --data")
+    x = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_SAMPLES)).round().astype(np.int64))]
+    shapes = node_shapes(model.nodes, model.schema.shape)
+    step = {name: max(1, len(x) * int(np.prod(shape)) // MAX_VALUES) for name, shape in shapes.items()}
+    parts: dict[str, list[np.ndarray]] = {node.name: [] for node in model.nodes}
+    for index, values in enumerate(activations(model, x)):
+        for name, found in parts.items():
+            found.append(values[name][:: step[name]])
+        progress(index + 1, len(x) // len(values[INPUT]) + len(parts))
+    tensors = tuple(TensorRange(name, find_range(np.concatenate(found), method)) for name, found in parts.items())
+    low, high = _raw_range(model)
+    return Scales(method, len(x), low, high, tensors)
+
+
+def _raw_range(model: Model) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The raw range per feature; empty for uint8, which is taken as it is."""
+    if model.schema.dtype == "uint8":
+        return (), ()
+    shape = (int(np.prod(model.schema.shape)),)
+    low = np.broadcast_to(model.normalization.low, shape)
+    high = np.broadcast_to(model.normalization.high, shape)
+    return tuple(low.tolist()), tuple(high.tolist())

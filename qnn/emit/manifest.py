@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""The figures of a build: what compile prints and writes as manifest.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qnn.emit.notes import flash_bytes, graph_hash
+from qnn.graph import Graph, Node
+from qnn.memory import MemoryPlan
+from qnn.ops.ckernel import TABLES, WEIGHTS
+
+SPEC_VERSION = 1
+
+
+def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
+    """A JSON-able document; equal graphs give equal documents. Sizes are bytes, macs are per inference."""
+    weights, tables = flash_bytes(graph, WEIGHTS), flash_bytes(graph, TABLES)
+    return {
+        "name": graph.name,
+        "spec_version": SPEC_VERSION,
+        "graph_sha256": graph_hash(graph),
+        "header": f"{graph.name}.h",
+        "flash": {"weights": weights, "tables": tables, "total": weights + tables},
+        "ram": {"scratch": plan.scratch_bytes},
+        "macs": sum(_macs(graph, node) for node in graph.nodes),
+        "nodes": [_node(graph, node) for node in graph.nodes],
+        "memory_plan": [
+            {
+                "tensors": list(buffer.tensors),
+                "offset": buffer.offset,
+                "bytes": buffer.bytes,
+                "first_node": buffer.first,
+                "last_node": buffer.last,
+            }
+            for buffer in plan.buffers
+        ],
+    }
+
+
+def _macs(graph: Graph, node: Node) -> int:
+    return node.op.macs(graph.types_of(node), node.type)
+
+
+def _node(graph: Graph, node: Node) -> dict[str, Any]:
+    bound = node.op.accumulator_bound(graph.types_of(node))
+    return {
+        "name": node.name,
+        "operator": node.op.kind,
+        "inputs": list(node.inputs),
+        "shape": list(node.type.shape),
+        "dtype": node.type.dtype,
+        "scale": node.type.scale,
+        "zero_point": node.type.zero_point,
+        "macs": _macs(graph, node),
+        "weights": flash_bytes(graph, WEIGHTS, node),
+        "tables": flash_bytes(graph, TABLES, node),
+        "accumulator": list(bound) if bound else None,
+    }

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""What a float layer gets to become integer operators, and the types of the tensors it may give (SPEC 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from qnn.graph import Node
+from qnn.ops.op import TensorType
+from qnn.ops.table import Table
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """What a model input's integers mean, per feature: real = scale * q + offset, float64 (F,)."""
+
+    scale: np.ndarray
+    offset: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Lowering:
+    """A layer about to become integer operators.
+
+    name: of the float node. inputs, types: its input tensors in the integer graph. parameters: float32.
+    output: the type its result must have. grid: of an input that has a scale per feature, else None.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    types: tuple[TensorType, ...]
+    parameters: tuple[np.ndarray, ...]
+    output: TensorType
+    grid: Grid | None
+
+
+def float32(value: float) -> float:
+    """`value` rounded to float32, so that differences in summation order vanish."""
+    return float(np.float32(value))
+
+
+def activation_type(shape: tuple[int, ...], low: float, high: float) -> TensorType:
+    """uint8 for reals in low..high, which contains 0: all 256 steps, 0 exactly representable."""
+    scale = float32((high - low) / 255)
+    if scale <= 0:
+        return TensorType(shape, "uint8", 0, 255, 1.0, 0)
+    return TensorType(shape, "uint8", 0, 255, scale, min(255, int(np.floor(-low / scale + 0.5))))
+
+
+def output_type(shape: tuple[int, ...], minimum: float, maximum: float) -> TensorType:
+    """int16 for the model's output: the observed range widened by 2, so that no class is lost to a tie."""
+    scale = float32(2 * max(abs(minimum), abs(maximum)) / 32767)
+    return TensorType(shape, "int16", -32768, 32767, scale if scale > 0 else 1.0, 0)
+
+
+def table_node(lowering: Lowering, function: Function) -> tuple[Node, ...]:
+    """One table operator: `function` of the 256 reals that the uint8 input stands for, rounded half up."""
+    (x,), y = lowering.types, lowering.output
+    reals = x.scale * (np.arange(256, dtype=np.float64) - x.zero_point)
+    rounded = np.floor(function(reals) / y.scale + 0.5) + y.zero_point
+    entries = np.clip(rounded, y.low, y.high).astype(np.int16)
+    return (Node(lowering.name, Table(entries), lowering.inputs, y),)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""The scales file: the calibrated range of every tensor, readable, editable, reusable (SPEC 7.2)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from qnn.errors import QnnError
+from qnn.files import read_bounded, write_whole
+from qnn.ranges import Range
+from qnn.schemafile import Document
+
+FORMAT, VERSION = "qnn-scales", 1
+MAX_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class TensorRange:
+    """The Range of the float model's tensor `name`."""
+
+    name: str
+    range: Range
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What calibration found: ranges, not steps, so that one file serves every width.
+
+    method: how low and high were chosen. samples: how many were looked at.
+    input_low, input_high: raw range per feature, beyond which readings saturate; empty where raw values are
+    taken as they are.
+    """
+
+    method: str
+    samples: int
+    input_low: tuple[int, ...]
+    input_high: tuple[int, ...]
+    tensors: tuple[TensorRange, ...]
+
+    def range_of(self, name: str) -> Range:
+        """The range of the tensor called `name`. Raises QnnError if the file lacks it."""
+        for tensor in self.tensors:
+            if tensor.name == name:
+                return tensor.range
+        raise QnnError("scales", f"there is no range for {name!r}", "calibrate this model: qnn calibrate MODEL")
+
+
+def scales_bytes(scales: Scales) -> bytes:
+    """The scales file: JSON, one line a tensor."""
+    tensors = ",\n".join(
+        "  " + json.dumps({"name": tensor.name, **asdict(tensor.range)}, allow_nan=False) for tensor in scales.tensors
+    )
+    head = {"format": FORMAT, "version": VERSION, "method": scales.method, "samples": scales.samples}
+    head |= {"input_low": list(scales.input_low), "input_high": list(scales.input_high)}
+    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items())
+    return f'{{\n{lines},\n "tensors": [\n{tensors}\n ]\n}}\n'.encode()
+
+
+def save_scales(scales: Scales, path: Path) -> None:
+    """Write the scales file, whole or not at all."""
+    write_whole(path, scales_bytes(scales))
+
+
+def load_scales(path: Path) -> Scales:
+    """The Scales in the file at `path`. Raises QnnError naming file and field."""
+    try:
+        values = json.loads(read_bounded(path, MAX_BYTES))
+    except (ValueError, RecursionError) as error:
+        raise QnnError(path, f"is not a scales file ({error})", "make one with qnn calibrate") from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise QnnError(path, "is not a scales file", "make one with qnn calibrate")
+    document = Document(values, path)
+    if document.integer("version") != VERSION:
+        raise QnnError(path, f"has version {values['version']}; this qnn reads version {VERSION}", "update qnn")
+    return Scales(
+        method=document.text("method"),
+        samples=document.integer("samples"),
+        input_low=document.integers("input_low"),
+        input_high=document.integers("input_high"),
+        tensors=tuple(TensorRange(item.text("name"), _read_range(item)) for item in document.list("tensors")),
+    )
+
+
+def _read_range(item: Document) -> Range:
+    found = Range(item.number("minimum"), item.number("maximum"), item.number("low"), item.number("high"))
+    if not (found.minimum <= found.maximum and found.low <= 0 <= found.high):
+        name = item.text("name")
+        raise QnnError(item.path, f"the range of {name!r} is not in order", "keep minimum <= maximum, low <= 0 <= high")
+    return found

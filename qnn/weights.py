@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Weights and biases become integers: one symmetric scale per output channel, the accumulator proven (SPEC 4)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qnn.fixedpoint import INT32_MAX, INT32_MIN, requantization
+from qnn.lowering import float32
+from qnn.ops.dense import Dense
+from qnn.ops.op import TensorType
+
+WEIGHT_MAX = 127
+BIAS_BITS = 29  # a bias is kept below 2**29 steps, so that it leaves the accumulator room
+
+
+def channel_scales(weights: np.ndarray, bias: np.ndarray, x_scale: float, y_scale: float) -> np.ndarray:
+    """float64 (O,), each a float32 value: the weight step of every output channel of float64 weights (O, ...).
+
+    The largest weight takes WEIGHT_MAX steps, unless the bias would then need more than BIAS_BITS bits: a step is
+    never so small. A channel without weights and bias takes the step that makes its factor 1/8.
+    """
+    largest = np.abs(weights.reshape(len(weights), -1)).max(axis=1)
+    scales = np.maximum(largest / WEIGHT_MAX, np.abs(bias) / (x_scale * 2.0**BIAS_BITS))
+    scales = np.where(scales > 0, scales, y_scale / (8 * x_scale))
+    return np.array([float32(scale) for scale in scales])
+
+
+def quantized_dense(weights: np.ndarray, bias: np.ndarray, x: TensorType, y: TensorType) -> Dense:
+    """The integer dense of float64 weights (O, I) and bias (O,), from a tensor of type x to one of type y."""
+    scales = channel_scales(weights, bias, x.scale, y.scale)
+    rounded = np.clip(np.floor(weights / scales[:, None] + 0.5), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
+    steps = np.floor(bias / (x.scale * scales) + 0.5).astype(np.int64)
+    folded = steps - x.zero_point * rounded.astype(np.int64).sum(axis=1)
+    factors = x.scale * scales / y.scale
+    plain = Dense(rounded, folded, 0, requantization(factors, y.zero_point, y.low, y.high))
+    shift = rounding_shift(*plain.accumulator_bound((x,)))
+    if shift == 0:
+        return plain
+    return Dense(rounded, folded, shift, requantization(factors * 2.0**shift, y.zero_point, y.low, y.high))
+
+
+def rounding_shift(low: int, high: int) -> int:
+    """The smallest right shift with rounding that brings low..high into int32; 0 where they fit (SPEC 4.2)."""
+    shift = 0
+    while not (INT32_MIN <= _rounded(low, shift) and _rounded(high, shift) <= INT32_MAX):
+        shift += 1
+    return shift
+
+
+def _rounded(value: int, shift: int) -> int:
+    return (value + (1 << (shift - 1))) >> shift if shift else value
