@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from qnn.progress import Progress, silent
 from qnn.toolchain import Compiler
 
 
@@ -65,7 +66,7 @@ class Engine(Protocol):
     def trace(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Every body node's tensor, by name, samples first."""
 
-    def measure(self, x: np.ndarray) -> Measurement | None:
+    def measure(self, x: np.ndarray, progress: Progress = silent) -> Measurement | None:
         """What NAME_run costs for each of the samples; None where the target cannot say."""
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from qnn.engines.interface import Interface
 from qnn.engines.job import Job, pack, unpack, windows
 from qnn.engines.sources import HOST_FILES, MODEL, TRACED_MODEL, write_sources
 from qnn.errors import QnnError
+from qnn.progress import Progress, silent
 from qnn.toolchain import Compiler
 
 SANITIZED = ("-fsanitize=undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
@@ -63,7 +64,7 @@ class HostEngine:
         """See Engine.trace."""
         return self._batches(x, None, TRACED_MODEL)
 
-    def measure(self, x: np.ndarray) -> Measurement | None:
+    def measure(self, x: np.ndarray, progress: Progress = silent) -> Measurement | None:
         """None: instructions of this machine say nothing about RV32."""
         return None
 

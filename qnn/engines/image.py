@@ -17,7 +17,7 @@ from qnn.engines.interface import Interface
 from qnn.engines.sources import HEADER_LIMIT, MODEL, RV32_FILES, TRACED_MODEL, find_header, write_sources
 from qnn.errors import QnnError
 from qnn.files import read_bounded
-from qnn.toolchain import ZIG, Compiler
+from qnn.toolchain import Compiler
 
 RV32_EXTRA = "pip install 'qnn[rv32]'"
 ALLOWED_SYMBOLS = re.compile(r"mem(cpy|move|set|cmp)$")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -21,6 +22,7 @@ QUANTIZED_RUN = "NAME_run_q"  # the results of NAME_run_q on inputs that are alr
 INSTRUCTIONS = "instructions"
 TRACE = "trace"
 WORDS = ("count", "in", "in_q", "out", "out_q", CLASS, PROBABILITIES, VALUE, INSTRUCTIONS, TRACE, "trace_bytes")
+Order = Literal["<", "="]
 HEADER_BYTES = 64
 RECORD_BYTES = 8  # in a trace, before each tensor: its node's index and its size
 WINDOW_SAMPLES = 256  # a job stays short enough for a progress bar and for Ctrl-C
@@ -56,7 +58,7 @@ class Job:
     size: int
     inputs: tuple[Region, ...]
     results: tuple[Region, ...]
-    order: str
+    order: Order
 
 
 def windows(interface: Interface, samples: int, *, trace: bool = False) -> Iterator[tuple[slice, int]]:
@@ -81,7 +83,7 @@ def pack(
     misalign: int = 0,
     trace: bool = False,
     count_instructions: bool = False,
-    order: str = "=",
+    order: Order = "=",
 ) -> Job:
     """The job that runs `x`, raw (N, *shape), through NAME_run and the heads, and `q` through NAME_run_q.
 
@@ -115,7 +117,7 @@ def pack(
 
 
 def _regions(
-    wanted: Sequence[tuple[str, Tensor]], samples: int, start: int, misalign: int, order: str
+    wanted: Sequence[tuple[str, Tensor]], samples: int, start: int, misalign: int, order: Order
 ) -> tuple[Region, ...]:
     """One region after the other from `start` on; what NAME_run reads or writes is `misalign` bytes off."""
     regions: list[Region] = []
@@ -168,7 +170,7 @@ def _nodes(job: Job, records: np.ndarray) -> dict[str, np.ndarray]:
     return found
 
 
-def _view(columns: np.ndarray, dtype: str, order: str) -> np.ndarray:
+def _view(columns: np.ndarray, dtype: str, order: Order) -> np.ndarray:
     return _native(np.ascontiguousarray(columns).view(np.dtype(dtype).newbyteorder(order)))
 
 

@@ -13,54 +13,52 @@ from qnn.engines.engine import CrashError
 from qnn.engines.image import Image
 from qnn.engines.job import Job, Region
 from qnn.engines.machine import Call, Machine
+from qnn.progress import Progress, silent
 
 PAINT = bytes((0xC3, 0x5A, 0xA5, 0x3C))
 
 
-def count_instructions(image: Image, work: Sequence[tuple[Job, Call]]) -> list[int]:
+def count_instructions(image: Image, work: Sequence[tuple[Job, Call]], progress: Progress = silent) -> list[int]:
     """For each call on its job: how many instructions it retires, from its first one to its return. Exact.
 
     A hook is told each basic block that is about to run; how many instructions a block has is found once.
     """
-    from unicorn import unicorn_const as constants
-
     machine = Machine(image)
     lengths: dict[tuple[int, int], int] = {}
     stop = image.symbols["qnnStop"]
     total = 0
 
-    def on_block(core: object, address: int, size: int, data: object) -> None:
+    def on_block(address: int, size: int) -> None:
         nonlocal total
         if address == stop:
             return
         block = (address, size)
         if block not in lengths:
-            lengths[block] = instructions_in(bytes(machine.core.mem_read(address, size)))
+            lengths[block] = instructions_in(machine.read(address, size))
         total += lengths[block]
 
-    machine.core.hook_add(constants.UC_HOOK_BLOCK, on_block)
+    machine.on_block(on_block)
     counts = []
     for job, call in work:
         total = 0
         machine.load(job)
         machine.call(call)
         counts.append(total)
+        progress(len(counts), len(work), "counting instructions")
     return counts
 
 
 def count_steps(image: Image, job: Job, call: Call) -> int:
     """The same count by a hook on every single instruction: slow, to check the other one."""
-    from unicorn import unicorn_const as constants
-
     machine = Machine(image)
     stop = image.symbols["qnnStop"]
     total = 0
 
-    def on_instruction(core: object, address: int, size: int, data: object) -> None:
+    def on_instruction(address: int, size: int) -> None:
         nonlocal total
         total += address != stop
 
-    machine.core.hook_add(constants.UC_HOOK_CODE, on_instruction)
+    machine.on_instruction(on_instruction)
     machine.load(job)
     machine.call(call)
     return total
@@ -80,21 +78,19 @@ def stack_bytes(image: Image, job: Job, call: Call) -> int:
 
     Raises CrashError if it uses all of the image's stack.
     """
-    from unicorn import unicorn_const as constants
-
     machine = Machine(image)
     bottom, top = image.symbols["qnnStackBottom"], image.symbols["qnnStackTop"]
     lowest = top
 
-    def on_block(core: object, address: int, size: int, data: object) -> None:
+    def on_block(address: int, size: int) -> None:
         nonlocal lowest
         lowest = min(lowest, machine.stack_pointer)
 
-    machine.core.hook_add(constants.UC_HOOK_BLOCK, on_block)
+    machine.on_block(on_block)
     machine.load(job)
-    machine.core.mem_write(bottom, PAINT * ((top - bottom) // len(PAINT)))
+    machine.write(bottom, PAINT * ((top - bottom) // len(PAINT)))
     machine.call(call)
-    stack = bytes(machine.core.mem_read(bottom, top - bottom))
+    stack = machine.read(bottom, top - bottom)
     untouched = next((i for i in range(0, len(stack), 4) if stack[i : i + 4] != PAINT), len(stack))
     lowest = min(lowest, bottom + untouched)
     if lowest <= bottom:
@@ -108,8 +104,6 @@ def check_memory(image: Image, job: Job, call: Call) -> None:
     Raises CrashError unless each one is aligned and within what the call may read (its input, scratch, stack, the
     image's code and constants) or write (its output, scratch, stack).
     """
-    from unicorn import unicorn_const as constants
-
     machine = Machine(image)
     window = machine.window
     scratch = (machine.scratch, machine.scratch + machine.call(Call("qnnScratchBytes", ())))
@@ -124,11 +118,12 @@ def check_memory(image: Image, job: Job, call: Call) -> None:
     readable, writable = (*inputs, *outputs, scratch, stack, constant), (*outputs, scratch, stack)
     complaint = ""
 
-    def on_access(core: object, access: int, address: int, size: int, value: int, data: object) -> None:
+    def on_access(write: bool, address: int, size: int) -> None:
         nonlocal complaint
-        write = access == constants.UC_MEM_WRITE
+        if complaint:
+            return
         inside = any(low <= address and address + size <= high for low, high in (writable if write else readable))
-        if complaint or (inside and address % size == 0):
+        if inside and address % size == 0:
             return
         problem = "writes" if write else "reads"
         if inside:
@@ -136,7 +131,7 @@ def check_memory(image: Image, job: Job, call: Call) -> None:
         else:
             complaint = f"{call.function} {problem} {size} bytes outside of its memory, at {address:#x}"
 
-    machine.core.hook_add(constants.UC_HOOK_MEM_READ | constants.UC_HOOK_MEM_WRITE, on_access)
+    machine.on_access(on_access)
     machine.load(job)
     machine.call(call)
     if complaint:

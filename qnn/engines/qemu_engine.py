@@ -15,6 +15,7 @@ from qnn.engines.image import Image, build_image, write_image_sources
 from qnn.engines.interface import Interface
 from qnn.engines.job import INSTRUCTIONS, Job, pack, unpack, windows
 from qnn.errors import QnnError
+from qnn.progress import Progress, silent
 from qnn.toolchain import Compiler
 
 PROGRAM = "qemu-system-riscv32"
@@ -61,7 +62,7 @@ class QemuEngine:
         """See Engine.trace."""
         return self._batches(x, None, traced=True)
 
-    def measure(self, x: np.ndarray) -> Measurement:
+    def measure(self, x: np.ndarray, progress: Progress = silent) -> Measurement:
         """See Engine.measure; the stack is not measured."""
         counts = self._batches(x, None, traced=False)[INSTRUCTIONS]
         return Measurement(counts.astype(np.int64), None)

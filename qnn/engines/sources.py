@@ -43,7 +43,7 @@ def find_header(build: Path, name: str) -> Path:
 
 def _configuration(interface: Interface) -> str:
     name = interface.name
-    sizes = {head: 0 for head in (CLASS, PROBABILITIES, VALUE)} | {head.name: head.bytes for head in interface.heads}
+    sizes = dict.fromkeys((CLASS, PROBABILITIES, VALUE), 0) | {head.name: head.bytes for head in interface.heads}
     lines = (
         "/* written by qnn */",
         f"#define {name}_DECLARE_ONLY",
@@ -61,6 +61,6 @@ def _traced_model(name: str) -> str:
     return (
         "#include <stdint.h>\n"
         "void qnnTrace(uint32_t node, const void *data, uint32_t bytes);\n"
-        f"#define {name}_TRACE(node, data, bytes) qnnTrace((uint32_t)(node), (data), (uint32_t)(bytes));\n"
+        f"#define {name}_TRACE(node, data, bytes) qnnTrace((uint32_t)(node), (data), (uint32_t)(bytes))\n"
         f'#include "{name}.h"\n'
     )

@@ -21,6 +21,7 @@ from qnn.engines.job import Job, pack, unpack, windows
 from qnn.engines.machine import Call, Machine, require_unicorn
 from qnn.engines.measure import check_memory, count_instructions, stack_bytes
 from qnn.graph import CLASS, PROBABILITIES, VALUE
+from qnn.progress import Progress, silent
 from qnn.toolchain import Compiler
 
 HEAD_FUNCTIONS = {CLASS: "classify", PROBABILITIES: "probabilities", VALUE: "value"}
@@ -55,16 +56,19 @@ class UnicornEngine:
         """See Engine.trace."""
         return self._batches(x, None, traced=True)
 
-    def measure(self, x: np.ndarray) -> Measurement:
-        """See Engine.measure. Also raises CrashError where the code touches memory that is not its own."""
+    def measure(self, x: np.ndarray, progress: Progress = silent) -> Measurement:
+        """See Engine.measure; the first sample's stack and memory accesses are watched as well.
+
+        Raises CrashError also where the code touches memory that is not its own, or unaligned.
+        """
         image = self._machine(traced=False).image
         jobs = [pack(self.interface, x[i : i + 1], misalign=i % 4, order="<") for i in range(len(x))]
-        counts = count_instructions(image, [(job, model_calls(image, job)[0]) for job in jobs])
-        stack = None
-        for job in jobs[:2]:
-            for call in model_calls(image, job):
-                check_memory(image, job, call)
-                stack = max(stack or 0, stack_bytes(image, job, call))
+        counts = count_instructions(image, [(job, model_calls(image, job)[0]) for job in jobs], progress)
+        watched = pack(self.interface, x[:1], misalign=1, order="<")
+        calls = model_calls(image, watched)
+        for call in calls:
+            check_memory(image, watched, call)
+        stack = max(stack_bytes(image, watched, call) for call in calls)
         return Measurement(np.array(counts, np.int64), stack)
 
     def close(self) -> None:

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""Proves that the emitted C computes what the simulator says, bit for bit, wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from qnn.engines.engine import CrashError, Engine
+from qnn.engines.host import HostEngine
+from qnn.engines.interface import interface_of
+from qnn.engines.job import QUANTIZED_RUN
+from qnn.engines.qemu_engine import QemuEngine
+from qnn.engines.unicorn_engine import UnicornEngine
+from qnn.errors import QnnError
+from qnn.graph import Graph
+from qnn.graphfile import load_graph
+from qnn.progress import Progress, silent
+from qnn.simulate import simulate, tensor_names
+from qnn.toolchain import Compiler
+from qnn.verification import Instructions, Mismatch, TargetResult, Verification
+
+HOST, RV32, QEMU = "host", "rv32", "qemu"
+TARGETS = (HOST, RV32, QEMU)
+DEFAULT_TARGETS = (HOST, RV32)
+DEFAULT_COUNT = 20
+CHUNK_SAMPLES = 1024
+CHUNK_BYTES = 64 << 20
+EXTREMES = ("with all inputs at their maximum", "with all inputs at their minimum")
+
+
+def verify(
+    build: Path,
+    x: np.ndarray,
+    targets: Sequence[str] = DEFAULT_TARGETS,
+    count: int | None = DEFAULT_COUNT,
+    layers: bool = False,
+    progress: Progress = silent,
+    rv32: Compiler | None = None,
+) -> Verification:
+    """Run raw samples `x` (N, *shape) through the C of the folder `build` and compare with the simulator by ==.
+
+    NAME_run, NAME_run_q and every head are compared on all samples and on the two EXTREMES; with `layers` every
+    node's tensor too. On RV32, instructions are counted exactly on `count` evenly spaced samples (None: all), and
+    on the input with every element at its maximum, which leaves a kernel no zero to skip at the input.
+    rv32: the compiler for RV32 targets, if not the preferred one.
+    Raises QnnError for bad input, a missing compiler or emulator, or C that does not compile.
+    """
+    graph = load_graph(build / "model.qnn")
+    chosen = _spaced(len(x), count)
+    with ExitStack() as stack:
+        engines = [stack.enter_context(closing(engine)) for engine in _engines(targets, build, graph, rv32)]
+        results = [TargetResult(e.name, e.runner, str(e.compiler), sizes=e.sizes) for e in engines]
+        done = 0
+        for labels, samples in _chunks(graph, x, layers):
+            expected = simulate(graph, samples, _kept(graph, layers))
+            for i, engine in enumerate(engines):
+                results[i] = _compared(results[i], engine, graph, labels, samples, expected, layers)
+                done += len(samples)
+                progress(done, len(engines) * (len(x) + len(EXTREMES)), engine.name)
+        worst = _extremes(graph)[:1]
+        for i, engine in enumerate(engines):
+            results[i] = _measured(results[i], engine, np.concatenate([worst, x[chosen]]), progress)
+    outputs = len(x) * graph.type_of(graph.output).elements
+    values = len(x) * _values(graph, layers)
+    return Verification(graph.name, len(x), outputs, values, layers, tuple(results))
+
+
+def parse_targets(text: str) -> tuple[str, ...]:
+    """Targets from "host,rv32", each once. Raises QnnError for an unknown one."""
+    names = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    for name in names:
+        if name not in TARGETS:
+            raise QnnError("--on", f"{name!r} is no target", f"use some of {', '.join(TARGETS)}, with commas")
+    if not names:
+        raise QnnError("--on", "names no target", f"use some of {', '.join(TARGETS)}, with commas")
+    return names
+
+
+def _engines(targets: Sequence[str], build: Path, graph: Graph, rv32: Compiler | None) -> Iterator[Engine]:
+    interface = interface_of(graph)
+    for target in parse_targets(",".join(targets)):
+        if target == HOST:
+            yield HostEngine(build, interface)
+        elif target == RV32:
+            yield UnicornEngine(build, interface, rv32)
+        else:
+            yield QemuEngine(build, interface, rv32)
+
+
+def _spaced(samples: int, count: int | None) -> np.ndarray:
+    """int64: `count` row indices from the first to the last, evenly spaced; None or too many: all."""
+    if samples == 0:
+        raise QnnError("samples", "there are none", "use data with at least one row")
+    if count is not None and count < 1:
+        raise QnnError("--count", f"{count} samples cannot be counted", "use a positive number, or all")
+    wanted = samples if count is None else min(count, samples)
+    return np.linspace(0, samples - 1, wanted).round().astype(np.int64)
+
+
+def _extremes(graph: Graph) -> np.ndarray:
+    """Two raw samples, at the largest and the smallest value of the input's type."""
+    kind = np.iinfo(graph.input.dtype)
+    return np.stack([np.full(graph.input.shape, value, graph.input.dtype) for value in (kind.max, kind.min)])
+
+
+def _chunks(graph: Graph, x: np.ndarray, layers: bool) -> Iterator[tuple[Sequence[int | str], np.ndarray]]:
+    """The EXTREMES, then the samples in portions that the simulator's memory allows, with what to call each."""
+    yield EXTREMES, _extremes(graph)
+    elements = graph.input.elements + sum(node.type.elements for node in graph.nodes)
+    step = max(1, min(CHUNK_SAMPLES, CHUNK_BYTES // (8 * elements)))
+    for start in range(0, len(x), step):
+        yield range(start, min(start + step, len(x))), x[start : start + step]
+
+
+def _kept(graph: Graph, layers: bool) -> tuple[str, ...]:
+    """The names of the tensors that are compared, or fed to NAME_run_q."""
+    heads = tuple(node.name for node in graph.heads)
+    return tensor_names(graph) if layers else tuple(dict.fromkeys((graph.output, *heads, graph.quantized_input)))
+
+
+def _values(graph: Graph, layers: bool) -> int:
+    """How many values of one sample are compared: NAME_run's and NAME_run_q's, the heads', with layers the nodes'."""
+    nodes = (*graph.heads, *(graph.body if layers else ()))
+    return 2 * graph.type_of(graph.output).elements + sum(node.type.elements for node in nodes)
+
+
+def _compared(
+    result: TargetResult,
+    engine: Engine,
+    graph: Graph,
+    labels: Sequence[int | str],
+    samples: np.ndarray,
+    expected: dict[str, np.ndarray],
+    layers: bool,
+) -> TargetResult:
+    """`result` with the differences between `expected` and what the engine makes of `samples` added."""
+    if result.crash:
+        return result
+    first = result.first
+    try:
+        pairs = _pairs(engine, graph, samples, expected, layers)
+        mismatches = sum(int((got != wanted).sum()) for _, wanted, got in pairs)
+        if mismatches and first is None:
+            row = min(int(np.nonzero(got != wanted)[0][0]) for _, wanted, got in pairs if (got != wanted).any())
+            name, wanted, got = next(pair for pair in pairs if (pair[1][row] != pair[2][row]).any())
+            located = _located(engine, graph, labels[row], samples[row : row + 1])
+            first = located or _difference(labels[row], name, wanted[row], got[row])
+    except CrashError as error:
+        return replace(result, crash=str(error))
+    return replace(result, mismatches=result.mismatches + mismatches, first=first)
+
+
+def _pairs(
+    engine: Engine, graph: Graph, samples: np.ndarray, expected: dict[str, np.ndarray], layers: bool
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """What is compared: its name for people, the simulator's array, the engine's."""
+    nodes = engine.trace(samples) if layers else {}
+    got = engine.run(samples, expected[graph.quantized_input])
+    return [
+        *((name, expected[name], values) for name, values in nodes.items()),
+        (f"{graph.name}_run", expected[graph.output], got[graph.output]),
+        (f"{graph.name}_run_q", expected[graph.output], got[QUANTIZED_RUN]),
+        *((head.name, expected[head.name], got[head.name]) for head in graph.heads),
+    ]
+
+
+def _located(engine: Engine, graph: Graph, label: int | str, sample: np.ndarray) -> Mismatch | None:
+    """The first node, in order, whose tensor differs on `sample` (1, *shape); None if it is not in a node."""
+    expected = simulate(graph, sample, tensor_names(graph))
+    traced = engine.trace(sample)
+    for node in graph.body:
+        if (traced[node.name] != expected[node.name]).any():
+            return _difference(label, node.name, expected[node.name][0], traced[node.name][0])
+    return None
+
+
+def _difference(label: int | str, layer: str, expected: np.ndarray, got: np.ndarray) -> Mismatch:
+    index = tuple(int(axis[0]) for axis in np.nonzero(expected != got))
+    return Mismatch(label, layer, index, int(expected[index]), int(got[index]))
+
+
+def _measured(result: TargetResult, engine: Engine, x: np.ndarray, progress: Progress) -> TargetResult:
+    """`result` with the costs of NAME_run; the first sample of `x` counts for the maximum only."""
+    if result.crash:
+        return result
+    try:
+        measurement = engine.measure(x, progress)
+    except CrashError as error:
+        return replace(result, crash=str(error))
+    if measurement is None:
+        return result
+    counts = measurement.instructions
+    usual = counts[1:]
+    mean = round(float(usual.mean()), 1)
+    instructions = Instructions(int(usual.min()), mean, int(counts.max()), len(usual))
+    return replace(result, instructions=instructions, stack_bytes=measurement.stack_bytes)
