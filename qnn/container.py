@@ -21,6 +21,7 @@ from qnn.files import GIBIBYTE, read_bounded
 
 FORMAT = "qnn"
 VERSION = 1
+KINDS = ("float", "integer", "training")
 DOCUMENT = "model.json"
 MAX_DOCUMENT_BYTES = 16 << 20
 MAX_ENTRIES = 4096
@@ -29,7 +30,7 @@ ALLOWED_DTYPES = ("|u1", "|i1", "<i2", "<u2", "<i4", "<i8", "<f4", "<f8")
 
 @dataclass(frozen=True)
 class Container:
-    """What a .qnn file holds: its `kind` ("float" or "integer"), a JSON document and named arrays."""
+    """What a .qnn file holds: its `kind` (one of KINDS), a JSON document and named arrays."""
 
     kind: str
     document: Mapping[str, Any]
@@ -60,7 +61,9 @@ def unpack(data: bytes, path: Path) -> Container:
             document = _document(archive, path)
             arrays = {e.filename[:-4]: _array(archive, e.filename, path) for e in entries if e.filename != DOCUMENT}
     except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
-        raise QnnError(path, f"is not a .qnn file or is damaged ({error})", "make it with qnn train or compile") from None
+        raise QnnError(
+            path, f"is not a .qnn file or is damaged ({error})", "make it with qnn train or compile"
+        ) from None
     return Container(document["kind"], document, arrays)
 
 
@@ -88,7 +91,7 @@ def _document(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     version = document.get("version")
     if version != VERSION:
         raise QnnError(path, f"has format version {version!r}; this qnn reads version {VERSION}", "update qnn")
-    if document.get("kind") not in ("float", "integer"):
+    if document.get("kind") not in KINDS:
         raise QnnError(path, f"is of unknown kind {document.get('kind')!r}", "update qnn")
     return document
 

@@ -19,24 +19,26 @@ def fit_normalization(dataset: Dataset) -> Normalization:
     """The normalization of `dataset`, from its training rows.
 
     Byte images: 0..1, by one scale. Everything else: mean 0, deviation 1, per feature of flat samples, over all
-    elements of others; a constant feature gets scale 0, so that it has no influence. Targets: mean 0, deviation 1.
+    elements of others; a constant feature gets scale 0, so that it has no influence. Readings saturate at the
+    smallest and largest value of the training rows, bytes do not. Targets: mean 0, deviation 1.
     """
     targets = _targets(dataset)
-    images = len(dataset.schema.shape) > 1
+    images, bytes_ = len(dataset.schema.shape) > 1, dataset.schema.dtype == "uint8"
     low, high = _range(dataset)
-    if images and dataset.schema.dtype == "uint8":
-        scale = np.float64(1.0 / _full_scale(int(high.max())))
-        zero = np.zeros((), np.float64)
-        return Normalization(zero, np.asarray(scale), _int64(0), _int64(255), *targets)
+    if images and bytes_:
+        scale = np.asarray(1.0 / _full_scale(int(high.max())))
+        return Normalization(np.zeros(()), scale, np.zeros((), np.int64), np.full((), 255, np.int64), *targets)
     axes = tuple(range(len(dataset.schema.shape) + 1)) if images else (0,)
     if images:
         low, high = low.min(), high.max()
     mean, deviation = _moments(dataset, axes)
-    if dataset.schema.dtype == "uint8":
+    if bytes_:
         deviation = np.maximum(deviation, (high - low) / BYTE_SPREAD)
     constant = low == high
     scale = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation))
     offset = np.where(constant, low, mean)
+    if bytes_:
+        low, high = np.zeros_like(low), np.full_like(high, 255)
     return Normalization(np.asarray(offset), np.asarray(scale), np.asarray(low), np.asarray(high), *targets)
 
 
@@ -47,12 +49,12 @@ def normalize(normalization: Normalization, x: np.ndarray, dtype: DTypeLike = np
 
 
 def normalize_into(normalization: Normalization, x: np.ndarray, out: np.ndarray) -> None:
-    """As `normalize`, for raw integers that are within low..high, into float32 `out` of x's shape."""
-    if normalization.offset.ndim == 0 and normalization.offset == 0:
-        np.copyto(out, x, casting="same_kind" if x.dtype == np.uint8 else "unsafe")
+    """As `normalize`, into the float32 array `out` of x's shape; fast for bytes that only need a scale."""
+    if x.dtype == np.uint8 and normalization.offset.ndim == 0 and normalization.offset == 0:
+        np.copyto(out, x)
         np.multiply(out, np.float32(normalization.scale), out=out)
     else:
-        np.copyto(out, (x - normalization.offset) * normalization.scale, casting="same_kind")
+        np.copyto(out, normalize(normalization, x, np.float32))
 
 
 def normalize_targets(normalization: Normalization, y: np.ndarray) -> np.ndarray:
@@ -63,10 +65,6 @@ def normalize_targets(normalization: Normalization, y: np.ndarray) -> np.ndarray
 def target_values(normalization: Normalization, outputs: np.ndarray) -> np.ndarray:
     """The network's outputs (N, T) as float64 targets in their own unit."""
     return np.asarray(outputs * normalization.target_scale + normalization.target_offset)
-
-
-def _int64(value: int) -> np.ndarray:
-    return np.asarray(value, np.int64)
 
 
 def _full_scale(largest: int) -> int:

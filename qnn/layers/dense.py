@@ -12,7 +12,7 @@ import numpy as np
 from qnn.errors import QnnError
 from qnn.graph import Node
 from qnn.layers.initial import initial_weights
-from qnn.layers.layer import Arrays, Shape, Traits
+from qnn.layers.layer import Arrays, Shape, Traits, only
 from qnn.lowering import Lowering
 from qnn.weights import quantized_dense
 
@@ -34,7 +34,7 @@ class Dense(Traits):
             raise QnnError(f"dense {self.units}", f"has an impossible width (1 to {MAX_UNITS})", "choose another width")
 
     def output_shape(self, shapes: tuple[Shape, ...]) -> Shape:
-        (shape,) = shapes
+        shape = only(shapes, self.kind)
         if len(shape) != 1:
             raise QnnError(f"dense {self.units}", f"cannot take samples of shape {shape}", 'put "flatten" before it')
         if self.units * math.prod(shape) > MAX_WEIGHTS:

@@ -3,24 +3,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from qnn.graph import Node
-from qnn.layers.layer import Arrays, Shape, Traits
+from qnn.layers.layer import Arrays, Shape, Traits, only
 from qnn.lowering import Lowering, table_node
 
 
 class Elementwise(Traits):
     """One input, one output of its shape, no parameters; one table in the integer graph."""
 
+    kind: ClassVar[str]
+
     def check(self) -> None:
         """Nothing to check."""
 
     def output_shape(self, shapes: tuple[Shape, ...]) -> Shape:
-        (shape,) = shapes
-        return shape
+        return only(shapes, self.kind)
 
     def parameter_shapes(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         return ()

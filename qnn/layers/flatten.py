@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.layers.elementwise import Elementwise
-from qnn.layers.layer import Arrays, Shape
+from qnn.layers.layer import Arrays, Shape, only
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,7 @@ class Flatten(Elementwise):
     vanishes: ClassVar[bool] = True
 
     def output_shape(self, shapes: tuple[Shape, ...]) -> Shape:
-        (shape,) = shapes
-        return (math.prod(shape),)
+        return (math.prod(only(shapes, self.kind)),)
 
     def forward(self, inputs: Arrays, parameters: Arrays, rng: np.random.Generator | None) -> tuple[np.ndarray, Shape]:
         (x,) = inputs

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from qnn.errors import QnnError
 from qnn.graph import Node
 from qnn.lowering import Lowering
 
@@ -67,3 +68,10 @@ class Traits:
     requantizes: ClassVar[bool] = False  # its integer operator ends in a requantization
     takes_grid: ClassVar[bool] = False  # may read a model input that has a scale and an offset per feature
     useful: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # beyond it the input changes nothing
+
+
+def only(shapes: tuple[Shape, ...], kind: str) -> Shape:
+    """The shape of the only input of a layer that takes one. Raises QnnError where there are more or none."""
+    if len(shapes) != 1:
+        raise QnnError(kind, f"has {len(shapes)} inputs, but takes 1", "give it one")
+    return shapes[0]

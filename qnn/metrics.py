@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""How good a float model is on given rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qnn.data.dataset import Dataset
+from qnn.errors import QnnError
+from qnn.forward import activations
+from qnn.model import Model
+from qnn.normalize import target_values
+from qnn.schema import Schema
+
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Score:
+    """metric: "accuracy" (0..1) or "rmse" (in the targets' unit), its value, and of how many samples."""
+
+    metric: str
+    value: float
+    samples: int
+
+
+def metric_name(schema: Schema) -> str:
+    """ "accuracy" for classes, "rmse" for values."""
+    return "accuracy" if schema.task == "classification" else "rmse"
+
+
+def predicted_classes(outputs: np.ndarray) -> np.ndarray:
+    """int64 (N,): the class of outputs (N, O); of one logit 1 where it is positive; the lowest index among equals."""
+    if outputs.shape[1] == 1:
+        return (outputs[:, 0] > 0).astype(np.int64)
+    return np.asarray(outputs.argmax(axis=1).astype(np.int64))
+
+
+def accuracy(classes: np.ndarray, y: np.ndarray) -> float:
+    """The part of predicted classes (N,) that equal y (N,)."""
+    return float(np.mean(classes == y))
+
+
+def rmse(values: np.ndarray, y: np.ndarray) -> float:
+    """The root of the mean squared difference over all samples and targets, both (N, T), in their unit."""
+    return float(np.sqrt(np.mean(np.square(values - y))))
+
+
+def score(model: Model, dataset: Dataset, rows: np.ndarray) -> Score:
+    """The float64 accuracy or rmse of `model` on `rows` (int64 indices) of `dataset`.
+
+    Raises QnnError if the data has no labels or there are no rows.
+    """
+    if dataset.y is None:
+        raise QnnError(dataset.record.source, "has no labels to compare with", "use data with labels")
+    if not len(rows):
+        raise QnnError(dataset.record.source, "has no samples in this part", "use --part all")
+    last, parts = model.nodes[-1].name, []
+    for start in range(0, len(rows), CHUNK):
+        x = dataset.x[rows[start : start + CHUNK]]
+        parts += [values[last] for values in activations(model, x)]
+    outputs, y = np.concatenate(parts), dataset.y[rows]
+    if model.schema.task == "classification":
+        value = accuracy(predicted_classes(outputs), y)
+    else:
+        value = rmse(target_values(model.normalization, outputs), y)
+    return Score(metric_name(model.schema), value, len(rows))

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Float models in .qnn files: layers by kind and fields, parameters as arrays, all checked on the way in."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qnn.container import Container, pack, read
+from qnn.errors import QnnError
+from qnn.files import write_whole
+from qnn.forward import node_shapes
+from qnn.layers import LAYERS
+from qnn.layers.layer import Layer
+from qnn.model import INPUT, MAX_STORED_SAMPLES, Model, Node, Normalization
+from qnn.net import output_widths
+from qnn.schema import Schema
+from qnn.schemafile import Document, read_plain, read_record, read_schema
+
+KIND = "float"
+MAX_NODES = 256
+NODE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
+AGAIN = "train the model again"
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write `model` to `path`, whole or not at all."""
+    write_whole(path, model_bytes(model))
+
+
+def model_bytes(model: Model) -> bytes:
+    """The bytes of the model's .qnn file; equal models give equal bytes."""
+    arrays = {f"normalization.{name}": array for name, array in vars(model.normalization).items()}
+    for node in model.nodes:
+        arrays |= {f"node.{node.name}.{index}": array for index, array in enumerate(node.parameters)}
+    document = {
+        "net": model.net,
+        "schema": dataclasses.asdict(model.schema),
+        "record": dataclasses.asdict(model.record),
+        "nodes": [
+            {"name": node.name, "layer": node.layer.kind, "fields": vars(node.layer), "inputs": list(node.inputs)}
+            for node in model.nodes
+        ],
+    }
+    return pack(Container(KIND, document, {**arrays, "samples": model.samples}))
+
+
+def model_hash(model: Model) -> str:
+    """sha256 (hex) of the model's file: the same for equal models."""
+    return hashlib.sha256(model_bytes(model)).hexdigest()
+
+
+def load_model(path: Path) -> Model:
+    """The model in the .qnn file at `path`. Raises QnnError naming the file for anything that is not a sound model."""
+    container = read(path)
+    if container.kind != KIND:
+        what = "a compiled model" if container.kind == "integer" else "an unfinished training"
+        raise QnnError(path, f"is {what}, not a float one", "name the file that qnn train -o wrote")
+    return model_of(container, path)
+
+
+def model_of(container: Container, path: Path) -> Model:
+    """The checked model in `container`; `path` names it in errors."""
+    document = Document(container.document, path)
+    schema = _schema(document.child("schema"))
+    try:
+        nodes = _nodes(document.list("nodes"), schema, container.arrays)
+    except QnnError as error:
+        if error.subject == str(path):
+            raise
+        raise QnnError(path, f"{error.subject}: {error.problem}", error.remedy or AGAIN) from None
+    return Model(
+        net=document.text("net"),
+        schema=schema,
+        record=read_record(document.child("record")),
+        normalization=_normalization(schema, container.arrays, path),
+        nodes=nodes,
+        samples=_samples(schema, container.arrays, path),
+    )
+
+
+def _schema(document: Document) -> Schema:
+    schema = read_schema(document)
+    features = len(schema.features) in ((schema.shape[0],) if len(schema.shape) == 1 else (0,))
+    classes, targets = len(schema.classes), len(schema.targets)
+    outputs = (classes >= 2 and not targets) if schema.task == "classification" else (targets >= 1 and not classes)
+    if len(schema.shape) not in (1, 3) or not features or not outputs or len(schema.target_decimals) != targets:
+        raise QnnError(document.path, "its schema contradicts itself", AGAIN)
+    return schema
+
+
+def _nodes(documents: tuple[Document, ...], schema: Schema, arrays: Mapping[str, np.ndarray]) -> tuple[Node, ...]:
+    if not 1 <= len(documents) <= MAX_NODES:
+        raise QnnError("nodes", f"there are {len(documents)}; a model has 1 to {MAX_NODES}", AGAIN)
+    bare = tuple(_bare_node(document) for document in documents)
+    shapes = node_shapes(bare, schema.shape)
+    if shapes[bare[-1].name] not in [(width,) for width in output_widths(schema)]:
+        raise QnnError(bare[-1].name, f"gives {shapes[bare[-1].name]}, which does not fit the schema", AGAIN)
+    return tuple(dataclasses.replace(node, parameters=_parameters(node, shapes, arrays)) for node in bare)
+
+
+def _bare_node(document: Document) -> Node:
+    name, kind, inputs = document.text("name"), document.text("layer"), document.texts("inputs")
+    if not NODE_NAME.match(name) or name == INPUT:
+        raise QnnError(document.path, f"has the impossible node name {name[:40]!r}", AGAIN)
+    found = next((layer for layer in LAYERS if layer.kind == kind), None)
+    if found is None:
+        raise QnnError(document.path, f"has the unknown layer {kind[:40]!r}", "update qnn")
+    fields, hints = document.child("fields"), typing.get_type_hints(found)
+    names = [field.name for field in dataclasses.fields(typing.cast(Any, found))]
+    make = typing.cast(Any, found)
+    layer: Layer = make(**{name: read_plain(fields, name, hints[name]) for name in names})
+    layer.check()
+    return Node(name, layer, inputs, ())
+
+
+def _parameters(
+    node: Node, shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, ...]:
+    wanted = node.layer.parameter_shapes(tuple(shapes[name] for name in node.inputs))
+    found = [arrays.get(f"node.{node.name}.{index}") for index in range(len(wanted))]
+    for array, shape in zip(found, wanted, strict=True):
+        if array is None or array.dtype != np.float32 or array.shape != shape:
+            raise QnnError(node.name, f"its parameters are not {len(wanted)} float32 arrays of {wanted}", AGAIN)
+        if not np.isfinite(array).all():
+            raise QnnError(node.name, "a parameter is not finite", AGAIN)
+    return tuple(array for array in found if array is not None)
+
+
+def _normalization(schema: Schema, arrays: Mapping[str, np.ndarray], path: Path) -> Normalization:
+    values = {field.name: arrays.get(f"normalization.{field.name}") for field in dataclasses.fields(Normalization)}
+    shape = getattr(values["offset"], "shape", None)
+    allowed = ((), schema.shape) if len(schema.shape) == 1 else ((),)
+    for name, array in values.items():
+        dtype = np.int64 if name in ("low", "high") else np.float64
+        fits = (len(schema.targets),) if name.startswith("target") else shape
+        if array is None or array.dtype != dtype or array.shape != fits or shape not in allowed:
+            raise QnnError(path, f"its normalization.{name} is missing or does not fit", AGAIN)
+        if not np.isfinite(array).all():
+            raise QnnError(path, f"its normalization.{name} is not finite", AGAIN)
+    normalization = Normalization(**typing.cast(dict[str, np.ndarray], values))
+    limits = np.iinfo(schema.dtype)
+    inside = (normalization.low >= limits.min) & (normalization.high <= limits.max)
+    if not np.all(inside & (normalization.low <= normalization.high) & (normalization.scale >= 0)):
+        raise QnnError(path, "its normalization has an impossible range or scale", AGAIN)
+    if not np.all(normalization.target_scale > 0):
+        raise QnnError(path, "its normalization.target_scale is not positive", AGAIN)
+    return normalization
+
+
+def _samples(schema: Schema, arrays: Mapping[str, np.ndarray], path: Path) -> np.ndarray:
+    samples = arrays.get("samples")
+    if samples is None or samples.dtype != schema.dtype or samples.shape[1:] != schema.shape:
+        raise QnnError(path, "its samples are missing or do not fit its schema", AGAIN)
+    if len(samples) > MAX_STORED_SAMPLES:
+        raise QnnError(path, f"has {len(samples)} samples, more than the {MAX_STORED_SAMPLES} allowed", AGAIN)
+    return samples
