@@ -27,11 +27,12 @@ def simulate(
     for name in names:
         if name not in tensor_names(graph):
             raise QnnError(name, "is not a tensor of the graph", f"name one of {', '.join(tensor_names(graph))}")
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for start in range(0, max(len(x), 1), BATCH):
+    types = {name: graph.type_of(name) for name in names}
+    parts = {name: [np.zeros((0, *kind.shape), kind.dtype)] for name, kind in types.items()}
+    for start in range(0, len(x), BATCH):
         tensors = _run(graph, x[start : start + BATCH], fast=True)
         for name, chunks in parts.items():
-            chunks.append(tensors[name].astype(graph.type_of(name).dtype))
+            chunks.append(tensors[name].astype(types[name].dtype))
         progress(min(start + BATCH, len(x)), len(x))
     return {name: np.concatenate(chunks) for name, chunks in parts.items()}
 
@@ -57,6 +58,8 @@ def _run(graph: Graph, x: np.ndarray, fast: bool) -> dict[str, np.ndarray]:
 
 def _check_samples(graph: Graph, x: np.ndarray) -> None:
     if x.shape[1:] != graph.input.shape:
-        raise QnnError("samples", f"have the shape {x.shape[1:]}, the network takes {graph.input.shape}", "reshape them")
+        raise QnnError(
+            "samples", f"have the shape {x.shape[1:]}, the network takes {graph.input.shape}", "reshape them"
+        )
     if x.dtype != graph.input.dtype:
         raise QnnError("samples", f"have the type {x.dtype}, the network takes {graph.input.dtype}", "convert them")

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Random integer graphs with edges: extreme weights and scales, one and many units, every operator and head."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qnn.check import check
+from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization, requantization
+from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
+from qnn.inputs import quantize_op
+from qnn.ops.argmax import Argmax
+from qnn.ops.dense import Dense
+from qnn.ops.op import TensorType
+from qnn.ops.rescale import Rescale
+from qnn.ops.softmax import EXPONENT_BITS, MAX_EXPONENT, Softmax
+from qnn.ops.table import Table
+from qnn.schema import DataRecord, Feature, Schema
+from qnn.weights import rounding_shift
+
+RECORD = DataRecord("random", "0" * 64, 0, 0.1, 0.2)
+LOG2E = 1.4426950408889634
+
+
+def random_graph(rng: np.random.Generator, name: str = "net") -> Graph:
+    """A checked graph of one to three dense layers, tables between them, with the heads of its task."""
+    raw_bytes, classifier = bool(rng.integers(2)), bool(rng.integers(2))
+    count = int(rng.choice([1, 2, 3, 4, 5, 7, 8, 33]))
+    body: list[Node] = []
+    raw = TensorType((count,), "uint8", 0, 255, 1 / 255)
+    if not raw_bytes:
+        raw = TensorType((count,), "int32", INT32_MIN, INT32_MAX)
+        low, high = random_ranges(rng, count)
+        body.append(Node("quantized", quantize_op(low, high), (INPUT,), TensorType((count,), "uint8", 0, 255)))
+    quantized_input = body[-1].name if body else INPUT
+    last, kind = quantized_input, body[-1].type if body else raw
+    depth = int(rng.integers(1, 4))
+    for layer in range(depth):
+        units = int(rng.choice([1, 2, 3, 4, 5, 6, 9, 12]))
+        final = layer == depth - 1
+        op, kind = random_dense(rng, kind, units, final)
+        last = f"dense{layer}"
+        body.append(Node(last, op, body and (body[-1].name,) or (INPUT,), kind))
+        if not final and rng.integers(2):
+            low, high = sorted(rng.integers(0, 256, 2).tolist())
+            kind = TensorType(kind.shape, "uint8", low, high, 0.02, low)
+            entries = rng.integers(low, high + 1, 256).astype(np.int16)
+            body.append(Node(f"table{layer}", Table(entries), (last,), kind))
+    schema = random_schema(raw, kind, classifier)
+    heads = class_heads(rng, last, kind) if classifier else value_heads(rng, last, kind)
+    return check(Graph(name, schema, RECORD, raw, (*body, *heads), last, quantized_input))
+
+
+def random_ranges(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Raw ranges (int64 each): ordinary ones, single values, and all of int32."""
+    low, high = np.sort(rng.integers(INT32_MIN, INT32_MAX, (2, count), endpoint=True), axis=0)
+    small = rng.integers(0, 3, count)
+    low = np.where(small == 1, rng.integers(-5000, 5000, count), low)
+    high = np.where(small == 1, low + rng.integers(0, 4096, count), high)
+    return np.where(small == 2, INT32_MIN, low), np.where(small == 2, INT32_MAX, high)
+
+
+def random_dense(rng: np.random.Generator, x: TensorType, units: int, final: bool) -> tuple[Dense, TensorType]:
+    """A dense operator and its output's type: int16 where `final`, else uint8."""
+    weights = rng.integers(-127, 128, (units, x.elements))
+    weights[rng.random(weights.shape) < 0.2] = rng.choice([-127, 0, 127])
+    bias_bits = int(rng.choice([4, 16, 29, 40]))
+    bias = rng.integers(-(1 << bias_bits), 1 << bias_bits, units)
+    zero_point = 0 if final else int(rng.integers(0, 256))
+    low, high = (-32768, 32767) if final else (0, 255)
+    if rng.integers(3) == 0:
+        low = zero_point
+    factors = 2.0 ** rng.uniform(-26, 6, units)
+    plain = Dense(weights.astype(np.int8), bias, 0, requantization(factors, zero_point, low, high))
+    shift = rounding_shift(*plain.accumulator_bound((x,)))
+    op = plain
+    if shift:
+        op = Dense(plain.weights, bias, shift, requantization(factors * 2.0**-4, zero_point, low, high))
+    return op, TensorType((units,), "int16" if final else "uint8", low, high, 0.01, zero_point)
+
+
+def random_schema(raw: TensorType, kind: TensorType, classifier: bool) -> Schema:
+    """A schema that fits; hostile names are part of it."""
+    outputs = kind.elements
+    features = tuple(Feature(f"reading */ {i} ??/ \\", i % 3) for i in range(raw.elements))
+    if classifier:
+        classes = tuple(f'class "{i}" */' for i in range(max(outputs, 2)))
+        return Schema(raw.shape, raw.dtype, features, "classification", classes, (), ())
+    targets = tuple(f"target {i}" for i in range(outputs))
+    return Schema(raw.shape, raw.dtype, features, "regression", (), targets, (2,) * outputs)
+
+
+def class_heads(rng: np.random.Generator, output: str, kind: TensorType) -> tuple[Node, ...]:
+    """argmax and softmax."""
+    classes = max(kind.elements, 2)
+    scale = 2.0 ** float(rng.uniform(-20, 3))
+    exponent = requantization(np.array([scale * LOG2E * 2**EXPONENT_BITS]), 0, 0, MAX_EXPONENT)
+    return (
+        Node(CLASS, Argmax(kind.zero_point), (output,), TensorType((1,), "int32", 0, classes - 1)),
+        Node(PROBABILITIES, Softmax(kind.zero_point, exponent), (output,), TensorType((classes,), "uint16", 0, 32768)),
+    )
+
+
+def value_heads(rng: np.random.Generator, output: str, kind: TensorType) -> tuple[Node, ...]:
+    """rescale."""
+    count = kind.elements
+    factors = 2.0 ** rng.uniform(-20, 12, count)
+    offsets = rng.integers(-(1 << 20), 1 << 20, count).astype(np.int32)
+    rescale: Requantization = requantization(factors, offsets, INT32_MIN, INT32_MAX)
+    # A constant of zero_point * 2**shift must fit int32: fine steps of a large offset do not occur in models.
+    while np.abs(rescale.constant).max() >= 1 << 29:
+        offsets = offsets // 2
+        rescale = requantization(factors, offsets, INT32_MIN, INT32_MAX)
+    decimals = rng.integers(-2, 4, count).astype(np.int16)
+    return (Node(VALUE, Rescale(0, decimals, rescale), (output,), TensorType((count,), "int32", INT32_MIN, INT32_MAX)),)
+
+
+def edge_samples(rng: np.random.Generator, graph: Graph, count: int) -> np.ndarray:
+    """Raw samples (count, *shape): all zero, all at either end, then random ones, some of them sparse."""
+    low, high = graph.input.low, graph.input.high
+    x = rng.integers(low, high, (count, *graph.input.shape), endpoint=True)
+    near = rng.integers(-6000, 6000, x.shape).clip(low, high)
+    x = np.where(rng.random(x.shape) < 0.5, near, x)
+    x[rng.random(x.shape) < 0.2] = 0
+    x[0], x[1], x[2] = 0, high, low
+    return x.astype(graph.input.dtype)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""An independent definition of the arithmetic: exact fractions and plain loops, written from SPEC.md alone.
+
+It shares no code with qnn's operators, so that simulator and C cannot share one misreading of the specification.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from qnn.graph import INPUT, Graph
+
+
+def floor_shift(value: Fraction) -> int:
+    return value.numerator // value.denominator
+
+
+def clamp(value: int, low: int, high: int) -> int:
+    return min(max(value, low), high)
+
+
+def requantize(acc: int, params: Any, channel: int) -> int:
+    """SPEC 3.1, term by term, in unbounded integers and fractions."""
+    c = channel if len(params.multiplier) > 1 else 0
+    multiplier, shift = int(params.multiplier[c]), int(params.shift[c])
+    prescale = int(params.prescale[c])
+    zero_point = int(params.zero_point[c if len(params.zero_point) > 1 else 0])
+    if prescale:
+        limit = (2**31 - 1) // 2**prescale
+        acc = clamp(acc, -limit, limit)
+    t = floor_shift(Fraction(acc * 2**prescale * multiplier, 2**32))
+    assert -(2**31) <= t < 2**31
+    total = t + zero_point * 2**shift + 2 ** (shift - 1)
+    assert -(2**31) <= total < 2**31
+    return clamp(floor_shift(Fraction(total, 2**shift)), params.low, params.high)
+
+
+def exact_requantize(acc: int, params: Any, channel: int) -> int:
+    """SPEC 3.5: one exact round-half-up of acc * M, plus the zero point, clamped."""
+    c = channel if len(params.multiplier) > 1 else 0
+    exponent = int(params.prescale[c]) - int(params.shift[c]) - 32
+    factor = Fraction(int(params.multiplier[c])) * Fraction(2) ** exponent
+    zero_point = int(params.zero_point[c if len(params.zero_point) > 1 else 0])
+    return clamp(floor_shift(acc * factor + Fraction(1, 2)) + zero_point, params.low, params.high)
+
+
+def quantize(op: Any, x: list[int]) -> list[int]:
+    result = []
+    for i, raw in enumerate(x):
+        distance = clamp(raw, int(op.low[i]), int(op.high[i])) - int(op.low[i])
+        result.append(requantize(distance // (2 ** int(op.halve[i])), op.requantization, i))
+    return result
+
+
+def dense(op: Any, x: list[int]) -> list[int]:
+    result = []
+    for o in range(len(op.weights)):
+        acc = int(op.bias[o])
+        for i, value in enumerate(x):
+            acc += value * int(op.weights[o][i])
+        if op.rounding_shift:
+            acc = floor_shift(Fraction(acc + 2 ** (op.rounding_shift - 1), 2**op.rounding_shift))
+        assert -(2**31) <= acc < 2**31
+        result.append(requantize(acc, op.requantization, o))
+    return result
+
+
+def table(op: Any, x: list[int]) -> list[int]:
+    return [int(op.entries[value]) for value in x]
+
+
+def argmax(op: Any, x: list[int]) -> list[int]:
+    if len(x) == 1:
+        return [1 if x[0] > op.zero_point else 0]
+    return [x.index(max(x))]
+
+
+def softmax(op: Any, x: list[int]) -> list[int]:
+    values = [op.zero_point, x[0]] if len(x) == 1 else x
+    terms = []
+    for value in values:
+        exponent = requantize(max(values) - value, op.exponent, 0)
+        fraction = (exponent % 2**16) * 2**16
+        power = 7419129
+        for coefficient in (57311498, 257211662, 744187941, 2**30):
+            power = coefficient - power * fraction // 2**32
+        terms.append(power // 2 ** (8 + exponent // 2**16))
+    return [floor_shift(Fraction(term * 2**15, sum(terms)) + Fraction(1, 2)) for term in terms]
+
+
+def softmax_exact(op: Any, x: list[int], scale: float) -> list[float]:
+    """The real softmax, for the error bound."""
+    values = [op.zero_point, x[0]] if len(x) == 1 else x
+    terms = [math.exp(scale * (value - max(values))) for value in values]
+    return [term / sum(terms) for term in terms]
+
+
+def rescale(op: Any, x: list[int]) -> list[int]:
+    return [requantize(value - op.zero_point, op.requantization, i) for i, value in enumerate(x)]
+
+
+OPERATORS = {
+    "quantize": quantize,
+    "dense": dense,
+    "table": table,
+    "argmax": argmax,
+    "softmax": softmax,
+    "rescale": rescale,
+}
+
+
+def run(graph: Graph, x: np.ndarray) -> dict[str, list[int]]:
+    """Every tensor of one sample, flat."""
+    tensors = {INPUT: [int(value) for value in x.reshape(-1)]}
+    for node in graph.nodes:
+        (source,) = node.inputs
+        tensors[node.name] = OPERATORS[node.op.kind](node.op, tensors[source])
+    return tensors

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""The simulator against the plain definition and against an independent oracle, on random graphs."""
+
+from __future__ import annotations
+
+import numpy as np
+import oracle
+import pytest
+from graphs import edge_samples, random_graph
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qnn.errors import QnnError
+from qnn.simulate import define, simulate, tensor_names
+
+
+@given(st.integers(0, 1 << 30))
+def test_simulator_definition_and_oracle_agree(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng)
+    x = edge_samples(rng, graph, 8)
+    fast = simulate(graph, x, keep=tensor_names(graph))
+    plain = define(graph, x)
+    for name in tensor_names(graph):
+        assert np.array_equal(fast[name], plain[name]), name
+    for i in range(len(x)):
+        for name, values in oracle.run(graph, x[i]).items():
+            assert fast[name][i].reshape(-1).tolist() == values, (name, i)
+
+
+def test_every_tensor_stays_in_its_type(rng: np.random.Generator) -> None:
+    for _ in range(20):
+        graph = random_graph(rng)
+        for name, values in define(graph, edge_samples(rng, graph, 8)).items():
+            kind = graph.type_of(name)
+            assert values.min() >= kind.low, name
+            assert values.max() <= kind.high, name
+
+
+def test_probabilities_are_close_to_the_real_softmax(rng: np.random.Generator) -> None:
+    found = 0
+    for _ in range(60):
+        graph = random_graph(rng)
+        head = next((node for node in graph.heads if node.name == "probabilities"), None)
+        if head is None:
+            continue
+        found += 1
+        op = head.op
+        factor = float(op.exponent.multiplier[0]) * 2.0 ** (
+            int(op.exponent.prescale[0]) - int(op.exponent.shift[0]) - 32
+        )
+        tensors = simulate(graph, edge_samples(rng, graph, 6))
+        for logits, q15 in zip(tensors[graph.output], tensors["probabilities"], strict=True):
+            exact = oracle.softmax_exact(op, logits.tolist(), factor / 65536 / 1.4426950408889634)
+            assert np.abs(q15 / 32768 - exact).max() < 1.5 / 32768 + 1e-5
+    assert found > 10
+
+
+def test_batches_give_what_single_samples_give(rng: np.random.Generator) -> None:
+    graph = random_graph(rng)
+    x = edge_samples(rng, graph, 2500)
+    whole = simulate(graph, x)
+    for i in (0, 1023, 1024, 2499):
+        for name, values in simulate(graph, x[i : i + 1]).items():
+            assert np.array_equal(values[0], whole[name][i])
+
+
+def test_no_samples_give_empty_arrays(rng: np.random.Generator) -> None:
+    graph = random_graph(rng)
+    outputs = simulate(graph, edge_samples(rng, graph, 3)[:0])
+    assert outputs[graph.output].shape == (0, *graph.type_of(graph.output).shape)
+
+
+def test_wrong_samples_and_names_are_refused(rng: np.random.Generator) -> None:
+    graph = random_graph(rng)
+    x = edge_samples(rng, graph, 3)
+    with pytest.raises(QnnError, match="the network takes"):
+        simulate(graph, x[:, :, None])
+    with pytest.raises(QnnError, match="the network takes"):
+        simulate(graph, x.astype(np.float32))
+    with pytest.raises(QnnError, match="not a tensor"):
+        simulate(graph, x, keep=("nothing",))
