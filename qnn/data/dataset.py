@@ -22,6 +22,7 @@ class Dataset:
     y: classification (N,) int64 class indices; regression (N, T) float64 targets in their own unit;
        None where the data has no labels.
     train, validation, test: row indices, disjoint, int64, ascending; together all rows.
+    warnings: one line each, for the user: what was left out, what cannot be learned from.
     """
 
     schema: Schema
@@ -31,6 +32,7 @@ class Dataset:
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    warnings: tuple[str, ...] = ()
 
     def rows(self, part: str) -> np.ndarray:
         """Row indices (int64) of a part: "train", "validation", "test" or "all"."""
