@@ -14,8 +14,6 @@ from qnn.model import Model
 from qnn.normalize import target_values
 from qnn.schema import Schema
 
-CHUNK = 4096
-
 
 @dataclass(frozen=True)
 class Score:
@@ -57,13 +55,15 @@ def score(model: Model, dataset: Dataset, rows: np.ndarray) -> Score:
         raise QnnError(dataset.record.source, "has no labels to compare with", "use data with labels")
     if not len(rows):
         raise QnnError(dataset.record.source, "has no samples in this part", "use --part all")
-    last, parts = model.nodes[-1].name, []
-    for start in range(0, len(rows), CHUNK):
-        x = dataset.x[rows[start : start + CHUNK]]
-        parts += [values[last] for values in activations(model, x)]
-    outputs, y = np.concatenate(parts), dataset.y[rows]
+    return score_samples(model, dataset.x[rows], dataset.y[rows])
+
+
+def score_samples(model: Model, x: np.ndarray, y: np.ndarray) -> Score:
+    """The float64 accuracy or rmse of `model` on raw samples x (N, *shape) with labels y, as Dataset.y."""
+    last = model.nodes[-1].name
+    outputs = np.concatenate([values[last] for values in activations(model, x)])
     if model.schema.task == "classification":
         value = accuracy(predicted_classes(outputs), y)
     else:
         value = rmse(target_values(model.normalization, outputs), y)
-    return Score(metric_name(model.schema), value, len(rows))
+    return Score(metric_name(model.schema), value, len(x))

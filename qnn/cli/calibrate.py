@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""qnn calibrate: ranges and scales from representative samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qnn.calibrate import DEFAULT_METHOD, calibrate
+from qnn.cli.console import JsonOption, Output, QuietOption
+from qnn.cli.loading import DataDirOption, DataOption, LabelOption, MaxMemoryOption, PartOption, load_rows, request
+from qnn.modelfile import load_model
+from qnn.ranges import METHODS
+from qnn.scales import Scales, save_scales
+
+ModelArgument = Annotated[Path, typer.Argument(help="A float model that qnn train wrote.")]
+MethodOption = Annotated[str, typer.Option("--method", help=f"How ranges are chosen: {', '.join(METHODS)}.")]
+
+
+def command(
+    model: ModelArgument,
+    data: DataOption = None,
+    method: MethodOption = DEFAULT_METHOD,
+    out: Annotated[Path, typer.Option("--output", "-o", help="The scales file.")] = Path("scales.json"),
+    part: PartOption = None,
+    label: LabelOption = "last",
+    data_dir: DataDirOption = None,
+    max_memory: MaxMemoryOption = "4GB",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Find every tensor's range on representative samples and write them to a file that can be edited.
+
+    Without --data the samples stored in the model are used.
+
+    Example: qnn calibrate model.qnn --data digits --method percentile -o scales.json
+    """
+    output = Output(json, quiet)
+    network = load_model(model)
+    samples = network.samples
+    if data is not None or part is not None:
+        asked = request(data, part, label, data_dir, max_memory)
+        samples = load_rows(output, asked, network.schema, network.record, "train").x
+    with output.progress("calibrating") as progress:
+        scales = calibrate(network, samples, method, progress)
+    save_scales(scales, out)
+    show_scales(output, scales, f"{out}: {method} ranges of {scales.samples} samples")
+    output.emit({"scales": str(out), "method": method, "samples": scales.samples})
+
+
+def show_scales(output: Output, scales: Scales, title: str) -> None:
+    """The table of a scales file: what was seen, what is kept."""
+    rows = []
+    for tensor in scales.tensors:
+        seen = tensor.range
+        numbers = (seen.minimum, seen.maximum, seen.low, seen.high, (seen.high - seen.low) / 255)
+        rows.append((tensor.name, *(f"{number:.6g}" for number in numbers)))
+    output.table(title, ("tensor", "minimum", "maximum", "low", "high", "8-bit step"), rows)

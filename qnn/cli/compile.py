@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""qnn compile: a float model becomes one integer-only C header."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qnn.calibrate import DEFAULT_METHOD, calibrate
+from qnn.cli.calibrate import MethodOption, ModelArgument
+from qnn.cli.console import JsonOption, Output, QuietOption
+from qnn.cli.loading import DataDirOption, DataOption, LabelOption, MaxMemoryOption, load_rows, request
+from qnn.compile import Build, compile_model, write_build
+from qnn.errors import QnnError
+from qnn.model import Model
+from qnn.modelfile import load_model
+from qnn.names import check_name, name_from
+from qnn.scales import Scales, load_scales
+
+BitsOption = Annotated[str, typer.Option("--bits", help="Width of weights and activations: 8.")]
+WIDTHS = ("8",)
+
+
+def command(
+    model: ModelArgument,
+    bits: BitsOption = "8",
+    out: Annotated[Path, typer.Option("--output", "-o", help="The build folder.")] = Path("build"),
+    name: Annotated[
+        str | None, typer.Option("--name", help="Prefix of every C symbol; default: the file's name.")
+    ] = None,
+    scales: Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")] = None,
+    data: DataOption = None,
+    method: MethodOption = DEFAULT_METHOD,
+    label: LabelOption = "last",
+    data_dir: DataDirOption = None,
+    max_memory: MaxMemoryOption = "4GB",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Quantize a model and write build/NAME.h, model.qnn, manifest.json, scales.json and example.c.
+
+    Ranges come from --scales, else from --data, else from the samples stored in the model.
+
+    Example: qnn compile model.qnn --bits 8 -o build/ --name digits
+    """
+    output = Output(json, quiet)
+    check_bits(bits)
+    prefix = check_name(name) if name is not None else name_from(model.stem)
+    network = load_model(model)
+    if scales is not None:
+        ranges = load_scales(scales)
+    else:
+        asked = request(data, None, label, data_dir, max_memory)
+        samples = network.samples
+        if data is not None:
+            samples = load_rows(output, asked, network.schema, network.record, "train").x
+        ranges = _calibrated(output, network, samples, method)
+    build = compile_model(network, ranges, prefix)
+    write_build(build, out)
+    show_build(output, build, out)
+    output.emit({**build.manifest, "header": str(out / build.manifest["header"])})
+
+
+def check_bits(bits: str) -> None:
+    """Raises QnnError unless `bits` is a width that this version makes."""
+    if bits not in WIDTHS:
+        raise QnnError(f"--bits {bits}", "is not a width that this version makes", f"use {' or '.join(WIDTHS)}")
+
+
+def _calibrated(output: Output, network: Model, samples: object, method: str) -> Scales:
+    import numpy as np
+
+    with output.progress("calibrating") as progress:
+        return calibrate(network, np.asarray(samples), method, progress)
+
+
+def show_build(output: Output, build: Build, folder: Path) -> None:
+    """What was built: one line a node, then the sums."""
+    manifest = build.manifest
+    rows = []
+    for node in manifest["nodes"]:
+        bound = node["accumulator"]
+        shape = "x".join(map(str, node["shape"]))
+        proof = f"{bound[0]:,} .. {bound[1]:,}" if bound else ""
+        numbers = (f"{node['macs']:,}", f"{node['weights']:,}", f"{node['tables']:,}")
+        rows.append((node["name"], node["operator"], f"{node['dtype']}[{shape}]", *numbers, proof))
+    columns = ("node", "operator", "output", "MACs", "weights B", "tables B", "accumulator, proven")
+    output.table(f"{folder / manifest['header']}", columns, rows)
+    flash, ram = manifest["flash"], manifest["ram"]
+    output.say(
+        f"flash {flash['total']:,} bytes (weights {flash['weights']:,}, tables {flash['tables']:,}), "
+        f"scratch {ram['scratch']:,} bytes, {manifest['macs']:,} MACs"
+    )

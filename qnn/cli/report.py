@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""qnn report: accuracy versus size."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from qnn.calibrate import DEFAULT_METHOD, calibrate
+from qnn.cli.calibrate import MethodOption, ModelArgument
+from qnn.cli.compile import check_bits
+from qnn.cli.console import JsonOption, Output, QuietOption
+from qnn.cli.loading import DataDirOption, DataOption, LabelOption, MaxMemoryOption, PartOption, load_rows, request
+from qnn.errors import QnnError
+from qnn.files import write_all_whole
+from qnn.metrics import score_samples
+from qnn.modelfile import load_model
+from qnn.names import name_from
+from qnn.report import Row, measure, report_csv, report_document
+from qnn.reportpage import SUMMARY_COLUMNS, metric_text, report_page, summary_cells
+from qnn.scales import load_scales
+
+BitsOption = Annotated[str, typer.Option("--bits", help="Widths, separated by commas: 8.")]
+
+
+def command(
+    model: ModelArgument,
+    data: DataOption = None,
+    bits: BitsOption = "8",
+    out: Annotated[Path | None, typer.Option("--output", "-o", help="Write FILE.html, FILE.json and FILE.csv.")] = None,
+    scales: Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")] = None,
+    method: MethodOption = DEFAULT_METHOD,
+    part: PartOption = None,
+    label: LabelOption = "last",
+    data_dir: DataDirOption = None,
+    max_memory: MaxMemoryOption = "4GB",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Compile a model at each width; say what it scores, what it costs, and whether the C is exact.
+
+    Exit code 1 if any value of the C differs from the simulator.
+
+    Example: qnn report model.qnn --data digits --bits 8 -o report.html
+    """
+    output = Output(json, quiet)
+    widths = [width.strip() for width in bits.split(",")]
+    for width in widths:
+        check_bits(width)
+    network = load_model(model)
+    asked = request(data, part, label, data_dir, max_memory)
+    samples = load_rows(output, asked, network.schema, network.record, "evaluate")
+    if samples.y is None:
+        raise QnnError(samples.source, "has no labels to compare with", "use data with labels")
+    reference = score_samples(network, samples.x, samples.y)
+    ranges = load_scales(scales) if scales else calibrate(network, network.samples, method)
+    rows: list[Row] = []
+    for width in widths:
+        with output.progress(f"verifying {width} bits") as progress:
+            rows.append(measure(network, ranges, name_from(model.stem), int(width), samples.x, samples.y, progress))
+    parameters = sum(array.size for node in network.nodes for array in node.parameters)
+    document = report_document(samples.source, samples.part, reference, parameters, rows)
+    if out is not None:
+        write_report(out, f"{model.stem}: accuracy versus size", document)
+    show_report(output, f"{model}: {samples.source} ({samples.part}, {len(samples.x):,} samples)", document)
+    output.emit(document)
+    if not all(row.verification.ok for row in rows):
+        raise typer.Exit(1)
+
+
+def write_report(out: Path, title: str, document: dict[str, Any]) -> None:
+    """Write the page `out` (its name ends in .html), and .json and .csv beside it."""
+    page = out if out.suffix == ".html" else out.with_name(out.name + ".html")
+    write_all_whole(
+        [
+            (page, report_page(title, document).encode()),
+            (page.with_suffix(".json"), (jsonlib.dumps(document, indent=1, allow_nan=False) + "\n").encode()),
+            (page.with_suffix(".csv"), report_csv(document).encode()),
+        ]
+    )
+
+
+def show_report(output: Output, title: str, document: dict[str, Any]) -> None:
+    """The table of a report."""
+    reference = document["float"]
+    metric = "accuracy" if "accuracy" in reference else "rmse"
+    floats = ("float", metric_text(metric, reference[metric]), f"{4 * reference['parameters']:,}")
+    blank = ("",) * (len(SUMMARY_COLUMNS) - len(floats))
+    output.table(title, SUMMARY_COLUMNS, [(*floats, *blank), *(summary_cells(row) for row in document["rows"])])

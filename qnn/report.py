@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""Accuracy versus size: each width compiled, scored, measured and verified; as a table, JSON, CSV and a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qnn import toolchain
+from qnn.compile import Build, compile_model, write_build
+from qnn.errors import QnnError
+from qnn.evaluate import Evaluation, evaluate
+from qnn.metrics import Score
+from qnn.model import Model
+from qnn.progress import Progress, silent
+from qnn.scales import Scales
+from qnn.verification import Verification
+from qnn.verify import HOST, RV32, verify
+
+CSV_COLUMNS = (
+    "bits",
+    "accuracy",
+    "rmse",
+    "weights_bytes",
+    "tables_bytes",
+    "code_bytes",
+    "flash_bytes",
+    "scratch_bytes",
+    "stack_bytes",
+    "ram_bytes",
+    "macs",
+    "instructions",
+    "instructions_max",
+    "mismatches",
+    "saturated",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One width: what was built, how good it is, what it costs, and whether the C agreed with the simulator."""
+
+    bits: int | str
+    build: Build
+    evaluation: Evaluation
+    verification: Verification
+
+    def document(self) -> dict[str, Any]:
+        """The row as JSON; what needs an RV32 compiler is null without one."""
+        flash, scratch = self.build.manifest["flash"], self.build.manifest["ram"]["scratch"]
+        rv32 = next((target for target in self.verification.targets if target.target == RV32), None)
+        code = rv32.sizes.code if rv32 and rv32.sizes else None
+        stack = rv32.stack_bytes if rv32 else None
+        counts = rv32.instructions if rv32 else None
+        score = self.evaluation.score
+        return {
+            "bits": self.bits,
+            score.metric: score.value,
+            "weights_bytes": flash["weights"],
+            "tables_bytes": flash["tables"],
+            "code_bytes": code,
+            "flash_bytes": None if code is None else flash["total"] + code,
+            "scratch_bytes": scratch,
+            "stack_bytes": stack,
+            "ram_bytes": None if stack is None else scratch + stack,
+            "macs": self.build.manifest["macs"],
+            "instructions": counts.mean if counts else None,
+            "instructions_max": counts.maximum if counts else None,
+            "mismatches": sum(target.mismatches for target in self.verification.targets),
+            "saturated": self.evaluation.saturated,
+            "targets": {target.target: target.document() for target in self.verification.targets},
+            "nodes": self.build.manifest["nodes"],
+        }
+
+
+def measure(
+    model: Model, scales: Scales, name: str, bits: int | str, x: np.ndarray, y: np.ndarray, progress: Progress = silent
+) -> Row:
+    """The Row of one width of `model` on raw test samples x (N, *shape) with labels y.
+
+    Every sample is verified on the targets that this machine has. Raises QnnError without a C compiler.
+    """
+    build = compile_model(model, scales, name)
+    evaluation = evaluate(build.graph, x, y)
+    with tempfile.TemporaryDirectory(prefix="qnn-") as folder:
+        write_build(build, Path(folder))
+        verification = verify(Path(folder), x, targets_here(), progress=progress)
+    return Row(bits, build, evaluation, verification)
+
+
+def targets_here() -> tuple[str, ...]:
+    """host, and rv32 where a compiler and the emulator for it are there."""
+    try:
+        toolchain.rv32_compiler()
+        import unicorn  # noqa: F401
+    except (QnnError, ImportError):
+        return (HOST,)
+    return (HOST, RV32)
+
+
+def report_document(source: str, part: str, float_score: Score, parameters: int, rows: Sequence[Row]) -> dict[str, Any]:
+    """The JSON document of `qnn report`."""
+    return {
+        "float": {float_score.metric: float_score.value, "samples": float_score.samples, "parameters": parameters},
+        "data": source,
+        "part": part,
+        "rows": [row.document() for row in rows],
+    }
+
+
+def report_csv(document: Mapping[str, Any]) -> str:
+    """The rows as CSV, one width a line."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(document["rows"])
+    return stream.getvalue()

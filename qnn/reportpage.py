@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""The report as one self-contained page: no script, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }}
+table {{ border-collapse: collapse; margin: 1rem 0; }}
+caption {{ text-align: left; font-weight: 600; padding: .3rem 0; }}
+th, td {{ border-bottom: 1px solid #8886; padding: .3rem .8rem; text-align: right; }}
+th:first-child, td:first-child {{ text-align: left; }}
+.wide {{ overflow-x: auto; }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{summary}</p>
+{tables}
+</main>
+</body>
+</html>
+"""
+
+
+def report_page(title: str, document: Mapping[str, Any]) -> str:
+    """The page of a report's JSON document."""
+    rows = document["rows"]
+    float_metric = next(metric for metric in ("accuracy", "rmse") if metric in document["float"])
+    summary = (
+        f"Float {float_metric} {metric_text(float_metric, document['float'][float_metric])} on "
+        f"{document['float']['samples']:,} samples of {escape(str(document['data']))} ({escape(document['part'])})."
+    )
+    tables = [_table("Widths", SUMMARY_COLUMNS, [summary_cells(row) for row in rows])]
+    for row in rows:
+        tables.append(_table(f"Layers at {row['bits']} bits", NODE_COLUMNS, [_node_cells(n) for n in row["nodes"]]))
+        targets = [(name, *_target_cells(target)) for name, target in row["targets"].items()]
+        tables.append(_table(f"Verification at {row['bits']} bits", TARGET_COLUMNS, targets))
+    return PAGE.format(title=escape(title), summary=summary, tables="\n".join(tables))
+
+
+SUMMARY_COLUMNS = (
+    "bits",
+    "score",
+    "weights B",
+    "tables B",
+    "code B",
+    "flash B",
+    "scratch B",
+    "stack B",
+    "RAM B",
+    "MACs",
+    "instructions",
+    "mismatches",
+    "saturated",
+)
+NODE_COLUMNS = ("node", "operator", "output", "MACs", "weights B", "tables B", "accumulator, proven")
+TARGET_COLUMNS = ("target", "engine", "compiler", "mismatches")
+
+
+def summary_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """A row of a report as text, in the order of SUMMARY_COLUMNS."""
+    metric = "accuracy" if "accuracy" in row else "rmse"
+    keys = ("weights_bytes", "tables_bytes", "code_bytes", "flash_bytes", "scratch_bytes", "stack_bytes", "ram_bytes")
+    numbers = (*(row[key] for key in keys), row["macs"], row["instructions"], row["mismatches"], row["saturated"])
+    return (str(row["bits"]), metric_text(metric, row[metric]), *(number_text(value) for value in numbers))
+
+
+def metric_text(metric: str, value: float) -> str:
+    """98.02 % for an accuracy, 0.1234 for an error."""
+    return f"{100 * value:.2f} %" if metric == "accuracy" else f"{value:.5g}"
+
+
+def number_text(value: float | None) -> str:
+    """12,345, or n/a where there is none."""
+    return "n/a" if value is None else f"{value:,.0f}"
+
+
+def _node_cells(node: Mapping[str, Any]) -> tuple[str, ...]:
+    shape = "x".join(map(str, node["shape"]))
+    bound = node["accumulator"]
+    proof = f"{bound[0]:,} .. {bound[1]:,}" if bound else ""
+    numbers = (number_text(node[key]) for key in ("macs", "weights", "tables"))
+    return (node["name"], node["operator"], f"{node['dtype']}[{shape}]", *numbers, proof)
+
+
+def _target_cells(target: Mapping[str, Any]) -> tuple[str, ...]:
+    return target.get("engine", ""), target["compiler"], number_text(target["mismatches"])
+
+
+def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    body = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    table = f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
+    return f'<div class="wide">{table}</div>'
