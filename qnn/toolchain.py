@@ -40,8 +40,8 @@ class Compiler:
     version: str
 
     def __str__(self) -> str:
-        name = ZIGLANG if self.kind == ZIG else Path(self.command[-1]).stem
-        return f"{name} {self.version}"
+        name = ZIGLANG if self.kind == ZIG else Path(self.command[-1]).name.removesuffix(".exe")
+        return f"{self.kind if name == 'cc' else name} {self.version}"
 
 
 def host_compilers() -> tuple[Compiler, ...]:
@@ -49,7 +49,7 @@ def host_compilers() -> tuple[Compiler, ...]:
 
     Raises QnnError if $CC is set and does not work.
     """
-    return tuple(_found(HOST_VARIABLE, HOST_NAMES))
+    return _distinct(_found(HOST_VARIABLE, HOST_NAMES))
 
 
 def rv32_compilers() -> tuple[Compiler, ...]:
@@ -57,7 +57,7 @@ def rv32_compilers() -> tuple[Compiler, ...]:
 
     Raises QnnError if $QNN_RV32_CC is set and does not work.
     """
-    return tuple(_found(RV32_VARIABLE, RV32_NAMES))
+    return _distinct(_found(RV32_VARIABLE, RV32_NAMES))
 
 
 def host_compiler() -> Compiler:
@@ -196,6 +196,14 @@ def _found(variable: str, names: Sequence[str]) -> Iterator[Compiler]:
     zig = _ziglang()
     if zig is not None:
         yield zig
+
+
+def _distinct(compilers: Iterator[Compiler]) -> tuple[Compiler, ...]:
+    """Each compiler once: cc is often another name of gcc or clang."""
+    kept: dict[tuple[Path | str, ...], Compiler] = {}
+    for compiler in compilers:
+        kept.setdefault((Path(compiler.command[0]).resolve(), *compiler.command[1:]), compiler)
+    return tuple(kept.values())
 
 
 def _ziglang() -> Compiler | None:

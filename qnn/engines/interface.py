@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qnn.graph import CLASS, PROBABILITIES, VALUE, Graph
+from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph
 
 HEAD_DTYPES = {CLASS: "int32", PROBABILITIES: "uint16", VALUE: "int32"}
 
@@ -55,12 +55,10 @@ def interface_of(graph: Graph) -> Interface:
         kind = graph.type_of(name)
         return Tensor(name, kind.dtype, kind.shape)
 
-    heads = tuple(
-        Tensor(node.name, HEAD_DTYPES[node.name], () if node.name == CLASS else node.type.shape) for node in graph.heads
-    )
+    heads = tuple(Tensor(node.name, HEAD_DTYPES[node.name], node.type.shape) for node in graph.heads)
     return Interface(
         name=graph.name,
-        input=tensor("input"),
+        input=tensor(INPUT),
         quantized=tensor(graph.quantized_input),
         output=tensor(graph.output),
         heads=heads,

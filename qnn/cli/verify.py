@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""qnn verify: the emitted C against the simulator, bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from qnn.cli.console import JsonOption, Output, QuietOption
+from qnn.cli.loading import (
+    DataDirOption,
+    DataOption,
+    LabelOption,
+    MaxMemoryOption,
+    PartOption,
+    Request,
+    Samples,
+    load_rows,
+    request,
+)
+from qnn.errors import QnnError
+from qnn.graph import Graph
+from qnn.graphfile import load_graph
+from qnn.toolchain import rv32_compiler
+from qnn.verification import TargetResult, Verification
+from qnn.verify import DEFAULT_COUNT, DEFAULT_TARGETS, HOST, TARGETS, parse_targets, verify
+
+FALLBACK = "random:1000"
+DEFAULT_ON, DEFAULT_COUNTED = ",".join(DEFAULT_TARGETS), str(DEFAULT_COUNT)
+ROWS = (
+    "values that differ",
+    "instructions, mean",
+    "least",
+    "most",
+    "code bytes",
+    "stack bytes",
+    "runs in",
+    "compiled by",
+)
+BuildArgument = Annotated[Path, typer.Argument(help="A build folder, as qnn compile writes it.")]
+OnOption = Annotated[str, typer.Option("--on", help=f"Where the C runs: {', '.join(TARGETS)}, with commas.")]
+CountOption = Annotated[str, typer.Option("--count", help="Samples whose RV32 instructions are counted, or all.")]
+LayersOption = Annotated[bool, typer.Option("--layers", help="Compare every layer, not only the outputs.")]
+CompilerOption = Annotated[
+    str | None, typer.Option("--rv32-compiler", help="The compiler for RV32IMC: a command, or ziglang.")
+]
+
+
+def command(
+    build: BuildArgument,
+    data: DataOption = None,
+    on: OnOption = DEFAULT_ON,
+    count: CountOption = DEFAULT_COUNTED,
+    layers: LayersOption = False,
+    compiler: CompilerOption = None,
+    part: PartOption = None,
+    label: LabelOption = "last",
+    data_dir: DataDirOption = None,
+    max_memory: MaxMemoryOption = "4GB",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run the emitted C and compare every output with the simulator's; a single differing bit is exit code 1.
+
+    Instructions are counted exactly on evenly spaced samples; the maximum also covers the input with every element
+    at its maximum.
+
+    Example: qnn verify build/ --data digits --on host,rv32 --count all
+    """
+    output = Output(json, quiet)
+    targets, counted = parse_targets(on), parse_count(count)
+    folder = build.parent if build.name == "model.qnn" else build
+    graph = load_graph(folder / "model.qnn")
+    rv32 = rv32_compiler(compiler) if compiler and set(targets) != {HOST} else None
+    samples = _samples(output, graph, request(data, part, label, data_dir, max_memory))
+    with output.progress("verifying") as progress:
+        found = verify(folder, samples.x, targets, counted, layers, progress, rv32)
+    output.emit(found.document() | {"data": samples.source, "part": samples.part})
+    show(output, found, samples)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def parse_count(text: str) -> int | None:
+    """A number of samples, None for "all". Raises QnnError for anything else."""
+    if text.strip().lower() == "all":
+        return None
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise QnnError("--count", f"{text!r} is not a number of samples", "use a positive number, or all")
+    return int(text)
+
+
+def show(output: Output, found: Verification, samples: Samples) -> None:
+    """The table for people, then one line on what it means; failures on stderr, always."""
+    title = f"{found.name}: {found.samples:,} samples of {samples.source} ({samples.part})"
+    columns = [_figures(target) for target in found.targets]
+    names = [target.target for target in found.targets]
+    output.table(title, ("", *names), zip(ROWS, *columns, strict=True))
+    if found.ok:
+        output.say(f"Equal: each target's {found.values:,} values are the simulator's, bit for bit.")
+    failures = Console(stderr=True, highlight=False)
+    for target in found.targets:
+        if target.crash:
+            failures.print(Text(f"qnn: {target.target}: {target.crash}"), soft_wrap=True)
+        if target.first:
+            text = f"qnn: {target.target}: {target.mismatches:,} values differ, the first: {target.first}"
+            failures.print(Text(text), soft_wrap=True)
+
+
+def _samples(output: Output, graph: Graph, asked: Request) -> Samples:
+    """The rows asked for; where none are and the training data is out of reach, random ones."""
+    try:
+        return load_rows(output, asked, graph.schema, graph.record, "evaluate")
+    except QnnError as error:
+        if asked.data is not None:
+            raise
+        output.warn(f"using {FALLBACK}, since the training data cannot be read: {error}")
+        return load_rows(output, Request(FALLBACK, None, asked.options), graph.schema, graph.record, "evaluate")
+
+
+def _figures(target: TargetResult) -> tuple[str, ...]:
+    """The target's column, in the order of ROWS."""
+    counts = target.instructions
+    instructions = (f"{counts.mean:,.0f}", f"{counts.minimum:,}", f"{counts.maximum:,}") if counts else ("", "", "")
+    mismatches = "crashed" if target.crash else f"{target.mismatches:,}"
+    code = f"{target.sizes.code:,}" if target.sizes else ""
+    stack = "" if target.stack_bytes is None else f"{target.stack_bytes:,}"
+    return mismatches, *instructions, code, stack, target.runner or "this machine", target.compiler
