@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from qnn.cli import doctor, verify
+from qnn.cli import data, doctor, verify
 from qnn.errors import QnnError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
 )
 for _name, _command in COMMANDS:
     app.command(_name)(_command)
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:

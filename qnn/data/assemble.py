@@ -17,14 +17,14 @@ BLOCK_ROWS = 1 << 16
 SHOWN_NAMES = 8
 
 
-def assemble(table: Table, subject: str, source: str, options: LoadOptions, schema: Schema | None) -> Dataset:
-    """Split and describe `table`, which errors call `subject` and the record `source`.
+def assemble(table: Table, source: str, options: LoadOptions, schema: Schema | None) -> Dataset:
+    """Split and describe `table`, which errors and the record call `source`.
 
     With `schema` it becomes what that model reads, else it must be fit to learn from. Raises QnnError for data
     without labels, of one class, of constant columns only, or of another shape.
     """
-    table = fitted(table, schema, subject) if schema else table
-    found = schema or schema_of(table, subject)
+    table = fitted(table, schema, source) if schema else table
+    found = schema or schema_of(table, source)
     y = None if table.labels is None else _label_array(table.labels)
     test_fraction = 0.0 if table.test else options.test_fraction
     sha256 = sha256_of(table.x, y)
@@ -35,7 +35,7 @@ def assemble(table: Table, subject: str, source: str, options: LoadOptions, sche
         train, validation, test = none, none, np.arange(count, dtype=np.int64)
     else:
         train, validation, test = split_rows(count, table.test, record)
-    warnings = table.warnings if schema else table.warnings + _lessons(table, found, train, subject)
+    warnings = table.warnings if schema else table.warnings + _lessons(table, found, train, source)
     return Dataset(found, record, table.x, y, train, validation, test, warnings)
 
 

@@ -44,8 +44,7 @@ def load(
     table = read_table(source, options, schema, progress)
     if options.test_file is not None:
         table = _with_test_part(table, source, options, schema, progress)
-    name = source if source in NAMES or source.startswith(PREFIX) else Path(source).name
-    return assemble(table, source, name, options, schema)
+    return assemble(table, source, options, schema)
 
 
 def read_table(source: str, options: LoadOptions, schema: Schema | None, progress: Progress) -> Table:

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""The options that say how data is read and split, for every command that takes DATA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LabelOption = Annotated[
+    str, typer.Option("--label", help="What to learn: first, last, or column names separated by commas.")
+]
+TaskOption = Annotated[
+    str,
+    typer.Option(
+        "--task", help="auto, classification or regression; auto: classes are text or up to 20 whole numbers."
+    ),
+]
+DropColumnOption = Annotated[
+    list[str] | None, typer.Option("--drop-column", help="Leave this column out; repeat for more.")
+]
+DropMissingOption = Annotated[bool, typer.Option("--drop-missing", help="Leave out rows with missing values.")]
+MissingOption = Annotated[
+    list[str] | None,
+    typer.Option("--missing", help="A word or number that means missing, such as -200; repeat for more."),
+]
+HeaderOption = Annotated[
+    str, typer.Option("--header", help="Whether the first row names the columns: auto, yes or no.")
+]
+SeparatorOption = Annotated[
+    str, typer.Option("--separator", help="Of columns: auto, one character, or comma, semicolon, tab, space, pipe.")
+]
+DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Where mnist is looked for first.")]
+TestFileOption = Annotated[
+    Path | None, typer.Option("--test-file", help="The test part, in place of a split; with the same columns.")
+]
+TestFractionOption = Annotated[float, typer.Option("--test", help="The share of all rows that is only for testing.")]
+ValidationFractionOption = Annotated[
+    float, typer.Option("--validation", help="The share of the other rows that is only for validation.")
+]
+MaxMemoryOption = Annotated[str, typer.Option("--max-memory", help="What the samples may take, such as 800MB.")]
+
+
+def label_names(text: str) -> tuple[str, ...]:
+    """The columns of --label."""
+    return tuple(name.strip() for name in text.split(","))
