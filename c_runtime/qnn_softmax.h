@@ -16,7 +16,7 @@ QNN_INLINE uint32_t qnn_softmax_step(uint32_t coefficient, uint32_t value, uint3
     return coefficient - (uint32_t)(((uint64_t)value * fraction) >> 32);
 }
 
-/* 2^-exponent in Q22 for an exponent with 16 fraction bits, at most 24 * 2^16; error below 2.2e-6. */
+/* 2^-exponent in Q22 for an exponent with 16 fraction bits, at most 23 * 2^16; error below 2.2e-6. */
 QNN_INLINE uint32_t qnn_softmax_power(uint32_t exponent)
 {
     uint32_t fraction = exponent << 16;

@@ -15,7 +15,7 @@ from qnn.ops.requantize import requantize_struct
 
 MAX_CLASSES = 255
 EXPONENT_BITS = 16  # fraction bits of the exponent
-MAX_EXPONENT = 24 << EXPONENT_BITS  # 2**-24 vanishes beside the largest term, which is 1 in Q22
+MAX_EXPONENT = 23 << EXPONENT_BITS  # 2**-23 vanishes beside the largest term, which is 1 in Q22; shifts stay below 32
 # 2**-f = 1 - f * (A1 - f * (A2 - f * (A3 - f * A4))) for 0 <= f < 1, Q30, error below 2.2e-6 (least maximum error).
 A4, A3, A2, A1, ONE = 7419129, 57311498, 257211662, 744187941, 1 << 30
 

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Simulator, host C and RV32 code agree in every bit on random graphs, edges and ties; broken kernels are noticed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from graphs import edge_samples, random_graph
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qnn import toolchain
+from qnn.compile import build_graph, write_build
+from qnn.engines.engine import Engine
+from qnn.engines.host import ADDRESS_SANITIZED, SANITIZED, HostEngine
+from qnn.engines.interface import interface_of
+from qnn.engines.unicorn_engine import UnicornEngine
+from qnn.graph import Graph
+from qnn.simulate import simulate, tensor_names
+
+SEEDS = st.integers(0, 1 << 30)
+FEW = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def write_graph(graph: Graph, folder: Path) -> Path:
+    """`folder`, with the graph's build in it."""
+    write_build(build_graph(graph, None, None), folder)
+    return folder
+
+
+def compare(graph: Graph, x: np.ndarray, engine: Engine) -> None:
+    """Every head, the output and every node's tensor are equal."""
+    expected = simulate(graph, x, keep=tensor_names(graph))
+    got = engine.run(x) | engine.trace(x)
+    for name in tensor_names(graph)[1:]:
+        assert np.array_equal(got[name], expected[name]), f"{name}\n{graph}"
+
+
+@given(SEEDS)
+@FEW
+def test_host_without_optimization_under_ubsan(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng)
+    folder = write_graph(graph, tmp_path_factory.mktemp("net"))
+    engine = HostEngine(folder, interface_of(graph), flags=("-O0", *SANITIZED), program=True)
+    compare(graph, edge_samples(rng, graph, 12), engine)
+    engine.close()
+
+
+@given(SEEDS)
+@FEW
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_host_optimized(tmp_path_factory: pytest.TempPathFactory, compiler: str, seed: int) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed: this test did not run")
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng)
+    folder = write_graph(graph, tmp_path_factory.mktemp("net"))
+    engine = HostEngine(folder, interface_of(graph), toolchain.probe(compiler, "test"))
+    compare(graph, edge_samples(rng, graph, 40), engine)
+    engine.close()
+
+
+@given(SEEDS)
+@FEW
+def test_host_keeps_within_its_memory(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    """Scratch memory of exactly NAME_SCRATCH_BYTES, watched by the address sanitizer."""
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng)
+    folder = write_graph(graph, tmp_path_factory.mktemp("net"))
+    engine = HostEngine(folder, interface_of(graph), flags=("-O1", *ADDRESS_SANITIZED), program=True)
+    compare(graph, edge_samples(rng, graph, 6), engine)
+    engine.close()
+
+
+@given(SEEDS)
+@FEW
+def test_rv32(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng)
+    folder = write_graph(graph, tmp_path_factory.mktemp("net"))
+    engine = UnicornEngine(folder, interface_of(graph))
+    compare(graph, edge_samples(rng, graph, 24), engine)
+    engine.close()
+
+
+BREAKAGES = (
+    ("q = (q + p->constant[channel]) >> p->shift[channel];", "q = q >> p->shift[channel];"),
+    ("if (q > p->high) {", "if (q > p->high + 1) {"),
+    ("a3 += x0 * w[3]", "a3 += x0 * w[2]"),
+    ("sum += (int32_t)*x * *w;", "sum += (int32_t)*x * *w / 2;"),
+    ("y[i] = p->entries[x[i]];", "y[i] = p->entries[x[i] ^ 1];"),
+    ("if (x[i] > x[best]) {", "if (x[i] >= x[best]) {"),
+    ("share + (rest >= total ? 1u : 0u)", "share"),
+    ("distance >>= p->halve[i];", "distance >>= 1;"),
+    ("if (accumulator < -limit) {", "if (accumulator < -1) {"),
+    ("x[i] - p->zero_point", "x[i] + 1"),
+    (
+        "return (int32_t)((high_word << (32 - shift)) | (low_word >> shift));",
+        "return (int32_t)((high_word << (31 - shift)) | (low_word >> shift));",
+    ),
+)
+
+
+@pytest.mark.parametrize(("good", "bad"), BREAKAGES)
+def test_broken_kernels_are_noticed(tmp_path: Path, good: str, bad: str) -> None:
+    """Every breakage makes some random graph differ: the suite's graphs reach each of these lines."""
+    assert any(breakage_shows(tmp_path / str(seed), good, bad, seed) for seed in range(60))
+
+
+def breakage_shows(folder: Path, good: str, bad: str, seed: int) -> bool:
+    """Does a random graph, whose header has `bad` in the place of `good`, differ from the simulator?"""
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng)
+    header = write_graph(graph, folder) / "net.h"
+    text = header.read_text()
+    if good not in text:
+        return False
+    header.write_text(text.replace(good, bad))
+    x = edge_samples(rng, graph, 40)
+    samples = np.concatenate([x, np.repeat(x[:, :1], x.shape[1], axis=1)])  # one value repeated makes ties likelier
+    engine = HostEngine(folder, interface_of(graph), flags=("-O0",))
+    try:
+        compare(graph, samples, engine)
+    except AssertionError:
+        return True
+    finally:
+        engine.close()
+    return False
