@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""Ranges, scales files, and how they become types."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import IMAGE, READINGS, model_of, samples_of
+
+from qnn.calibrate import calibrate
+from qnn.errors import QnnError
+from qnn.forward import activations
+from qnn.lowering import activation_type, output_type
+from qnn.quantize import quantize
+from qnn.ranges import METHODS, find_range
+from qnn.scales import Scales, load_scales, save_scales, scales_bytes
+from qnn.simulate import simulate
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6, allow_nan=False, width=32), min_size=1, max_size=60),
+    st.sampled_from(METHODS),
+)
+def test_every_range_is_in_order_and_within_what_was_seen(values: list[float], method: str) -> None:
+    found = find_range(np.array(values, dtype=np.float64), method)
+    assert found.minimum <= found.maximum
+    assert min(found.minimum, 0) <= found.low <= 0 <= found.high <= max(found.maximum, 0)
+    for bound in (found.minimum, found.maximum, found.low, found.high):
+        assert bound == float(np.float32(bound))
+
+
+def quantization_error(values: np.ndarray, method: str) -> float:
+    """The mean squared error of 256 steps over the range that `method` finds."""
+    found = find_range(values, method)
+    step = (found.high - found.low) / 255
+    rounded = np.clip(np.round((values - found.low) / step), 0, 255) * step + found.low
+    return float(np.mean((values - rounded) ** 2))
+
+
+def test_mse_has_the_least_squared_error(rng: np.random.Generator) -> None:
+    for values in (rng.standard_t(4, size=50_000), np.maximum(rng.standard_t(4, size=50_000), 0)):
+        errors = {method: quantization_error(values, method) for method in METHODS}
+        assert errors["mse"] <= min(errors.values()) * 1.01
+        assert errors["mse"] < 0.95 * errors["minmax"]
+
+
+def test_percentile_and_entropy_leave_outliers_out(rng: np.random.Generator) -> None:
+    values = np.concatenate([rng.normal(size=50_000), [60.0]])
+    assert find_range(values, "minmax").high == 60.0
+    assert find_range(values, "percentile").high < 10
+    assert find_range(values, "entropy").high < 20
+
+
+@given(st.floats(-1e4, 0), st.floats(0, 1e4))
+def test_zero_is_exact_and_the_range_is_covered(low: float, high: float) -> None:
+    kind = activation_type((1,), low, high)
+    assert 0 <= kind.zero_point <= 255
+    smallest, largest = -kind.scale * kind.zero_point, kind.scale * (255 - kind.zero_point)
+    if high > low and (high - low) / 255 > 1e-38:
+        assert smallest <= low + 0.51 * kind.scale
+        assert largest >= high - 0.51 * kind.scale
+
+
+def test_output_range_is_widened_by_two() -> None:
+    kind = output_type((1,), -3.0, 5.0)
+    assert kind.scale == float(np.float32(10 / 32767))
+    assert output_type((1,), 0.0, 0.0).scale == 1.0
+
+
+def test_calibration_uses_float64_activations() -> None:
+    model = model_of(IMAGE)
+    scales = calibrate(model, model.samples, "minmax")
+    (values,) = activations(model, model.samples)
+    for node in model.nodes:
+        found = scales.range_of(node.name)
+        assert found.maximum == float(np.float32(values[node.name].max()))
+        assert found.minimum == float(np.float32(values[node.name].min()))
+
+
+def test_readings_saturate_at_the_edited_raw_range() -> None:
+    model = model_of(READINGS)
+    scales = calibrate(model, model.samples)
+    assert scales.input_low == (-1000,) * 5
+    narrow = Scales(scales.method, scales.samples, (-500,) * 5, (500,) * 5, scales.tensors)
+    graph = quantize(model, narrow, "net")
+    x = samples_of(READINGS, 50)
+    beyond = simulate(graph, np.clip(x, -500, 500).astype(np.int32), keep=("quantized",))
+    assert np.array_equal(simulate(graph, x, keep=("quantized",))["quantized"], beyond["quantized"])
+
+
+def test_scales_file_round_trip(tmp_path: Path) -> None:
+    model = model_of(READINGS)
+    scales = calibrate(model, model.samples)
+    save_scales(scales, tmp_path / "scales.json")
+    again = load_scales(tmp_path / "scales.json")
+    assert again == scales
+    assert scales_bytes(again) == scales_bytes(scales)
+
+
+@pytest.mark.parametrize(
+    ("edit", "problem"),
+    [
+        (lambda d: d.update(format="other"), "not a scales file"),
+        (lambda d: d.update(version=9), "reads version 1"),
+        (lambda d: d.update(tensors={}), "'tensors'"),
+        (lambda d: d["tensors"][0].update(low=0.5), "not in order"),
+        (lambda d: d["tensors"][0].update(minimum=9e9), "not in order"),
+        (lambda d: d["tensors"][0].update(high="big"), "'high'"),
+        (lambda d: d["tensors"][0].pop("name"), "'name'"),
+        (lambda d: d.update(samples=True), "'samples'"),
+    ],
+)
+def test_broken_scales_files_are_refused(tmp_path: Path, edit: object, problem: str) -> None:
+    model = model_of(READINGS)
+    document = json.loads(scales_bytes(calibrate(model, model.samples)))
+    edit(document)  # type: ignore[operator]
+    path = tmp_path / "scales.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(QnnError, match=problem) as caught:
+        load_scales(path)
+    assert "scales.json" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": "qnn-scales"}', "[" * 100_000])
+def test_files_that_are_no_scales_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "scales.json").write_text(text)
+    with pytest.raises(QnnError, match=r"scales\.json"):
+        load_scales(tmp_path / "scales.json")
+
+
+def test_scales_of_another_model_are_refused() -> None:
+    image, readings = model_of(IMAGE), model_of(READINGS)
+    with pytest.raises(QnnError, match="raw range"):
+        quantize(readings, calibrate(image, image.samples), "net")
+    with pytest.raises(QnnError, match="no range for"):
+        quantize(image, Scales("mse", 1, (), (), ()), "net")
+
+
+def test_no_samples_and_unknown_methods_are_refused() -> None:
+    model = model_of(IMAGE)
+    with pytest.raises(QnnError, match="no samples"):
+        calibrate(model, model.samples[:0])
+    with pytest.raises(QnnError, match="use one of minmax"):
+        calibrate(model, model.samples, "median")
