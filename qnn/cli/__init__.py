@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from qnn.cli import data, doctor, verify
+from qnn.cli import calibrate, compile, data, doctor, inspect, report, run, simulate, verify
 from qnn.errors import QnnError
 
 app = typer.Typer(
@@ -22,7 +22,13 @@ app = typer.Typer(
 )
 
 COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("calibrate", calibrate.command),
+    ("compile", compile.command),
+    ("simulate", simulate.command),
+    ("run", run.command),
     ("verify", verify.command),
+    ("report", report.command),
+    ("inspect", inspect.command),
     ("doctor", doctor.command),
 )
 for _name, _command in COMMANDS:
