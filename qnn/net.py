@@ -100,10 +100,7 @@ def parse_net(text: str, schema: Schema) -> tuple[Layer, ...]:
     for layer in layers[:-1]:
         if layer == Dense(UNSET):
             raise QnnError(SUBJECT, "only the last dense may leave out its width", 'write "dense 64"')
-    layers = (*layers[:-1], _last(layers[-1], schema))
-    if len(schema.shape) > 1 and not any(isinstance(layer, Flatten) for layer in layers):
-        first = next(i for i, layer in enumerate(layers) if isinstance(layer, Dense))
-        layers = (*layers[:first], Flatten(), *layers[first:])
+    layers = _flattened((*layers[:-1], _last(layers[-1], schema)), schema)
     for layer in layers:
         layer.check()
     return layers
@@ -112,7 +109,9 @@ def parse_net(text: str, schema: Schema) -> tuple[Layer, ...]:
 def net_text(layers: tuple[Layer, ...]) -> str:
     """NET that gives `layers` again, in its usual form: "dense 64 relu, dense 10"."""
     parts: list[str] = []
-    for layer in layers:
+    for index, layer in enumerate(layers):
+        if isinstance(layer, Flatten) and isinstance(layers[index + 1], Dense):
+            continue
         numbers = "".join(f" {value:g}" for value in vars(layer).values())
         text = f"{layer.kind}{numbers}"
         if parts and isinstance(layer, (Relu, LeakyRelu, Sigmoid, Tanh)):
@@ -161,6 +160,19 @@ def _layers(text: str, schema: Schema) -> tuple[Layer, ...]:
     if len(layers) > MAX_LAYERS:
         raise QnnError(SUBJECT, f"has {len(layers)} layers, more than the {MAX_LAYERS} allowed", "use fewer")
     return tuple(layers)
+
+
+def _flattened(layers: tuple[Layer, ...], schema: Schema) -> tuple[Layer, ...]:
+    """The layers with a Flatten where images meet the first dense, and no other that changes nothing."""
+    result: list[Layer] = []
+    flat = len(schema.shape) == 1
+    for layer in layers:
+        if isinstance(layer, Dense) and not flat:
+            result.append(Flatten())
+        if not (isinstance(layer, Flatten) and flat):
+            result.append(layer)
+        flat = flat or isinstance(layer, (Dense, Flatten))
+    return tuple(result)
 
 
 def _implied(words: list[tuple[str, tuple[float, ...]]], schema: Schema) -> tuple[str, ...]:

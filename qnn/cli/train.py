@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""qnn train: a float model from data."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import typer
+
+from qnn.cli import trainoptions as options
+from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption
+from qnn.cli.trainoptions import load_options, train_options
+from qnn.cli.trainreport import Report, document, epoch_line, scores, show_data, show_result
+from qnn.data import load
+from qnn.data.dataset import Dataset
+from qnn.data.options import DEFAULT_MAX_MEMORY, LoadOptions
+from qnn.progress import silent
+from qnn.training import Epoch, TrainOptions, TrainResult, read_unfinished, resolved, train
+
+FLOAT = TrainOptions()
+LOAD = LoadOptions()
+LABEL = ",".join(LOAD.label)
+MEMORY = f"{DEFAULT_MAX_MEMORY // 10**9}GB"
+STOPPED = 130  # the exit code of a program that Ctrl-C ended
+
+
+def command(
+    context: typer.Context,
+    data: options.DataArgument,
+    net: options.NetOption = None,
+    output: options.OutOption = Path("model.qnn"),
+    resume: options.ResumeOption = False,
+    seed: SeedOption = FLOAT.seed,
+    epochs: options.EpochsOption = FLOAT.epochs,
+    batch: options.BatchOption = FLOAT.batch,
+    rate: options.RateOption = FLOAT.rate,
+    schedule: options.ScheduleOption = FLOAT.schedule,
+    optimizer: options.OptimizerOption = FLOAT.optimizer,
+    patience: options.PatienceOption = FLOAT.patience,
+    momentum: options.MomentumOption = FLOAT.momentum,
+    weight_decay: options.DecayOption = FLOAT.weight_decay,
+    l2: options.L2Option = FLOAT.l2,
+    smoothing: options.SmoothingOption = FLOAT.smoothing,
+    averaging: options.AveragingOption = FLOAT.averaging,
+    init: options.InitOption = FLOAT.init,
+    augment: options.AugmentOption = FLOAT.augment,
+    label: options.LabelOption = LABEL,
+    task: options.TaskOption = LOAD.task,
+    drop_columns: options.DropColumnsOption = "",
+    drop_missing: options.DropMissingOption = LOAD.drop_missing,
+    missing: options.MissingOption = "",
+    header: options.HeaderOption = LOAD.header,
+    separator: options.SeparatorOption = LOAD.separator,
+    test_file: options.TestFileOption = None,
+    validation: options.ValidationOption = LOAD.validation_fraction,
+    test: options.TestOption = LOAD.test_fraction,
+    data_dir: options.DataDirOption = None,
+    max_memory: options.MaxMemoryOption = MEMORY,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train a float network and write it to a file, with up to 512 training samples for calibration.
+
+    The best model so far is on disk after every epoch; Ctrl-C keeps it and says how to go on.
+
+    The test samples are only read at the end, to be reported.
+
+    Example: qnn train mnist --net "dense 64 relu, dense 10" -o mnist.qnn
+    """
+    console = Output(json, quiet)
+    unfinished = read_unfinished(output) if resume else None
+    chosen = train_options(context, unfinished)
+    dataset = _load(console, data, load_options(context, unfinished))
+    show_data(console, dataset)
+    result = _train(console, dataset, net, resolved(chosen, dataset), output, resume)
+    report = Report(result, scores(dataset, result.model), output, _again() if result.stopped else None)
+    console.emit(document(dataset, report))
+    show_result(console, report)
+    if result.stopped:
+        raise typer.Exit(STOPPED)
+
+
+def _load(console: Output, data: str, wanted: LoadOptions) -> Dataset:
+    with console.progress(f"reading {data}") as progress:
+        dataset = load(data, wanted, progress=progress)
+    for warning in dataset.warnings:
+        console.warn(warning)
+    if not len(dataset.validation):
+        console.warn("there are no validation samples, so the best epoch is chosen on the training samples")
+    return dataset
+
+
+def _train(
+    console: Output, dataset: Dataset, net: str | None, chosen: TrainOptions, path: Path, resume: bool
+) -> TrainResult:
+    """Train with a bar on a terminal, else a line an epoch; Ctrl-C ends it after the batch."""
+    task = dataset.schema.task
+    with stop_on_interrupt() as should_stop, console.progress("training") as progress:
+
+        def observe(epoch: Epoch) -> None:
+            if progress is silent:
+                console.say(epoch_line(task, epoch, chosen.epochs))
+
+        return train(
+            dataset, net, chosen, path, resume=resume, progress=progress, observer=observe, should_stop=should_stop
+        )
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """A function that tells whether Ctrl-C was pressed; a second Ctrl-C interrupts at once."""
+    pressed: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if pressed:
+            raise KeyboardInterrupt
+        pressed.append(number)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _again() -> str:
+    """The command that goes on with this training, for any shell."""
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    quoted = [f'"{word}"' if not word or set(word) & set(" \t;&|<>()$*?'") else word for word in words]
+    return " ".join(["qnn", *quoted, "--resume"])

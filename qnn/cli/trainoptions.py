@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""The options of qnn train, and how they become TrainOptions and LoadOptions."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qnn.data import LoadOptions
+from qnn.data.options import parse_bytes
+from qnn.layers.initial import INITS
+from qnn.net import PRESETS, WORDS
+from qnn.optimizers import OPTIMIZERS
+from qnn.schedules import SCHEDULES
+from qnn.training import TrainOptions, Unfinished
+
+DATA, TRAINING, RECIPE = "Data", "Training", "Recipe"
+
+DataArgument = Annotated[
+    str, typer.Argument(metavar="DATA", help="A built-in name (digits, thermistor, mnist), CSV, IDX folder or .npz.")
+]
+NetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--net",
+        help=f'The network: "dense 64 relu, dropout 0.2, dense 10", or {", ".join(p.name for p in PRESETS)}. '
+        f"Words: {', '.join(w.name for w in WORDS)}. The last width may be left out.",
+    ),
+]
+OutOption = Annotated[Path, typer.Option("--output", "-o", help="The model file.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training of this model.")]
+
+EpochsOption = Annotated[
+    int, typer.Option("--epochs", min=0, show_default="as suits the data", help="Epochs.", rich_help_panel=TRAINING)
+]
+BatchOption = Annotated[
+    int,
+    typer.Option("--batch", min=0, show_default="as suits the data", help="Samples a step.", rich_help_panel=TRAINING),
+]
+RateOption = Annotated[
+    float,
+    typer.Option("--rate", min=0, show_default="0.01, sgd 0.05", help="Peak learning rate.", rich_help_panel=TRAINING),
+]
+ScheduleOption = Annotated[
+    str, typer.Option("--schedule", help=f"Of the learning rate: {', '.join(SCHEDULES)}.", rich_help_panel=TRAINING)
+]
+OptimizerOption = Annotated[
+    str, typer.Option("--optimizer", help=f"{' or '.join(OPTIMIZERS)}.", rich_help_panel=TRAINING)
+]
+PatienceOption = Annotated[
+    int,
+    typer.Option(
+        "--patience", min=0, help="Stop after so many epochs without a better one; 0: never.", rich_help_panel=TRAINING
+    ),
+]
+MomentumOption = Annotated[
+    float, typer.Option("--momentum", help="Of sgd; of adam the first beta.", rich_help_panel=RECIPE)
+]
+DecayOption = Annotated[
+    float, typer.Option("--weight-decay", help="Decoupled decay of weights, times the rate.", rich_help_panel=RECIPE)
+]
+L2Option = Annotated[float, typer.Option("--l2", help="L2 term of the loss.", rich_help_panel=RECIPE)]
+SmoothingOption = Annotated[
+    float, typer.Option("--smoothing", help="Label smoothing, 0 to 0.9.", rich_help_panel=RECIPE)
+]
+AveragingOption = Annotated[
+    float, typer.Option("--averaging", help="Moving average of the weights; 0: off.", rich_help_panel=RECIPE)
+]
+InitOption = Annotated[str, typer.Option("--init", help=f"First weights: {', '.join(INITS)}.", rich_help_panel=RECIPE)]
+AugmentOption = Annotated[
+    int,
+    typer.Option(
+        "--augment",
+        min=-1,
+        show_default="1 for images of 16 pixels or more",
+        help="Random shifts of images while training, in pixels; 0: off.",
+        rich_help_panel=RECIPE,
+    ),
+]
+
+LabelOption = Annotated[
+    str,
+    typer.Option("--label", help="Columns to learn: first, last or names, with commas between.", rich_help_panel=DATA),
+]
+TaskOption = Annotated[str, typer.Option("--task", help="auto, classification or regression.", rich_help_panel=DATA)]
+DropColumnsOption = Annotated[
+    str, typer.Option("--drop-columns", help="Columns to leave out, with commas between.", rich_help_panel=DATA)
+]
+DropMissingOption = Annotated[
+    bool, typer.Option("--drop-missing", help="Leave out rows with missing values.", rich_help_panel=DATA)
+]
+MissingOption = Annotated[
+    str, typer.Option("--missing", help='Values that mean "missing", with commas between.', rich_help_panel=DATA)
+]
+HeaderOption = Annotated[str, typer.Option("--header", help="auto, yes or no.", rich_help_panel=DATA)]
+SeparatorOption = Annotated[
+    str, typer.Option("--separator", help="Of the CSV: auto, a character, or tab, space ...", rich_help_panel=DATA)
+]
+TestFileOption = Annotated[
+    Path | None, typer.Option("--test-file", help="The test samples, in place of a split.", rich_help_panel=DATA)
+]
+ValidationOption = Annotated[
+    float, typer.Option("--validation", help="Part held out to choose the best epoch.", rich_help_panel=DATA)
+]
+TestOption = Annotated[float, typer.Option("--test", help="Part held out as the test set.", rich_help_panel=DATA)]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where mnist is looked for first.", rich_help_panel=DATA)
+]
+MaxMemoryOption = Annotated[
+    str, typer.Option("--max-memory", help="What the samples may take, such as 800MB.", rich_help_panel=DATA)
+]
+
+LISTS = ("label", "drop_columns", "missing")
+LOAD_NAMES = {"validation": "validation_fraction", "test": "test_fraction"}
+
+
+def given(context: typer.Context, name: str) -> bool:
+    """Did the user write this option?"""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def train_options(context: typer.Context, unfinished: Unfinished | None) -> TrainOptions:
+    """The TrainOptions of the command line; those of `unfinished` where the user wrote nothing else."""
+    base = unfinished.options if unfinished else TrainOptions()
+    names = [field.name for field in fields(TrainOptions)]
+    return replace(base, **{name: context.params[name] for name in names if given(context, name)})
+
+
+def load_options(context: typer.Context, unfinished: Unfinished | None) -> LoadOptions:
+    """The LoadOptions of the command line, with the split of `unfinished`."""
+    values = {LOAD_NAMES.get(name, name): value for name, value in context.params.items()}
+    names = {field.name for field in fields(LoadOptions)} - {"low", "high", "max_memory"}
+    chosen = {name: value for name, value in values.items() if name in names}
+    for name in LISTS:
+        chosen[name] = tuple(part.strip() for part in values[name].split(",") if part.strip())
+    options = LoadOptions(**chosen, max_memory=parse_bytes(values["max_memory"]))
+    return options.like(unfinished.record) if unfinished else options

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""One epoch: batches that change the parameters, then a look at rows that do not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from qnn.errors import QnnError
+from qnn.metrics import accuracy, predicted_classes, rmse
+from qnn.model import Node
+from qnn.normalize import target_values
+from qnn.schedules import rate_factor
+from qnn.training.engine import bind, run_backward, run_forward
+from qnn.training.job import Job
+from qnn.training.state import Epoch, State
+
+REPORT_EVERY = 8  # batches
+
+
+def run_epoch(job: Job, state: State) -> float | None:
+    """Train on every training row once, in random order; the mean loss, or None if it was asked to stop.
+
+    Raises QnnError if the loss stops being a number.
+    """
+    nodes = bind(job.model.nodes, state.parameters)
+    gradient = np.zeros_like(state.parameters)
+    gradients = bind(job.model.nodes, gradient)
+    order = state.rng.permutation(job.dataset.train)
+    total = 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for index, rows in enumerate(_slices(order, job.options.batch)):
+            inputs, targets = job.batches.read(rows, state.rng)
+            outputs, saved = run_forward(nodes, inputs, state.rng)
+            total += job.loss.value(outputs, targets) * len(rows)
+            run_backward(nodes, saved, job.loss.gradient(outputs, targets), gradients)
+            _step(job, state, nodes, gradients, gradient)
+            if index % REPORT_EVERY == 0:
+                _report(job, state, total / (index * job.options.batch + len(rows)))
+            if job.callbacks.should_stop():
+                return None
+    if not job.options.averaging:
+        state.average[...] = state.parameters
+    loss = total / len(order)
+    if not (math.isfinite(loss) and np.isfinite(state.parameters).all()):
+        problem = f"diverged in epoch {len(state.history) + 1}: the loss is not finite"
+        raise QnnError("training", problem, f"use a --rate below {job.options.rate:g}")
+    return loss
+
+
+def close_epoch(job: Job, state: State, train_loss: float, seconds: float) -> Epoch:
+    """Evaluate the averaged parameters on the held rows, keep them if they are the best so far, note it all."""
+    loss, metric = _evaluate(job, bind(job.model.nodes, state.average))
+    if not math.isfinite(loss):
+        raise QnnError(
+            "training", "diverged: the validation loss is not finite", f"use a --rate below {job.options.rate:g}"
+        )
+    best = state.best_epoch
+    classes = job.model.schema.task == "classification"
+    better = best is None or ((-metric, loss) < (-best.metric, best.loss) if classes else loss < best.loss)
+    if better:
+        state.best[...] = state.average
+    rate = _rate(job, state.step - 1)
+    epoch = Epoch(len(state.history) + 1, train_loss, loss, metric, rate, seconds, better)
+    state.history = (*state.history, epoch)
+    return epoch
+
+
+def _step(job: Job, state: State, nodes: tuple[Node, ...], gradients: tuple[Node, ...], gradient: np.ndarray) -> None:
+    """Follow the gradient once: decay, the optimizer's step, the moving average."""
+    options, rate = job.options, _rate(job, state.step)
+    for node, by in zip(nodes, gradients, strict=True):
+        for weights, by_weights in zip(node.parameters, by.parameters, strict=True):
+            if weights.ndim > 1 and options.l2:
+                by_weights += options.l2 * weights
+            if weights.ndim > 1 and options.weight_decay:
+                weights *= 1.0 - rate * options.weight_decay
+    state.step += 1
+    job.optimizer.step(state.parameters, gradient, state.memory, state.step, rate)
+    if options.averaging:
+        # A short memory at first, so that the average is not held up by the initial weights.
+        kept = min(options.averaging, (1.0 + state.step) / (10.0 + state.step))
+        np.subtract(state.parameters, state.average, out=gradient)
+        gradient *= 1.0 - kept
+        state.average += gradient
+
+
+def _rate(job: Job, step: int) -> float:
+    return job.options.rate * rate_factor(job.options.schedule, step / (job.options.epochs * job.steps_an_epoch))
+
+
+def _evaluate(job: Job, nodes: tuple[Node, ...]) -> tuple[float, float]:
+    """Plain loss and metric on the held rows."""
+    schema, normalization = job.model.schema, job.model.normalization
+    outputs, targets = [], []
+    for rows in _slices(job.held, job.options.batch):
+        inputs, wanted = job.batches.read(rows, None)
+        outputs.append(run_forward(nodes, inputs, None)[0])
+        targets.append(wanted)
+    output, target = np.concatenate(outputs), np.concatenate(targets)
+    loss = job.plain_loss.value(output, target)
+    if schema.task == "classification":
+        return loss, accuracy(predicted_classes(output), target)
+    return loss, rmse(target_values(normalization, output), target_values(normalization, target))
+
+
+def _report(job: Job, state: State, loss: float) -> None:
+    epochs, done = job.options.epochs, len(state.history)
+    text = f"epoch {done + 1}/{epochs}  loss {loss:.4f}"
+    if state.history:
+        text += f"  validation {describe(job.model.schema.task, state.history[-1])}"
+    job.callbacks.progress(state.step, epochs * job.steps_an_epoch, text)
+
+
+def describe(task: str, epoch: Epoch) -> str:
+    """The validation loss and metric of an epoch for people: "0.0612  98.31 %"."""
+    metric = f"{100 * epoch.metric:.2f} %" if task == "classification" else f"rmse {epoch.metric:.5g}"
+    return f"{epoch.loss:.4f}  {metric}"
+
+
+def _slices(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

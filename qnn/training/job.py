@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""What stays the same during a training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from qnn.data.dataset import Dataset
+from qnn.errors import QnnError
+from qnn.forward import output_shape
+from qnn.losses import Loss, loss_for
+from qnn.model import Model
+from qnn.net import build_nodes, net_text, parse_net
+from qnn.normalize import fit_normalization
+from qnn.optimizers import Optimizer, optimizer_for
+from qnn.progress import Progress
+from qnn.training.batches import Batches
+from qnn.training.options import TrainOptions, resolved
+from qnn.training.samples import choose_samples
+
+
+@dataclass(frozen=True, eq=False)
+class Callbacks:
+    """Who is told how far training is, and who is asked after every batch whether to stop."""
+
+    progress: Progress
+    should_stop: Callable[[], bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A training: its data, its network with the initial parameters, its rules.
+
+    loss is what is minimized, plain_loss (without smoothing) what is reported on `held`, the rows that choose the best
+    epoch: the validation part, or the training part where there is none. path: of the model, if it goes to disk.
+    """
+
+    dataset: Dataset
+    model: Model
+    options: TrainOptions
+    optimizer: Optimizer
+    loss: Loss
+    plain_loss: Loss
+    batches: Batches
+    held: np.ndarray
+    path: Path | None
+    callbacks: Callbacks
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """How many batches an epoch has."""
+        return math.ceil(len(self.dataset.train) / self.options.batch)
+
+
+def prepare(
+    dataset: Dataset, net: str, options: TrainOptions, path: Path | None, callbacks: Callbacks
+) -> tuple[Job, np.random.Generator]:
+    """The job, and the generator for its batches; initial weights and stored samples have generators of their own."""
+    if dataset.y is None or not len(dataset.train):
+        problem = "has no labels" if dataset.y is None else "has no training samples"
+        raise QnnError(dataset.record.source, problem, "use data to learn from")
+    options = resolved(options, dataset)
+    layers = parse_net(net, dataset.schema)
+    seeds = np.random.SeedSequence(options.seed).spawn(3)
+    init_rng, sample_rng, rng = (np.random.Generator(np.random.PCG64(seed)) for seed in seeds)
+    model = Model(
+        net=net_text(layers),
+        schema=dataset.schema,
+        record=dataset.record,
+        normalization=fit_normalization(dataset),
+        nodes=build_nodes(layers, dataset.schema, init_rng, options.init),
+        samples=choose_samples(dataset, sample_rng),
+    )
+    (outputs,) = output_shape(model)
+    job = Job(
+        dataset=dataset,
+        model=model,
+        options=options,
+        optimizer=optimizer_for(options.optimizer, options.momentum),
+        loss=loss_for(dataset.schema, outputs, options.smoothing),
+        plain_loss=loss_for(dataset.schema, outputs),
+        batches=Batches(dataset, model.normalization, options.batch, options.augment),
+        held=dataset.validation if len(dataset.validation) else dataset.train,
+        path=path,
+        callbacks=callbacks,
+    )
+    return job, rng

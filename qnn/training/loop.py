@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Training from start to end: the best model on disk after each epoch, stopping and going on at any time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from qnn.data.dataset import Dataset
+from qnn.errors import QnnError
+from qnn.files import write_all_whole
+from qnn.model import Model
+from qnn.modelfile import model_bytes
+from qnn.net import default_net
+from qnn.progress import Progress, silent
+from qnn.training.engine import bind, flat_parameters
+from qnn.training.epoch import close_epoch, run_epoch
+from qnn.training.job import Callbacks, Job, prepare
+from qnn.training.options import TrainOptions, changed, option_name
+from qnn.training.resume import AGAIN, Unfinished, read_unfinished, resume_path, unfinished_bytes
+from qnn.training.state import Epoch, State, fresh_state
+
+MAY_CHANGE = ("epochs", "patience")  # what may differ when a training is resumed
+DEFAULT = TrainOptions()
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """model: of the epoch `best` (both None if no epoch was finished). options: as used. stopped: by should_stop?"""
+
+    model: Model | None
+    options: TrainOptions
+    history: tuple[Epoch, ...]
+    best: Epoch | None
+    stopped: bool
+
+
+def train(
+    dataset: Dataset,
+    net: str | None = None,
+    options: TrainOptions = DEFAULT,
+    path: Path | None = None,
+    *,
+    resume: bool = False,
+    progress: Progress = silent,
+    observer: Callable[[Epoch], object] = lambda epoch: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> TrainResult:
+    """Train NET on the training rows of `dataset`; the validation rows choose the best epoch, test rows are not read.
+
+    With `path`, the best model so far is there after every epoch, and beside it a resume file until training ends.
+    `resume` continues from that file to the result that an uninterrupted training gives, bit for bit.
+    `should_stop` is asked after every batch, `observer` gets every epoch. Raises QnnError for NET or options that do
+    not fit, data without labels, a training that diverges, files that cannot be written, and a resume file that is
+    missing, damaged or of another training.
+    """
+    unfinished = read_unfinished(path) if resume and path is not None else None
+    if net is None:
+        net = unfinished.net if unfinished else default_net(dataset.schema)
+    job, rng = prepare(dataset, net, options, path, Callbacks(progress, should_stop))
+    parameters = flat_parameters(job.model.nodes)
+    if unfinished is not None and path is not None:
+        _check_same(job, unfinished, parameters.size, resume_path(path))
+        state = unfinished.state
+    else:
+        state = fresh_state(parameters, job.optimizer, rng)
+    _store(
+        job, state, state.best_epoch is not None
+    )  # an output that cannot be written is known before the work, not after
+    start = time.perf_counter() - (state.history[-1].seconds if state.history else 0.0)
+    while not _finished(job.options, state):
+        train_loss = run_epoch(job, state)
+        if train_loss is None:
+            return _result(job, state, True)
+        epoch = close_epoch(job, state, train_loss, time.perf_counter() - start)
+        _store(job, state, epoch.best)
+        observer(epoch)
+    if path is not None:
+        resume_path(path).unlink(missing_ok=True)
+    return _result(job, state, False)
+
+
+def _check_same(job: Job, unfinished: Unfinished, parameters: int, file: Path) -> None:
+    """Raises QnnError unless `job` is what `unfinished` was, apart from MAY_CHANGE."""
+    if unfinished.record != job.dataset.record:
+        raise QnnError(file, "was trained on other data or another split", "use the same data and options, or " + AGAIN)
+    if unfinished.net != job.model.net:
+        raise QnnError(file, f'was trained with --net "{unfinished.net}"', "use that, or " + AGAIN)
+    names = changed(unfinished.options, job.options, MAY_CHANGE)
+    if names:
+        values = ", ".join(f"{option_name(name)} {getattr(unfinished.options, name)}" for name in names)
+        raise QnnError(file, f"was trained with {values}", "use that, or " + AGAIN)
+    state = unfinished.state
+    if state.parameters.size != parameters or len(state.memory) != job.optimizer.vectors:
+        raise QnnError(file, "does not fit its network", AGAIN)
+
+
+def _store(job: Job, state: State, with_model: bool) -> None:
+    """Write the resume file, and the best model if it is wanted: both or none."""
+    if job.path is None:
+        return
+    unfinished = Unfinished(job.model.net, job.options, job.dataset.record, state)
+    outputs = [(resume_path(job.path), unfinished_bytes(unfinished))]
+    if with_model:
+        outputs.insert(0, (job.path, model_bytes(_model(job, state))))
+    write_all_whole(outputs)
+
+
+def _finished(options: TrainOptions, state: State) -> bool:
+    best = state.best_epoch
+    waited = len(state.history) - best.number if best else 0
+    return len(state.history) >= options.epochs or (options.patience > 0 and waited >= options.patience)
+
+
+def _model(job: Job, state: State) -> Model:
+    return replace(job.model, nodes=bind(job.model.nodes, state.best.copy()))
+
+
+def _result(job: Job, state: State, stopped: bool) -> TrainResult:
+    best = state.best_epoch
+    return TrainResult(_model(job, state) if best else None, job.options, state.history, best, stopped)
