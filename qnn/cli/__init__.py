@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from qnn.cli import calibrate, compile, data, doctor, inspect, report, run, simulate, verify
+from qnn.cli import calibrate, data, demo, doctor, inspect, report, run, simulate, train, verify
+from qnn.cli import compile as compile_command
 from qnn.errors import QnnError
 
 app = typer.Typer(
@@ -22,8 +23,10 @@ app = typer.Typer(
 )
 
 COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("train", train.command),
+    ("demo", demo.command),
     ("calibrate", calibrate.command),
-    ("compile", compile.command),
+    ("compile", compile_command.command),
     ("simulate", simulate.command),
     ("run", run.command),
     ("verify", verify.command),
