@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,15 +58,10 @@ def run(
     # Files, not pipes: a grandchild that outlives the child cannot keep us waiting for the end of a pipe.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = _start(command, cwd, env, out, err, about)
-        try:
-            code = child.wait(timeout)
-        except subprocess.TimeoutExpired:
-            raise QnnError(about, f"took longer than {timeout:g} s and was stopped", remedy) from None
-        finally:
-            if child.returncode is None:
-                _kill(child)
-        result = Result(code, _beginning(out), _beginning(err))
-    if check and code != 0:
+        if not _ended(child, timeout):
+            raise QnnError(about, f"took longer than {timeout:g} s and was stopped", remedy)
+        result = Result(child.returncode, _beginning(out), _beginning(err))
+    if check and result.code != 0:
         raise QnnError(about, result.complaint, remedy)
     return result
 
@@ -97,6 +93,28 @@ def _start(
         raise QnnError(about, f"{command[0]} cannot be started ({reason})", "check the program") from None
 
 
+def _ended(child: subprocess.Popen[bytes], timeout: float) -> bool:
+    """Wait for the child; False if it had to be ended after `timeout` seconds. It never survives this call."""
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        _kill(child)
+
+    # A timer that kills, since Popen.wait with a timeout looks only every 50 ms, longer than a compiler runs.
+    timer = threading.Timer(timeout, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        child.wait()
+    finally:
+        timer.cancel()
+        if child.returncode is None:
+            _kill(child)
+            child.wait()
+    return not late.is_set()
+
+
 def _kill(child: subprocess.Popen[bytes]) -> None:
     """End the child and, where the system has process groups, what it started."""
     if sys.platform != "win32":
@@ -108,7 +126,6 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
             child.kill()
     else:
         child.kill()
-    child.wait()
 
 
 def _beginning(stream: IO[bytes]) -> str:

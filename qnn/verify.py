@@ -12,6 +12,7 @@ import numpy as np
 
 from qnn.engines.engine import CrashError, Engine
 from qnn.engines.host import HostEngine
+from qnn.engines.image import Images
 from qnn.engines.interface import interface_of
 from qnn.engines.job import QUANTIZED_RUN
 from qnn.engines.qemu_engine import QemuEngine
@@ -52,8 +53,9 @@ def verify(
     """
     graph = load_graph(build / "model.qnn")
     chosen = _spaced(len(x), count)
+    simulate(graph, x[:1])  # says it if the samples do not fit the graph
     with ExitStack() as stack:
-        engines = [stack.enter_context(closing(engine)) for engine in _engines(targets, build, graph, rv32)]
+        engines = _engines(targets, build, graph, rv32, stack)
         results = [TargetResult(e.name, e.runner, str(e.compiler), sizes=e.sizes) for e in engines]
         done = 0
         for labels, samples in _chunks(graph, x, layers):
@@ -81,15 +83,21 @@ def parse_targets(text: str) -> tuple[str, ...]:
     return names
 
 
-def _engines(targets: Sequence[str], build: Path, graph: Graph, rv32: Compiler | None) -> Iterator[Engine]:
-    interface = interface_of(graph)
-    for target in parse_targets(",".join(targets)):
-        if target == HOST:
-            yield HostEngine(build, interface)
-        elif target == RV32:
-            yield UnicornEngine(build, interface, rv32)
-        else:
-            yield QemuEngine(build, interface, rv32)
+def _engines(
+    targets: Sequence[str], build: Path, graph: Graph, rv32: Compiler | None, stack: ExitStack
+) -> list[Engine]:
+    """An engine for each target; `stack` closes them. RV32 targets run the same image."""
+    names, interface = parse_targets(",".join(targets)), interface_of(graph)
+    images: Images | None = None
+    engines: list[Engine] = []
+    for name in names:
+        if name == HOST:
+            engines.append(stack.enter_context(closing(HostEngine(build, interface))))
+            continue
+        images = images or stack.enter_context(closing(Images(build, interface, rv32)))
+        open_engine = UnicornEngine if name == RV32 else QemuEngine
+        engines.append(stack.enter_context(closing(open_engine(build, interface, images=images))))
+    return engines
 
 
 def _spaced(samples: int, count: int | None) -> np.ndarray:
@@ -110,10 +118,10 @@ def _extremes(graph: Graph) -> np.ndarray:
 
 def _chunks(graph: Graph, x: np.ndarray, layers: bool) -> Iterator[tuple[Sequence[int | str], np.ndarray]]:
     """The EXTREMES, then the samples in portions that the simulator's memory allows, with what to call each."""
-    yield EXTREMES, _extremes(graph)
     elements = graph.input.elements + sum(node.type.elements for node in graph.nodes)
     step = max(1, min(CHUNK_SAMPLES, CHUNK_BYTES // (8 * elements)))
-    for start in range(0, len(x), step):
+    yield (*EXTREMES, *range(min(step, len(x)))), np.concatenate([_extremes(graph), x[:step]])
+    for start in range(step, len(x), step):
         yield range(start, min(start + step, len(x))), x[start : start + step]
 
 

@@ -51,35 +51,57 @@ def measure_object(build: Path, name: str, compiler: Compiler, optimize: str = "
         return _compile_object(Path(folder), name, compiler, MODEL, optimize)
 
 
-def build_image(folder: Path, interface: Interface, compiler: Compiler, traced: bool = False) -> Image:
-    """The image that runs jobs through the model, made from the sources in `folder` (see write_image_sources).
+class Images:
+    """The images of build/NAME.h for one compiler: plain and traced, linked when first wanted.
 
-    Raises QnnError if a part does not compile or link.
+    sizes: of the header's own object. Raises QnnError as measure_object does. Close it when done.
     """
-    model = TRACED_MODEL if traced else MODEL
-    path = folder / Path(model).with_suffix(".elf")
-    code = [Path(file).name for file in RV32_FILES if not file.endswith(".ld")]
-    script = next(Path(file).name for file in RV32_FILES if file.endswith(".ld"))
-    flags = (
-        *toolchain.rv32_flags(compiler, csr=True),
-        *(("-DQNNTRACE",) if traced else ()),
-        "-DQNNCOUNT",
-        *toolchain.rv32_link_flags(compiler, script),
-    )
-    if traced:
-        _compile(folder, interface.name, compiler, TRACED_MODEL, "-O2")
-    sources = (*code, str(Path(model).with_suffix(".o")))
-    toolchain.compile_c(compiler, flags, sources, path.name, cwd=folder, subject=f"{interface.name}.h")
-    return load_image(path)
 
+    def __init__(self, build: Path, interface: Interface, compiler: Compiler | None = None) -> None:
+        self.compiler = compiler or toolchain.rv32_compiler()
+        self.interface = interface
+        self._directory = tempfile.TemporaryDirectory(prefix="qnn-", ignore_cleanup_errors=True)
+        self._images: dict[bool, Image] = {}
+        try:
+            write_sources(build, interface, RV32_FILES, self.folder)
+            self.sizes = _compile_object(self.folder, interface.name, self.compiler, MODEL, "-O2")
+        except BaseException:
+            self.close()
+            raise
 
-def write_image_sources(build: Path, interface: Interface, compiler: Compiler, folder: Path) -> ObjectSizes:
-    """Put the image's sources and the model's object into `folder`; returns the object's sizes.
+    @property
+    def folder(self) -> Path:
+        """Where the images are."""
+        return Path(self._directory.name)
 
-    Raises QnnError as measure_object does.
-    """
-    write_sources(build, interface, RV32_FILES, folder)
-    return _compile_object(folder, interface.name, compiler, MODEL, "-O2")
+    def image(self, traced: bool = False) -> Image:
+        """The image that runs jobs. Raises QnnError if it does not compile or link."""
+        if traced not in self._images:
+            self._images[traced] = self._link(traced)
+        return self._images[traced]
+
+    def close(self) -> None:
+        """Delete the images."""
+        self._directory.cleanup()
+
+    def _link(self, traced: bool) -> Image:
+        name, compiler = self.interface.name, self.compiler
+        model = TRACED_MODEL if traced else MODEL
+        path = self.folder / Path(model).with_suffix(".elf")
+        if traced:
+            _compile(self.folder, name, compiler, TRACED_MODEL, "-O2")
+        files = [Path(file).name for file in RV32_FILES]
+        code = [file for file in files if not file.endswith(".ld")]
+        script = next(file for file in files if file.endswith(".ld"))
+        macros = ("-DQNNCOUNT", "-DQNNTRACE") if traced else ("-DQNNCOUNT",)
+        flags = (
+            *toolchain.rv32_flags(compiler, csr=True),
+            *macros,
+            *toolchain.rv32_link_flags(compiler, script),
+        )
+        sources = (*code, str(Path(model).with_suffix(".o")))
+        toolchain.compile_c(compiler, flags, sources, path.name, cwd=self.folder, subject=f"{name}.h")
+        return load_image(path)
 
 
 def load_image(path: Path) -> Image:

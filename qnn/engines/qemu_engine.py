@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from qnn import process, toolchain
+from qnn import process
 from qnn.engines.engine import CrashError, Measurement
-from qnn.engines.image import Image, build_image, write_image_sources
+from qnn.engines.image import Image, Images
 from qnn.engines.interface import Interface
 from qnn.engines.job import INSTRUCTIONS, Job, pack, unpack, windows
 from qnn.errors import QnnError
@@ -32,26 +31,21 @@ SEMIHOSTING = ("-semihosting-config", "enable=on,target=native")
 
 
 class QemuEngine:
-    """Runs NAME.h of the folder `build` as RV32IMC code in qemu-system-riscv32.
+    """Runs NAME.h of the folder `build` as RV32IMC code in qemu-system-riscv32; `images` of it may be shared.
 
     Raises QnnError if qemu or a compiler is missing, or the header does not compile. Close it when done.
     """
 
     name = "qemu"
 
-    def __init__(self, build: Path, interface: Interface, compiler: Compiler | None = None) -> None:
+    def __init__(
+        self, build: Path, interface: Interface, compiler: Compiler | None = None, images: Images | None = None
+    ) -> None:
         self.runner = f"qemu {qemu_version()}"
-        self.compiler = compiler or toolchain.rv32_compiler()
         self.interface = interface
-        self._directory = tempfile.TemporaryDirectory(prefix="qnn-", ignore_cleanup_errors=True)
-        self._folder = Path(self._directory.name)
-        self._images: dict[bool, Image] = {}
-        try:
-            self.sizes = write_image_sources(build, interface, self.compiler, self._folder)
-            self._image(traced=False)
-        except BaseException:
-            self.close()
-            raise
+        self._images = images or Images(build, interface, compiler)
+        self._own = images is None
+        self.compiler, self.sizes = self._images.compiler, self._images.sizes
 
     def run(self, x: np.ndarray, q: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """See Engine.run."""
@@ -69,16 +63,11 @@ class QemuEngine:
 
     def close(self) -> None:
         """See Engine.close."""
-        self._images.clear()
-        self._directory.cleanup()
-
-    def _image(self, traced: bool) -> Image:
-        if traced not in self._images:
-            self._images[traced] = build_image(self._folder, self.interface, self.compiler, traced)
-        return self._images[traced]
+        if self._own:
+            self._images.close()
 
     def _batches(self, x: np.ndarray, q: np.ndarray | None, traced: bool) -> dict[str, np.ndarray]:
-        image = self._image(traced)
+        image = self._images.image(traced)
         parts = []
         for rows, misalign in windows(self.interface, len(x), trace=traced):
             quantized = None if q is None else q[rows]
@@ -96,22 +85,22 @@ class QemuEngine:
 
     def _execute(self, image: Image, job: Job) -> bytes:
         window = image.symbols["qnnWindow"]
-        (self._folder / REQUEST).write_bytes(job.request.tobytes())
-        (self._folder / REPLY).unlink(missing_ok=True)
+        (self._images.folder / REQUEST).write_bytes(job.request.tobytes())
+        (self._images.folder / REPLY).unlink(missing_ok=True)
         megabytes = (window - image.base + job.size) // MEGABYTE + SPARE_MEGABYTES
         command = (
             *(PROGRAM, *CORE, *SURROUNDINGS, *SEMIHOSTING, "-m", f"{megabytes}M", "-kernel", image.path.name),
             *("-device", f"loader,file={REQUEST},addr={window:#x},force-raw=on"),
         )
         subject = f"{self.interface.name}.h on {PROGRAM}"
-        result = process.run(command, timeout=TIMEOUT_SECONDS, cwd=self._folder, subject=subject, check=False)
+        result = process.run(command, timeout=TIMEOUT_SECONDS, cwd=self._images.folder, subject=subject, check=False)
         if result.code == TRAPPED:
             raise CrashError(result.complaint)
-        if result.code == 1 and (self._folder / REPLY).exists():
+        if result.code == 1 and (self._images.folder / REPLY).exists():
             raise CrashError(f"a function of {self.interface.name}.h returned something else than 0")
-        if result.code != 0 or not (self._folder / REPLY).exists():
+        if result.code != 0 or not (self._images.folder / REPLY).exists():
             raise QnnError(subject, f"{result.complaint} (exit code {result.code})", "see qnn doctor")
-        reply = (self._folder / REPLY).read_bytes()
+        reply = (self._images.folder / REPLY).read_bytes()
         if len(reply) != job.size - job.reply:
             raise QnnError(subject, f"gave {len(reply)} bytes instead of {job.size - job.reply}", "see qnn doctor")
         return reply

@@ -8,14 +8,12 @@ decoding their lengths. Whole sets run without hooks, which is some fifty times 
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from qnn import toolchain
 from qnn.engines.engine import Measurement
-from qnn.engines.image import Image, build_image, write_image_sources
+from qnn.engines.image import Image, Images
 from qnn.engines.interface import Interface
 from qnn.engines.job import Job, pack, unpack, windows
 from qnn.engines.machine import Call, Machine, require_unicorn
@@ -28,25 +26,22 @@ HEAD_FUNCTIONS = {CLASS: "classify", PROBABILITIES: "probabilities", VALUE: "val
 
 
 class UnicornEngine:
-    """Runs NAME.h of the folder `build` as RV32IMC code.
+    """Runs NAME.h of the folder `build` as RV32IMC code; `images` of it may be shared by several engines.
 
     Raises QnnError if unicorn is missing, there is no compiler, or the header does not compile. Close it when done.
     """
 
     name = "rv32"
 
-    def __init__(self, build: Path, interface: Interface, compiler: Compiler | None = None) -> None:
+    def __init__(
+        self, build: Path, interface: Interface, compiler: Compiler | None = None, images: Images | None = None
+    ) -> None:
         self.runner = f"unicorn {require_unicorn()}"
-        self.compiler = compiler or toolchain.rv32_compiler()
         self.interface = interface
-        self._folder = tempfile.TemporaryDirectory(prefix="qnn-", ignore_cleanup_errors=True)
+        self._images = images or Images(build, interface, compiler)
+        self._own = images is None
         self._machines: dict[bool, Machine] = {}
-        try:
-            self.sizes = write_image_sources(build, interface, self.compiler, Path(self._folder.name))
-            self._machine(traced=False)
-        except BaseException:
-            self.close()
-            raise
+        self.compiler, self.sizes = self._images.compiler, self._images.sizes
 
     def run(self, x: np.ndarray, q: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """See Engine.run."""
@@ -61,7 +56,7 @@ class UnicornEngine:
 
         Raises CrashError also where the code touches memory that is not its own, or unaligned.
         """
-        image = self._machine(traced=False).image
+        image = self._images.image()
         jobs = [pack(self.interface, x[i : i + 1], misalign=i % 4, order="<") for i in range(len(x))]
         counts = count_instructions(image, [(job, model_calls(image, job)[0]) for job in jobs], progress)
         watched = pack(self.interface, x[:1], misalign=1, order="<")
@@ -74,12 +69,12 @@ class UnicornEngine:
     def close(self) -> None:
         """See Engine.close."""
         self._machines.clear()
-        self._folder.cleanup()
+        if self._own:
+            self._images.close()
 
     def _machine(self, traced: bool) -> Machine:
         if traced not in self._machines:
-            image = build_image(Path(self._folder.name), self.interface, self.compiler, traced)
-            self._machines[traced] = Machine(image)
+            self._machines[traced] = Machine(self._images.image(traced))
         return self._machines[traced]
 
     def _batches(self, x: np.ndarray, q: np.ndarray | None, traced: bool) -> dict[str, np.ndarray]:
