@@ -79,7 +79,7 @@ def _lessons(table: Table, schema: Schema, train: np.ndarray, subject: str) -> t
             raise QnnError(subject, f"the target {_names(still)} is the same in every row", "name another --label")
         warnings = []
     constant = _constant(table.x, train)
-    if constant.all():
+    if constant.all() and _constant(table.x, np.arange(len(table.x), dtype=np.int64)).all():
         raise QnnError(subject, "has nothing but constant columns", "use data with inputs that vary")
     names = [f.name for f, flat in zip(table.features, constant, strict=True) if flat] if table.features else []
     if names:
