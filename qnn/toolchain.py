@@ -28,6 +28,7 @@ ZIGLANG = "ziglang"
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 HOST_REMEDY = "install gcc or clang, or: pip install 'qnn[rv32]', whose ziglang has a C compiler"
 RV32_REMEDY = "pip install 'qnn[rv32]' (its ziglang compiles for RV32), or install gcc-riscv64-unknown-elf"
+PLAIN_ZIG = ("-fno-sanitize=all", "-g0")  # ziglang turns UBSan and debug information on by itself
 COMPILE_TIMEOUT = 600.0  # ziglang compiles its own runtime at its first run on a machine
 
 
@@ -40,7 +41,7 @@ class Compiler:
     version: str
 
     def __str__(self) -> str:
-        name = ZIGLANG if self.kind == ZIG else Path(self.command[-1]).name.removesuffix(".exe")
+        name = ZIGLANG if self.kind == ZIG else _program(self.command)
         return f"{self.kind if name == 'cc' else name} {self.version}"
 
 
@@ -95,7 +96,7 @@ def probe(text: str, subject: str) -> Compiler:
     command = _split(text)
     if not command:
         raise QnnError(subject, "names no compiler", "give a command such as gcc")
-    name = Path(command[-1]).stem.lower()
+    name = _program(command).lower()
     if name in ("cl", "clang-cl"):
         raise QnnError(subject, f"{name} is not supported: it does not take C99 the way gcc does", HOST_REMEDY)
     program = shutil.which(command[0])
@@ -103,7 +104,7 @@ def probe(text: str, subject: str) -> Compiler:
         raise QnnError(subject, f"{command[0]} was not found", "correct the name or install it")
     answer = process.run((program, *command[1:], "--version"), subject=subject, timeout=60, check=False)
     first = answer.stdout.splitlines()[0].strip() if answer.code == 0 and answer.stdout.strip() else ""
-    kind = _kind(answer.stdout)
+    kind = ZIG if any(Path(word).stem in (ZIG, ZIGLANG) for word in command) else _kind(answer.stdout)
     if not first or kind is None:
         raise QnnError(subject, f"{text} is not a working gcc or clang ({answer.complaint})", "name another compiler")
     return Compiler(kind, (program, *command[1:]), _version(first))
@@ -139,9 +140,10 @@ def compile_c(
     )
 
 
-def host_library_flags() -> tuple[str, ...]:
-    """Flags for a shared library of this machine."""
-    return ("-shared",) if sys.platform == "win32" else ("-shared", "-fPIC")
+def host_flags(compiler: Compiler, library: bool) -> tuple[str, ...]:
+    """Flags for a program, or a shared library, of this machine."""
+    kind = () if not library else ("-shared",) if sys.platform == "win32" else ("-shared", "-fPIC")
+    return (*kind, *PLAIN_ZIG) if compiler.kind == ZIG else kind
 
 
 def rv32_flags(compiler: Compiler, optimize: str = "-O2", csr: bool = False) -> tuple[str, ...]:
@@ -151,9 +153,8 @@ def rv32_flags(compiler: Compiler, optimize: str = "-O2", csr: bool = False) -> 
         return (f"-march=rv32imc{'_zicsr' if csr else ''}", "-mabi=ilp32", *common)
     cpu = f"-mcpu=generic{'_' if compiler.kind == ZIG else '-'}rv32"
     if compiler.kind == ZIG:
-        # ziglang turns UBSan and debug information on by itself.
         extensions = "+m+c+zicsr" if csr else "+m+c"
-        return ("-target", "riscv32-freestanding-none", cpu + extensions, "-fno-sanitize=all", "-g0", *common)
+        return ("-target", "riscv32-freestanding-none", cpu + extensions, *PLAIN_ZIG, *common)
     march = f"-march=rv32imc{'_zicsr' if csr else ''}"
     return ("--target=riscv32-unknown-none-elf", march, "-mabi=ilp32", *common)
 
@@ -225,6 +226,12 @@ def _split(text: str) -> tuple[str, ...]:
     except ValueError:
         return (text,)
     return tuple(word.strip('"') for word in words)
+
+
+def _program(command: Sequence[str]) -> str:
+    """The compiler's name in its command line: the last word that is not an option ("ccache gcc -m32" gives gcc)."""
+    words = [word for word in command if not word.startswith("-")]
+    return Path(words[-1]).name.removesuffix(".exe") if words else ""
 
 
 def _kind(banner: str) -> str | None:

@@ -7,6 +7,8 @@ import json
 import re
 import shutil
 import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +219,27 @@ def test_targets() -> None:
         parse_targets("host,board2")
     with pytest.raises(QnnError, match="names no target"):
         parse_targets(" , ")
+
+
+def test_nothing_stays_behind_even_in_a_folder_with_an_odd_name(
+    builds: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "übung & mehr 'x', $HOME"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    assert verify(builds["bytes"], samples_of(BYTES, 20), targets(), count=1, layers=True).ok
+    assert not list(folder.iterdir())
+    broken = edited(builds["bytes"], tmp_path / "bytes", r"int bytes_run\(", "int bytes_run(broken, ")
+    for target in targets():
+        with pytest.raises(QnnError, match=r"bytes\.h"):
+            verify(broken, samples_of(BYTES, 2), (target,))
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["stdint", "main", "job", "model", "x"])
+def test_names_that_could_collide(name: str, tmp_path: Path) -> None:
+    build = write_example(replace(BYTES, name=name), tmp_path)
+    assert verify(build, samples_of(BYTES, 5), ("host", "rv32"), count=1).ok
 
 
 def test_bad_builds(builds: dict[str, Path], tmp_path: Path) -> None:

@@ -121,10 +121,10 @@ class HostEngine:
         ending = ".exe" if self._program else ".dll" if sys.platform == "win32" else ".so"
         binary = folder / Path(model).with_suffix(ending)
         if not binary.exists():
+            traced = model == TRACED_MODEL
             sources = (model, *(Path(file).name for file in HOST_FILES))
-            kind = ("-DQNNMAIN",) if self._program else toolchain.host_library_flags()
-            trace = ("-DQNNTRACE",) if model == TRACED_MODEL else ()
-            flags = (*kind, *self._flags, *trace)
+            macros = [macro for macro, set_ in (("-DQNNMAIN", self._program), ("-DQNNTRACE", traced)) if set_]
+            flags = (*toolchain.host_flags(self.compiler, not self._program), *self._flags, *macros)
             subject = f"{self.interface.name}.h"
             toolchain.compile_c(self.compiler, flags, sources, binary.name, cwd=folder, subject=subject)
         return binary

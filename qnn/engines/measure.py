@@ -7,18 +7,17 @@ blocks that the core ran before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
 from qnn.engines.engine import CrashError
 from qnn.engines.image import Image
 from qnn.engines.job import Job, Region
 from qnn.engines.machine import Call, Machine
-from qnn.progress import Progress, silent
 
 PAINT = bytes((0xC3, 0x5A, 0xA5, 0x3C))
 
 
-def count_instructions(image: Image, work: Sequence[tuple[Job, Call]], progress: Progress = silent) -> list[int]:
+def count_instructions(image: Image, work: Iterable[tuple[Job, Call]]) -> Iterator[int]:
     """For each call on its job: how many instructions it retires, from its first one to its return. Exact.
 
     A hook is told each basic block that is about to run; how many instructions a block has is found once.
@@ -38,14 +37,11 @@ def count_instructions(image: Image, work: Sequence[tuple[Job, Call]], progress:
         total += lengths[block]
 
     machine.on_block(on_block)
-    counts = []
     for job, call in work:
         total = 0
         machine.load(job)
         machine.call(call)
-        counts.append(total)
-        progress(len(counts), len(work), "counting instructions")
-    return counts
+        yield total
 
 
 def count_steps(image: Image, job: Job, call: Call) -> int:

@@ -57,14 +57,17 @@ class UnicornEngine:
         Raises CrashError also where the code touches memory that is not its own, or unaligned.
         """
         image = self._images.image()
-        jobs = [pack(self.interface, x[i : i + 1], misalign=i % 4, order="<") for i in range(len(x))]
-        counts = count_instructions(image, [(job, model_calls(image, job)[0]) for job in jobs], progress)
+        jobs = (pack(self.interface, x[i : i + 1], misalign=i % 4, order="<") for i in range(len(x)))
+        counts = np.zeros(len(x), np.int64)
+        for i, count in enumerate(count_instructions(image, ((job, model_calls(image, job)[0]) for job in jobs))):
+            counts[i] = count
+            progress(i + 1, len(x), "counting instructions")
         watched = pack(self.interface, x[:1], misalign=1, order="<")
         calls = model_calls(image, watched)
         for call in calls:
             check_memory(image, watched, call)
         stack = max(stack_bytes(image, watched, call) for call in calls)
-        return Measurement(np.array(counts, np.int64), stack)
+        return Measurement(counts, stack)
 
     def close(self) -> None:
         """See Engine.close."""
