@@ -55,9 +55,9 @@ def test_show_a_file_with_options(qnn: Run, tmp_path: Path) -> None:
     assert code == 2
     assert out == ""
     assert err.count("\n") == 1
-    assert "--drop-column day" in err
+    assert "--drop-columns day" in err
     code, out, err = qnn(
-        "data", "show", str(path), "--drop-column", "day", "--drop-missing", "--label", "a,t", "--json"
+        "data", "show", str(path), "--drop-columns", "day", "--drop-missing", "--label", "a,t", "--json"
     )
     assert code == 0
     shown = json.loads(out)

@@ -11,7 +11,7 @@ import typer
 from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption
 from qnn.cli.reading import (
     DataDirOption,
-    DropColumnOption,
+    DropColumnsOption,
     DropMissingOption,
     HeaderOption,
     LabelOption,
@@ -22,7 +22,7 @@ from qnn.cli.reading import (
     TestFileOption,
     TestFractionOption,
     ValidationFractionOption,
-    label_names,
+    words,
 )
 from qnn.data import Dataset, LoadOptions, load, parse_bytes
 from qnn.data.builtin import BUILT_IN, cache_folder, find_mnist
@@ -95,9 +95,9 @@ def show_command(
     source: Annotated[str, typer.Argument(help="A built-in name, CSV, folder of IDX files or .npz.", metavar="DATA")],
     label: LabelOption = "last",
     task: TaskOption = "auto",
-    drop_column: DropColumnOption = None,
+    drop_columns: DropColumnsOption = "",
     drop_missing: DropMissingOption = False,
-    missing: MissingOption = None,
+    missing: MissingOption = "",
     header: HeaderOption = "auto",
     separator: SeparatorOption = "auto",
     test_file: TestFileOption = None,
@@ -115,11 +115,11 @@ def show_command(
     """
     output = Output(json, quiet)
     options = LoadOptions(
-        label=label_names(label),
+        label=words(label),
         task=task,
-        drop_columns=tuple(drop_column or ()),
+        drop_columns=words(drop_columns),
         drop_missing=drop_missing,
-        missing=tuple(missing or ()),
+        missing=words(missing),
         header=header,
         separator=separator,
         data_dir=data_dir,

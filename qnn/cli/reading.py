@@ -17,13 +17,10 @@ TaskOption = Annotated[
         "--task", help="auto, classification or regression; auto: classes are text or up to 20 whole numbers."
     ),
 ]
-DropColumnOption = Annotated[
-    list[str] | None, typer.Option("--drop-column", help="Leave this column out; repeat for more.")
-]
+DropColumnsOption = Annotated[str, typer.Option("--drop-columns", help="Columns to leave out, with commas between.")]
 DropMissingOption = Annotated[bool, typer.Option("--drop-missing", help="Leave out rows with missing values.")]
 MissingOption = Annotated[
-    list[str] | None,
-    typer.Option("--missing", help="A word or number that means missing, such as -200; repeat for more."),
+    str, typer.Option("--missing", help="Words or numbers that mean missing, such as -200, with commas between.")
 ]
 HeaderOption = Annotated[
     str, typer.Option("--header", help="Whether the first row names the columns: auto, yes or no.")
@@ -42,6 +39,6 @@ ValidationFractionOption = Annotated[
 MaxMemoryOption = Annotated[str, typer.Option("--max-memory", help="What the samples may take, such as 800MB.")]
 
 
-def label_names(text: str) -> tuple[str, ...]:
-    """The columns of --label."""
-    return tuple(name.strip() for name in text.split(","))
+def words(text: str) -> tuple[str, ...]:
+    """The parts of an option with commas between: --label, --drop-columns, --missing."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -26,13 +26,13 @@ class Roles:
 def roles_for_training(table: CsvFile, options: LoadOptions) -> Roles:
     """Every column that is not left out is an input or a label. Raises QnnError if nothing is left to learn from."""
     empty = table.empty_columns()
-    dropped = {_find(table, name, "--drop-column") for name in options.drop_columns}
+    dropped = {_find(table, name, "--drop-columns") for name in options.drop_columns}
     left = [i for i in range(len(table.names)) if i not in dropped and i not in empty]
     labels = _labels(table, options.label, left)
     features = tuple(i for i in left if i not in labels)
     if not features or not labels:
         problem = f"has {_columns(len(left))} to use; inputs and a label are needed"
-        raise QnnError(table.subject, problem, "check --separator, --label and --drop-column")
+        raise QnnError(table.subject, problem, "check --separator, --label and --drop-columns")
     return Roles(features, labels, empty)
 
 
@@ -74,7 +74,7 @@ def _by_position(table: CsvFile, options: LoadOptions, schema: Schema, count: in
                 raise QnnError(table.subject, problem, "check --label")
             return Roles(features, labels, tuple(i for i in empty if i not in columns))
     problem = f"has {_columns(len(left))}; the model reads {count}, or {both} with the label"
-    raise QnnError(table.subject, problem, "leave columns out with --drop-column")
+    raise QnnError(table.subject, problem, "leave columns out with --drop-columns")
 
 
 def _known_labels(table: CsvFile, options: LoadOptions, schema: Schema, rest: Sequence[int]) -> tuple[int, ...]:

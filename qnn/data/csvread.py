@@ -84,7 +84,7 @@ def _fitting(table: CsvFile, column: int, scan: Scan, place: int, wanted: int) -
     decimals = fitting_decimals(wanted, low, high)
     if decimals < 0:
         problem = f"column {table.names[column]!r} reaches {max(low, high, key=abs):.3g}, beyond 32-bit integers"
-        raise QnnError(table.subject, problem, "store it in a larger unit, or leave it out with --drop-column")
+        raise QnnError(table.subject, problem, "store it in a larger unit, or leave it out with --drop-columns")
     return decimals
 
 

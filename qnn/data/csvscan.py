@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -157,7 +158,7 @@ def _check_empty(table: CsvFile, empty: Sequence[int], chunk: Chunk) -> None:
         for index, row in enumerate(chunk.rows):
             if row[column].strip():
                 problem = f"column {table.names[column]!r} has no name and is empty up to line {chunk.line_of(index)}"
-                raise QnnError(table.subject, problem, f"use --drop-column {table.names[column]}, or fill it")
+                raise QnnError(table.subject, problem, f"use --drop-columns {table.names[column]}, or fill it")
 
 
 def _check_numbers(table: CsvFile, columns: Sequence[int], chunk: Chunk, numbers: Numbers) -> None:
@@ -173,7 +174,8 @@ def _check_numbers(table: CsvFile, columns: Sequence[int], chunk: Chunk, numbers
         quoted = ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         one = len(names) == 1
         problem = f"column{'' if one else 's'} {quoted} hold{'s' if one else ''} {what}, such as {cell!r} in line "
-        drop = " ".join(f"--drop-column {name!r}" if " " in name else f"--drop-column {name}" for name in names[:8])
+        listed = ",".join(names[:8]) + (",..." if len(names) > 8 else "")
+        drop = "--drop-columns " + (listed if re.fullmatch(r"[\w.,-]+", listed) else f'"{listed}"')
         remedy = f"leave {'it' if one else 'them'} out with {drop}"
         other = f", or name the label with --label, or a word for missing values with --missing {cell!r}"
         raise QnnError(
@@ -202,7 +204,7 @@ def _check_missing(
         total = int(missing.sum())
         values = "1 value is" if total == 1 else f"{total:,} values are"
         where = "every row" if not rows else f"{dropped:,} of {rows + dropped:,} rows"
-        remedy = "leave out columns with --drop-column" + (", or those rows with --drop-missing" if rows else "")
+        remedy = "leave out columns with --drop-columns" + (", or those rows with --drop-missing" if rows else "")
         raise QnnError(table.subject, f"{values} missing, in {where} (by column: {names})", remedy)
 
 

@@ -124,6 +124,6 @@ def _labels_for_model(labels: Classes | Targets | None, schema: Schema, subject:
     if unknown:
         known = ", ".join(schema.classes[:10]) + (", ..." if len(schema.classes) > 10 else "")
         problem = f"has the label {unknown[0]!r}, which the model does not know (it knows {known})"
-        raise QnnError(subject, problem, "check --label, or leave the column out with --drop-column")
+        raise QnnError(subject, problem, "check --label, or leave the column out with --drop-columns")
     codes = np.array([index[name] for name in labels.names], dtype=np.int64)
     return Classes(codes[labels.codes], schema.classes)
