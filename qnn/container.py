@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def pack(container: Container) -> bytes:
         archive.writestr(_entry(DOCUMENT), text.encode())
         for name, array in container.arrays.items():
             buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+            np.lib.format.write_array(buffer, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
             archive.writestr(_entry(f"{name}.npy"), buffer.getvalue())
     return stream.getvalue()
 
@@ -99,8 +100,16 @@ def _document(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
 def _array(archive: zipfile.ZipFile, filename: str, path: Path) -> np.ndarray:
     if not filename.endswith(".npy"):
         raise QnnError(path, f"has an unexpected entry {filename!r}", "make it with qnn")
-    array = np.lib.format.read_array(io.BytesIO(archive.read(filename)), allow_pickle=False)
-    if array.dtype.str not in ALLOWED_DTYPES:
-        raise QnnError(path, f"array {filename!r} has type {array.dtype}", "make it with qnn")
+    stream = io.BytesIO(archive.read(filename))
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise QnnError(path, f"array {filename!r} has an unknown format", "make it with qnn")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.str not in ALLOWED_DTYPES:
+        raise QnnError(path, f"array {filename!r} has type {dtype}", "make it with qnn")
+    content = stream.read()
+    # Compared before anything is allocated: a header may claim any shape.
+    if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != len(content):
+        raise QnnError(path, f"array {filename!r} does not have the size it claims", "make it with qnn")
+    array = np.ndarray(shape, dtype, content, order="F" if fortran else "C")
     array.setflags(write=False)
     return array

@@ -112,7 +112,7 @@ def net_text(layers: tuple[Layer, ...]) -> str:
     for index, layer in enumerate(layers):
         if isinstance(layer, Flatten) and isinstance(layers[index + 1], Dense):
             continue
-        numbers = "".join(f" {value:g}" for value in vars(layer).values())
+        numbers = "".join(f" {value}" for value in vars(layer).values())
         text = f"{layer.kind}{numbers}"
         if parts and isinstance(layer, (Relu, LeakyRelu, Sigmoid, Tanh)):
             parts[-1] += f" {text}"
