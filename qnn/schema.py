@@ -39,11 +39,28 @@ class Schema:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a table was read, as in data.LoadOptions; test_file is "" where there was none."""
+
+    label: tuple[str, ...] = ("last",)
+    drop_columns: tuple[str, ...] = ()
+    drop_missing: bool = False
+    missing: tuple[str, ...] = ()
+    header: str = "auto"
+    separator: str = "auto"
+    test_file: str = ""
+
+
+@dataclass(frozen=True)
 class DataRecord:
-    """Which data a model was trained on (Dataset.sha256) and how it was split, to find the same rows again."""
+    """Which data a model was trained on, how it was read and split, to find the same rows again.
+
+    sha256: of the samples, hex. seed, validation_fraction (of what is not test), test_fraction: the split.
+    """
 
     source: str
     sha256: str
     seed: int
     validation_fraction: float
     test_fraction: float
+    reading: Reading = Reading()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qnn.errors import QnnError
-from qnn.schema import TASKS, DataRecord, Feature, Schema
+from qnn.schema import TASKS, DataRecord, Feature, Reading, Schema
 
 MAX_ITEMS = 1 << 20
 MAX_INTEGER = 1 << 63
@@ -31,7 +31,16 @@ class Document:
 
     def text(self, key: str) -> str:
         """A string."""
-        return str(self._typed(key, str, "a text"))
+        value = str(self._typed(key, str, "a text"))
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise QnnError(self.path, f"its field {key!r} is not Unicode text", "make the file again with qnn")
+        return value
+
+    def truth(self, key: str) -> bool:
+        """True or false."""
+        if not isinstance(self.values.get(key), bool):
+            raise QnnError(self.path, f"its field {key!r} is not true or false", "make the file again with qnn")
+        return bool(self.values[key])
 
     def integer(self, key: str) -> int:
         """An integer that fits int64."""
@@ -100,6 +109,19 @@ def read_record(document: Document) -> DataRecord:
         seed=document.integer("seed"),
         validation_fraction=document.number("validation_fraction"),
         test_fraction=document.number("test_fraction"),
+        reading=_read_reading(document.child("reading")),
+    )
+
+
+def _read_reading(document: Document) -> Reading:
+    return Reading(
+        label=document.texts("label"),
+        drop_columns=document.texts("drop_columns"),
+        drop_missing=document.truth("drop_missing"),
+        missing=document.texts("missing"),
+        header=document.text("header"),
+        separator=document.text("separator"),
+        test_file=document.text("test_file"),
     )
 
 

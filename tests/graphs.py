@@ -40,7 +40,7 @@ def random_graph(rng: np.random.Generator, name: str = "net") -> Graph:
         final = layer == depth - 1
         op, kind = random_dense(rng, kind, units, final)
         last = f"dense{layer}"
-        body.append(Node(last, op, body and (body[-1].name,) or (INPUT,), kind))
+        body.append(Node(last, op, (body[-1].name,) if body else (INPUT,), kind))
         if not final and rng.integers(2):
             low, high = sorted(rng.integers(0, 256, 2).tolist())
             kind = TensorType(kind.shape, "uint8", low, high, 0.02, low)

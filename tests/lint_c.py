@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compiles every kernel header by itself, as C99 and as C++, with every warning an error, by every compiler there is."""
+"""Compiles every kernel header by itself, as C99 and C++, every warning an error, with every compiler there is."""
 
 from __future__ import annotations
 

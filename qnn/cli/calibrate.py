@@ -10,7 +10,16 @@ import typer
 
 from qnn.calibrate import DEFAULT_METHOD, calibrate
 from qnn.cli.console import JsonOption, Output, QuietOption
-from qnn.cli.loading import DataDirOption, DataOption, LabelOption, MaxMemoryOption, PartOption, load_rows, request
+from qnn.cli.loading import (
+    DataDirOption,
+    DataOption,
+    DropMissingOption,
+    LabelOption,
+    MaxMemoryOption,
+    PartOption,
+    load_rows,
+    request,
+)
 from qnn.modelfile import load_model
 from qnn.ranges import METHODS
 from qnn.scales import Scales, save_scales
@@ -25,7 +34,8 @@ def command(
     method: MethodOption = DEFAULT_METHOD,
     out: Annotated[Path, typer.Option("--output", "-o", help="The scales file.")] = Path("scales.json"),
     part: PartOption = None,
-    label: LabelOption = "last",
+    label: LabelOption = None,
+    drop_missing: DropMissingOption = False,
     data_dir: DataDirOption = None,
     max_memory: MaxMemoryOption = "4GB",
     json: JsonOption = False,
@@ -41,7 +51,7 @@ def command(
     network = load_model(model)
     samples = network.samples
     if data is not None or part is not None:
-        asked = request(data, part, label, data_dir, max_memory)
+        asked = request(data, part, label, drop_missing, data_dir, max_memory)
         samples = load_rows(output, asked, network.schema, network.record, "train").x
     with output.progress("calibrating") as progress:
         scales = calibrate(network, samples, method, progress)

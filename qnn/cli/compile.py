@@ -11,7 +11,15 @@ import typer
 from qnn.calibrate import DEFAULT_METHOD, calibrate
 from qnn.cli.calibrate import MethodOption, ModelArgument
 from qnn.cli.console import JsonOption, Output, QuietOption
-from qnn.cli.loading import DataDirOption, DataOption, LabelOption, MaxMemoryOption, load_rows, request
+from qnn.cli.loading import (
+    DataDirOption,
+    DataOption,
+    DropMissingOption,
+    LabelOption,
+    MaxMemoryOption,
+    load_rows,
+    request,
+)
 from qnn.compile import Build, compile_model, write_build
 from qnn.errors import QnnError
 from qnn.model import Model
@@ -33,7 +41,8 @@ def command(
     scales: Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")] = None,
     data: DataOption = None,
     method: MethodOption = DEFAULT_METHOD,
-    label: LabelOption = "last",
+    label: LabelOption = None,
+    drop_missing: DropMissingOption = False,
     data_dir: DataDirOption = None,
     max_memory: MaxMemoryOption = "4GB",
     json: JsonOption = False,
@@ -52,7 +61,7 @@ def command(
     if scales is not None:
         ranges = load_scales(scales)
     else:
-        asked = request(data, None, label, data_dir, max_memory)
+        asked = request(data, None, label, drop_missing, data_dir, max_memory)
         samples = network.samples
         if data is not None:
             samples = load_rows(output, asked, network.schema, network.record, "train").x

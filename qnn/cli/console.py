@@ -19,6 +19,8 @@ from rich.text import Text
 
 from qnn.progress import Progress, silent
 
+FILE_WIDTH = 140  # of tables that go to a file or a pipe, where nobody needs them folded
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")]
@@ -45,7 +47,8 @@ class Output:
             table.add_column(column, justify="right" if index else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        Console(highlight=False).print(table)
+        wide = None if sys.stdout.isatty() else FILE_WIDTH
+        Console(highlight=False, width=wide).print(table)
 
     def emit(self, document: Mapping[str, Any]) -> None:
         """The JSON document of the command, printed with --json only."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +11,14 @@ import numpy as np
 import typer
 
 from qnn.cli.console import Output
+from qnn.cli.reading import DataDirOption, DropMissingOption, MaxMemoryOption
 from qnn.data import LoadOptions, load, rows_for
 from qnn.data.dataset import PARTS
 from qnn.data.options import parse_bytes
 from qnn.errors import QnnError
 from qnn.schema import DataRecord, Schema
+
+__all__ = ["DataDirOption", "DropMissingOption", "MaxMemoryOption"]
 
 DataOption = Annotated[
     str | None,
@@ -27,10 +30,8 @@ PartOption = Annotated[
     str | None, typer.Option("--part", help="Rows: train, validation, test or all; default: test, or all of new data.")
 ]
 LabelOption = Annotated[
-    str, typer.Option("--label", help="Label columns of a CSV: first, last or names, separated by commas.")
+    str | None, typer.Option("--label", help="Label columns: first, last or names with commas; default: as trained.")
 ]
-DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Where mnist is looked for first.")]
-MaxMemoryOption = Annotated[str, typer.Option("--max-memory", help="What the samples may take, such as 800MB.")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,26 +46,44 @@ class Samples:
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for: DATA, --part and how to read it."""
+    """What the user asked for: DATA and --part; how to read it, where that is to differ from the training."""
 
     data: str | None
     part: str | None
-    options: LoadOptions
+    label: tuple[str, ...] | None
+    drop_missing: bool
+    data_dir: Path | None
+    max_memory: int
 
 
-def request(data: str | None, part: str | None, label: str, data_dir: Path | None, max_memory: str) -> Request:
-    """The Request of the shared options. Raises QnnError for an unknown part."""
+def request(
+    data: str | None, part: str | None, label: str | None, drop_missing: bool, data_dir: Path | None, max_memory: str
+) -> Request:
+    """The Request of the shared options. Raises QnnError for an unknown part or amount of memory."""
     if part is not None and part not in PARTS:
         raise QnnError(f"--part {part}", "is not a part", f"use one of {', '.join(PARTS)}")
-    options = LoadOptions(label=tuple(label.split(",")), data_dir=data_dir, max_memory=parse_bytes(max_memory))
-    return Request(data, part, options)
+    labels = None if label is None else tuple(name.strip() for name in label.split(","))
+    return Request(data, part, labels, drop_missing, data_dir, parse_bytes(max_memory))
+
+
+def options_for(asked: Request, record: DataRecord) -> LoadOptions:
+    """How to read what was asked for: as the training data was read, but for what the user says.
+
+    The test file of the training belongs to the training data alone.
+    """
+    options = LoadOptions(data_dir=asked.data_dir, max_memory=asked.max_memory).like(record)
+    if asked.data not in (None, record.source):
+        options = replace(options, test_file=None)
+    if asked.label is not None:
+        options = replace(options, label=asked.label)
+    return replace(options, drop_missing=True) if asked.drop_missing else options
 
 
 def load_rows(output: Output, asked: Request, schema: Schema, record: DataRecord, stage: str) -> Samples:
     """The rows that `stage` ("train" or "evaluate") of a model with this schema and record works on."""
     source = asked.data or record.source
     with output.progress(f"reading {source}") as progress:
-        dataset = load(source, asked.options.like(record), schema=schema, progress=progress)
+        dataset = load(source, options_for(asked, record), schema=schema, progress=progress)
     for warning in dataset.warnings:
         output.warn(warning)
     rows = rows_for(dataset, record, asked.part, stage)

@@ -13,7 +13,16 @@ from qnn.calibrate import DEFAULT_METHOD, calibrate
 from qnn.cli.calibrate import MethodOption, ModelArgument
 from qnn.cli.compile import check_bits
 from qnn.cli.console import JsonOption, Output, QuietOption
-from qnn.cli.loading import DataDirOption, DataOption, LabelOption, MaxMemoryOption, PartOption, load_rows, request
+from qnn.cli.loading import (
+    DataDirOption,
+    DataOption,
+    DropMissingOption,
+    LabelOption,
+    MaxMemoryOption,
+    PartOption,
+    load_rows,
+    request,
+)
 from qnn.errors import QnnError
 from qnn.files import write_all_whole
 from qnn.metrics import score_samples
@@ -34,7 +43,8 @@ def command(
     scales: Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")] = None,
     method: MethodOption = DEFAULT_METHOD,
     part: PartOption = None,
-    label: LabelOption = "last",
+    label: LabelOption = None,
+    drop_missing: DropMissingOption = False,
     data_dir: DataDirOption = None,
     max_memory: MaxMemoryOption = "4GB",
     json: JsonOption = False,
@@ -51,7 +61,7 @@ def command(
     for width in widths:
         check_bits(width)
     network = load_model(model)
-    asked = request(data, part, label, data_dir, max_memory)
+    asked = request(data, part, label, drop_missing, data_dir, max_memory)
     samples = load_rows(output, asked, network.schema, network.record, "evaluate")
     if samples.y is None:
         raise QnnError(samples.source, "has no labels to compare with", "use data with labels")

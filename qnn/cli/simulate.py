@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from qnn.cli.console import JsonOption, Output, QuietOption
-from qnn.cli.loading import DataDirOption, DataOption, LabelOption, MaxMemoryOption, PartOption, load_rows, request
+from qnn.cli.loading import (
+    DataDirOption,
+    DataOption,
+    DropMissingOption,
+    LabelOption,
+    MaxMemoryOption,
+    PartOption,
+    load_rows,
+    request,
+)
 from qnn.evaluate import Evaluation, evaluate
 from qnn.files import write_whole
 from qnn.graph import Graph
@@ -28,7 +37,8 @@ def command(
     data: DataOption = None,
     part: PartOption = None,
     predictions: Annotated[Path | None, typer.Option("--predictions", help="Write each answer to this CSV.")] = None,
-    label: LabelOption = "last",
+    label: LabelOption = None,
+    drop_missing: DropMissingOption = False,
     data_dir: DataDirOption = None,
     max_memory: MaxMemoryOption = "4GB",
     json: JsonOption = False,
@@ -40,7 +50,7 @@ def command(
     """
     output = Output(json, quiet)
     graph = load_graph(build_file(build))
-    asked = request(data, part, label, data_dir, max_memory)
+    asked = request(data, part, label, drop_missing, data_dir, max_memory)
     samples = load_rows(output, asked, graph.schema, graph.record, "evaluate")
     with output.progress("simulating") as progress:
         found = evaluate(graph, samples.x, samples.y, progress)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.loading import (
     DataDirOption,
     DataOption,
+    DropMissingOption,
     LabelOption,
     MaxMemoryOption,
     PartOption,
@@ -58,7 +60,8 @@ def command(
     layers: LayersOption = False,
     compiler: CompilerOption = None,
     part: PartOption = None,
-    label: LabelOption = "last",
+    label: LabelOption = None,
+    drop_missing: DropMissingOption = False,
     data_dir: DataDirOption = None,
     max_memory: MaxMemoryOption = "4GB",
     json: JsonOption = False,
@@ -76,7 +79,7 @@ def command(
     folder = build.parent if build.name == "model.qnn" else build
     graph = load_graph(folder / "model.qnn")
     rv32 = rv32_compiler(compiler) if compiler and set(targets) != {HOST} else None
-    samples = _samples(output, graph, request(data, part, label, data_dir, max_memory))
+    samples = _samples(output, graph, request(data, part, label, drop_missing, data_dir, max_memory))
     with output.progress("verifying") as progress:
         found = verify(folder, samples.x, targets, counted, layers, progress, rv32)
     output.emit(found.document() | {"data": samples.source, "part": samples.part})
@@ -119,7 +122,7 @@ def _samples(output: Output, graph: Graph, asked: Request) -> Samples:
         if asked.data is not None:
             raise
         output.warn(f"using {FALLBACK}, since the training data cannot be read: {error}")
-        return load_rows(output, Request(FALLBACK, None, asked.options), graph.schema, graph.record, "evaluate")
+        return load_rows(output, replace(asked, data=FALLBACK, part=None), graph.schema, graph.record, "evaluate")
 
 
 def _figures(target: TargetResult) -> tuple[str, ...]:

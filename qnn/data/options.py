@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qnn.errors import QnnError
-from qnn.schema import TASKS, DataRecord
+from qnn.schema import TASKS, DataRecord, Reading
 
 AUTO = "auto"
 FIRST, LAST = "first", "last"
@@ -80,10 +80,31 @@ class LoadOptions:
         """The separator as a character (meaningless where it is "auto")."""
         return SEPARATORS.get(self.separator, self.separator)
 
+    @property
+    def reading(self) -> Reading:
+        """What a model remembers of these options."""
+        return Reading(
+            label=self.label,
+            drop_columns=self.drop_columns,
+            drop_missing=self.drop_missing,
+            missing=self.missing,
+            header=self.header,
+            separator=self.separator,
+            test_file=str(self.test_file) if self.test_file else "",
+        )
+
     def like(self, record: DataRecord) -> LoadOptions:
-        """These options with the split of `record`, so that the rows a model was trained on are found again."""
+        """These options with the reading and the split of `record`: the rows a model was trained on are found again."""
+        reading = record.reading
         return replace(
             self,
+            label=reading.label,
+            drop_columns=reading.drop_columns,
+            drop_missing=reading.drop_missing,
+            missing=reading.missing,
+            header=reading.header,
+            separator=reading.separator,
+            test_file=Path(reading.test_file) if reading.test_file else None,
             seed=record.seed,
             validation_fraction=record.validation_fraction,
             test_fraction=record.test_fraction,

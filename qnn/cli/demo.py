@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""qnn demo: the whole road on the embedded default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from qnn.calibrate import calibrate
+from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption
+from qnn.cli.loading import DataDirOption
+from qnn.compile import write_build
+from qnn.data import LoadOptions, load
+from qnn.errors import QnnError
+from qnn.metrics import score
+from qnn.names import name_from
+from qnn.report import measure, report_document
+from qnn.reportpage import metric_text, number_text
+from qnn.training import TrainOptions, train
+
+DEFAULT_DATA = "digits"
+
+
+def command(
+    data: Annotated[str, typer.Argument(help="What to learn: digits, thermistor, mnist, or a file.")] = DEFAULT_DATA,
+    net: Annotated[str | None, typer.Option("--net", help="The network; default: one that suits the data.")] = None,
+    out: Annotated[Path, typer.Option("--output", "-o", help="Where the model and its build go.")] = Path("demo"),
+    seed: SeedOption = 0,
+    data_dir: DataDirOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train, calibrate, compile, simulate and verify, then show what came out.
+
+    Exit code 1 if any value of the C differs from the simulator.
+
+    Example: qnn demo
+    """
+    output = Output(json, quiet)
+    document = run_demo(output, data, net, out, seed, data_dir)
+    output.table(f"{data}: from float to the chip", ("", "value"), demo_rows(document))
+    row = document["rows"][0]
+    if row["instructions"] is None:
+        output.warn("no RV32 compiler or emulator was found, so only this machine was verified; see qnn doctor")
+    output.say(f"the C is {out / 'build'}; try: qnn verify {out / 'build'} --layers --count all")
+    output.emit(document)
+    if row["mismatches"]:
+        raise typer.Exit(1)
+
+
+def run_demo(output: Output, data: str, net: str | None, out: Path, seed: int, data_dir: Path | None) -> dict[str, Any]:
+    """The report document of a network trained on `data`; the model and its build are then in `out`."""
+    with output.progress(f"reading {data}") as progress:
+        dataset = load(data, LoadOptions(data_dir=data_dir, seed=seed), progress=progress)
+    model_path = out / f"{name_from(Path(data).stem)}.qnn"
+    with output.progress(f"training on {len(dataset.train):,} samples") as progress:
+        result = train(dataset, net, TrainOptions(seed=seed), model_path, progress=progress)
+    if result.model is None or dataset.y is None:
+        raise QnnError(data, "gave no model", "use more samples")
+    output.say(f"trained {result.model.net!r} for {len(result.history)} epochs -> {model_path}")
+    rows = dataset.test
+    reference = score(result.model, dataset, rows)
+    scales = calibrate(result.model, result.model.samples)
+    with output.progress("verifying every test sample") as progress:
+        x, y = dataset.x[rows], dataset.y[rows]
+        row = measure(result.model, scales, name_from(Path(data).stem), 8, x, y, progress)
+    write_build(row.build, out / "build")
+    parameters = sum(array.size for node in result.model.nodes for array in node.parameters)
+    return report_document(data, "test", reference, parameters, [row])
+
+
+def demo_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """The closing table: what the road gave, in the order of the road."""
+    reference, row = document["float"], document["rows"][0]
+    metric = "accuracy" if "accuracy" in reference else "rmse"
+    return [
+        (f"float {metric}", metric_text(metric, reference[metric])),
+        (f"int8 {metric}", metric_text(metric, row[metric])),
+        ("weights, bytes", number_text(row["weights_bytes"])),
+        ("tables, bytes", number_text(row["tables_bytes"])),
+        ("code, bytes", number_text(row["code_bytes"])),
+        ("RAM, bytes (scratch + stack)", number_text(row["ram_bytes"])),
+        ("multiply-accumulates per inference", number_text(row["macs"])),
+        ("RV32 instructions per inference", number_text(row["instructions"])),
+        ("samples verified", number_text(reference["samples"])),
+        (f"mismatches ({', '.join(row['targets'])})", number_text(row["mismatches"])),
+    ]
