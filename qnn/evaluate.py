@@ -12,7 +12,7 @@ from qnn.graph import CLASS, VALUE, Graph
 from qnn.metrics import Score, accuracy, metric_name, rmse
 from qnn.ops.rescale import Rescale
 from qnn.progress import Progress, silent
-from qnn.simulate import simulate
+from qnn.simulator import simulate
 
 
 @dataclass(frozen=True, eq=False)

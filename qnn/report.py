@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from qnn import toolchain
-from qnn.compile import Build, compile_model, write_build
+from qnn.compiler import Build, compile_model, write_build
 from qnn.errors import QnnError
 from qnn.evaluate import Evaluation, evaluate
 from qnn.metrics import Score
@@ -22,7 +22,7 @@ from qnn.model import Model
 from qnn.progress import Progress, silent
 from qnn.scales import Scales
 from qnn.verification import Verification
-from qnn.verify import HOST, RV32, verify
+from qnn.verifier import HOST, RV32, verify
 
 CSV_COLUMNS = (
     "bits",

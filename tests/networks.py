@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from qnn.calibrate import calibrate
-from qnn.compile import compile_model, write_build
+from qnn.calibration import calibrate
+from qnn.compiler import compile_model, write_build
 from qnn.model import Model, Normalization
 from qnn.net import build_nodes, parse_net
 from qnn.schema import DataRecord, Feature, Schema

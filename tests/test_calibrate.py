@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import IMAGE, READINGS, model_of, samples_of
 
-from qnn.calibrate import calibrate
+from qnn.calibration import calibrate
 from qnn.errors import QnnError
 from qnn.forward import activations
 from qnn.lowering import activation_type, output_type
-from qnn.quantize import quantize
+from qnn.quantization import quantize
 from qnn.ranges import METHODS, find_range
 from qnn.scales import Scales, load_scales, save_scales, scales_bytes
-from qnn.simulate import simulate
+from qnn.simulator import simulate
 
 
 @given(

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qnn import toolchain
-from qnn.compile import build_graph, write_build
+from qnn.compiler import build_graph, write_build
 from qnn.engines.engine import Engine
 from qnn.engines.host import ADDRESS_SANITIZED, SANITIZED, HostEngine
 from qnn.engines.interface import interface_of
 from qnn.engines.unicorn_engine import UnicornEngine
 from qnn.graph import Graph
-from qnn.simulate import simulate, tensor_names
+from qnn.simulator import simulate, tensor_names
 
 SEEDS = st.integers(0, 1 << 30)
 FEW = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])

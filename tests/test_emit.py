@@ -14,10 +14,10 @@ import pytest
 from graphs import random_graph
 from networks import BINARY, BYTES, EXAMPLES, IMAGE, READINGS, Example, model_of, write_example
 
-from qnn.calibrate import calibrate
-from qnn.compile import build_graph, compile_model
-from qnn.emit.ccheck import check_c
-from qnn.emit.runtime import runtime_folder, runtime_text
+from qnn.calibration import calibrate
+from qnn.compiler import build_graph, compile_model
+from qnn.emitter.ccheck import check_c
+from qnn.emitter.runtime import runtime_folder, runtime_text
 from qnn.errors import QnnError
 from qnn.modelfile import save_model
 from qnn.names import check_name, comment_text, name_from
@@ -126,8 +126,8 @@ def test_same_input_same_bytes() -> None:
 COMPILE_AND_HASH = """
 import hashlib, sys
 from pathlib import Path
-from qnn.calibrate import calibrate
-from qnn.compile import compile_model
+from qnn.calibration import calibrate
+from qnn.compiler import compile_model
 from qnn.modelfile import load_model
 model = load_model(Path(sys.argv[1]))
 digest = hashlib.sha256()

@@ -21,7 +21,7 @@ from qnn.graph import Graph, Node
 from qnn.graphfile import graph_bytes, graph_of, load_graph, save_graph
 from qnn.ops.dense import Dense
 from qnn.ops.op import TensorType
-from qnn.simulate import define
+from qnn.simulator import define
 
 
 @given(st.integers(0, 1 << 30))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import BINARY, BYTES, IMAGE, READINGS, Example, model_of, samples_of
 
-from qnn.calibrate import calibrate
+from qnn.calibration import calibrate
 from qnn.errors import QnnError
 from qnn.evaluate import answers_of
 from qnn.fixedpoint import INT32_MAX, INT32_MIN
@@ -23,8 +23,8 @@ from qnn.model import Model, Node
 from qnn.normalize import target_values
 from qnn.ops.dense import Dense
 from qnn.ops.op import TensorType
-from qnn.quantize import quantize
-from qnn.simulate import define, simulate
+from qnn.quantization import quantize
+from qnn.simulator import define, simulate
 from qnn.weights import quantized_dense
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qnn.errors import QnnError
-from qnn.simulate import define, simulate, tensor_names
+from qnn.simulator import define, simulate, tensor_names
 
 
 @given(st.integers(0, 1 << 30))

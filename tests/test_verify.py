@@ -18,14 +18,14 @@ from networks import BYTES, EXAMPLES, IMAGE, Example, samples_of, write_example
 
 from qnn import toolchain
 from qnn.cli import main
-from qnn.compile import build_graph, write_build
+from qnn.compiler import build_graph, write_build
 from qnn.doctor import examine
 from qnn.engines import machine
 from qnn.engines.qemu_engine import PROGRAM
 from qnn.errors import QnnError
 from qnn.graphfile import load_graph
-from qnn.simulate import simulate, tensor_names
-from qnn.verify import EXTREMES, _spaced, parse_targets, verify
+from qnn.simulator import simulate, tensor_names
+from qnn.verifier import EXTREMES, _spaced, parse_targets, verify
 
 
 @pytest.fixture(scope="module")

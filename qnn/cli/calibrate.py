@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qnn.calibrate import DEFAULT_METHOD, calibrate
+from qnn.calibration import DEFAULT_METHOD, calibrate
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.loading import (
     DataDirOption,

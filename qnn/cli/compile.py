@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qnn.calibrate import DEFAULT_METHOD, calibrate
+from qnn.calibration import DEFAULT_METHOD, calibrate
 from qnn.cli.calibrate import MethodOption, ModelArgument
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.loading import (
@@ -20,7 +20,7 @@ from qnn.cli.loading import (
     load_rows,
     request,
 )
-from qnn.compile import Build, compile_model, write_build
+from qnn.compiler import Build, compile_model, write_build
 from qnn.errors import QnnError
 from qnn.model import Model
 from qnn.modelfile import load_model

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from qnn.calibrate import calibrate
+from qnn.calibration import calibrate
 from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption
 from qnn.cli.loading import DataDirOption
-from qnn.compile import write_build
+from qnn.compiler import write_build
 from qnn.data import LoadOptions, load
 from qnn.errors import QnnError
 from qnn.metrics import score

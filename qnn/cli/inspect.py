@@ -13,7 +13,7 @@ from qnn.cli.calibrate import show_scales
 from qnn.cli.compile import show_build
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.report import show_report
-from qnn.compile import build_graph
+from qnn.compiler import build_graph
 from qnn.container import read
 from qnn.errors import QnnError
 from qnn.files import read_bounded

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from qnn.calibrate import DEFAULT_METHOD, calibrate
+from qnn.calibration import DEFAULT_METHOD, calibrate
 from qnn.cli.calibrate import MethodOption, ModelArgument
 from qnn.cli.compile import check_bits
 from qnn.cli.console import JsonOption, Output, QuietOption

@@ -17,7 +17,7 @@ from qnn.evaluate import answers_of
 from qnn.graph import PROBABILITIES, Graph
 from qnn.graphfile import load_graph
 from qnn.schema import Schema
-from qnn.simulate import simulate
+from qnn.simulator import simulate
 
 SHOWN_CLASSES = 3
 Q15 = 32768

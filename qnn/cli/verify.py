@@ -29,7 +29,7 @@ from qnn.graph import Graph
 from qnn.graphfile import load_graph
 from qnn.toolchain import rv32_compiler
 from qnn.verification import TargetResult, Verification
-from qnn.verify import DEFAULT_COUNT, DEFAULT_TARGETS, HOST, TARGETS, parse_targets, verify
+from qnn.verifier import DEFAULT_COUNT, DEFAULT_TARGETS, HOST, TARGETS, parse_targets, verify
 
 FALLBACK = "random:1000"
 DEFAULT_ON, DEFAULT_COUNTED = ",".join(DEFAULT_TARGETS), str(DEFAULT_COUNT)

@@ -21,7 +21,7 @@ from qnn.errors import QnnError
 from qnn.graph import Graph
 from qnn.graphfile import load_graph
 from qnn.progress import Progress, silent
-from qnn.simulate import simulate, tensor_names
+from qnn.simulator import simulate, tensor_names
 from qnn.toolchain import Compiler
 from qnn.verification import Instructions, Mismatch, TargetResult, Verification
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import textwrap
 
-from qnn.emit.runtime import renamed
+from qnn.emitter.runtime import renamed
 from qnn.ops.ckernel import CArray, CField, CKernel, CStruct
 
 WIDTH = 118

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from qnn.graph import CLASS, PROBABILITIES, VALUE, Graph
-from qnn.simulate import simulate
+from qnn.simulator import simulate
 
 TEMPLATE = """\
 /* SPDX-License-Identifier: 0BSD */

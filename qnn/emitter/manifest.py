@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qnn.emit.notes import flash_bytes, graph_hash
+from qnn.emitter.notes import flash_bytes, graph_hash
 from qnn.graph import Graph, Node
 from qnn.memory import MemoryPlan
 from qnn.ops.ckernel import TABLES, WEIGHTS

@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from qnn.emit.ccheck import check_c
-from qnn.emit.example import example_text
-from qnn.emit.header import header_text
-from qnn.emit.manifest import manifest
+from qnn.emitter.ccheck import check_c
+from qnn.emitter.example import example_text
+from qnn.emitter.header import header_text
+from qnn.emitter.manifest import manifest
 from qnn.files import write_all_whole
 from qnn.graph import Graph
 from qnn.graphfile import graph_bytes
 from qnn.memory import plan_memory
 from qnn.model import Model
-from qnn.quantize import quantize
+from qnn.quantization import quantize
 from qnn.scales import Scales, scales_bytes
 
 
@@ -63,3 +63,10 @@ def build_graph(graph: Graph, scales: Scales | None, sample: np.ndarray | None) 
 def write_build(build: Build, folder: Path) -> None:
     """Write the build's files into `folder` (made if missing), all whole or none."""
     write_all_whole([(folder / name, content) for name, content in build.files])
+
+
+def emit(graph: Graph, folder: Path, scales: Scales | None = None, sample: np.ndarray | None = None) -> Build:
+    """The build of an integer graph, written to `folder`; `sample` is the raw sample of its example.c."""
+    build = build_graph(graph, scales, sample)
+    write_build(build, folder)
+    return build

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from qnn.emit.data import node_data
-from qnn.emit.manifest import SPEC_VERSION
-from qnn.emit.notes import header_notes
-from qnn.emit.runtime import renamed, runtime_text
+from qnn.emitter.data import node_data
+from qnn.emitter.manifest import SPEC_VERSION
+from qnn.emitter.notes import header_notes
+from qnn.emitter.runtime import renamed, runtime_text
 from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.memory import MemoryPlan
 from qnn.names import check_name
