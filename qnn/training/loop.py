@@ -23,6 +23,7 @@ from qnn.training.resume import AGAIN, Unfinished, read_unfinished, resume_path,
 from qnn.training.state import Epoch, State, fresh_state
 
 MAY_CHANGE = ("epochs", "patience")  # what may differ when a training is resumed
+SAME_DATA = ("sha256", "seed", "validation_fraction", "test_fraction")  # of the record; a path may differ
 DEFAULT = TrainOptions()
 
 
@@ -56,6 +57,8 @@ def train(
     not fit, data without labels, a training that diverges, files that cannot be written, and a resume file that is
     missing, damaged or of another training.
     """
+    if path is not None and (not path.name or path.is_dir()):
+        raise QnnError(path, "is a folder", "name a file, such as model.qnn")
     unfinished = read_unfinished(path) if resume and path is not None else None
     if net is None:
         net = unfinished.net if unfinished else default_net(dataset.schema)
@@ -84,7 +87,8 @@ def train(
 
 def _check_same(job: Job, unfinished: Unfinished, parameters: int, file: Path) -> None:
     """Raises QnnError unless `job` is what `unfinished` was, apart from MAY_CHANGE."""
-    if unfinished.record != job.dataset.record:
+    old, new = unfinished.record, job.dataset.record
+    if any(getattr(old, name) != getattr(new, name) for name in SAME_DATA):
         raise QnnError(file, "was trained on other data or another split", "use the same data and options, or " + AGAIN)
     if unfinished.net != job.model.net:
         raise QnnError(file, f'was trained with --net "{unfinished.net}"', "use that, or " + AGAIN)

@@ -57,6 +57,8 @@ def unfinished_bytes(unfinished: Unfinished) -> bytes:
 
 def read_unfinished(path: Path) -> Unfinished:
     """The unfinished training of the model at `path`. Raises QnnError where there is none or it is damaged."""
+    if not path.name:
+        raise QnnError(path, "is a folder", "name a file, such as model.qnn")
     file = resume_path(path)
     if not file.exists():
         raise QnnError(file, "no such file, so there is nothing to resume", AGAIN)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""How raw integers become floats, from the training rows alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from learnable import curve, dataset, pictures, readings
+
+from qnn.data.dataset import Dataset
+from qnn.normalize import fit_normalization, normalize, normalize_into, normalize_targets, target_values
+from qnn.schema import Feature
+
+
+def brightest(level: int) -> Dataset:
+    """Images whose brightest training pixel is `level`; later rows are brighter."""
+    data = pictures()
+    x = np.minimum(data.x, level)
+    x[0, 0, 0, 0] = level
+    x[data.test] = 255
+    return replace(data, x=x.astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("level", "full"), [(255, 255), (200, 255), (129, 255), (128, 128), (16, 16), (15, 16), (1, 1)]
+)
+def test_images_are_scaled_by_what_is_full_scale(level: int, full: int) -> None:
+    normalization = fit_normalization(brightest(level))
+    assert normalization.scale.shape == normalization.low.shape == ()
+    assert normalization.scale == 1 / full
+    assert (normalization.offset, normalization.low, normalization.high) == (0, 0, 255)
+
+
+def test_readings_are_standardized_by_feature_and_saturate_at_the_training_range() -> None:
+    data = readings()
+    x = data.x.copy()
+    x[data.test] = 10**9
+    data = replace(data, x=x)
+    normalization = fit_normalization(data)
+    rows = x[data.train]
+    z = normalize(normalization, rows)
+    np.testing.assert_allclose(z[:, :-1].mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(z[:, :-1].std(axis=0), 1, rtol=1e-12)
+    np.testing.assert_array_equal(z[:, -1], 0)
+    assert normalization.scale[-1] == 0
+    np.testing.assert_array_equal(normalization.low, rows.min(axis=0))
+    np.testing.assert_array_equal(normalization.high, rows.max(axis=0))
+    np.testing.assert_allclose(normalize(normalization, x[data.test])[0, :-1], z.max(axis=0)[:-1])
+
+
+def test_extreme_readings_do_not_overflow() -> None:
+    data = readings()
+    x = data.x.copy()
+    x[:, 0] = np.where(np.arange(len(x)) % 2, 2**31 - 1, -(2**31))
+    normalization = fit_normalization(replace(data, x=x))
+    np.testing.assert_allclose(np.abs(normalize(normalization, x)[:, 0]), 1, rtol=1e-6)
+
+
+def test_flat_bytes_are_standardized_but_rare_values_do_not_explode() -> None:
+    base = readings()
+    x = np.random.default_rng(0).integers(0, 100, base.x.shape).astype(np.uint8)
+    x[:, 1] = 0
+    x[3, 1] = 200  # one sample only
+    x[:, 2] = 9
+    schema = replace(base.schema, dtype="uint8", features=tuple(Feature(f"b{i}") for i in range(4)))
+    data = dataset(schema, x, base.y)
+    normalization = fit_normalization(data)
+    z = normalize(normalization, x)
+    assert abs(z[data.train, 0].std() - 1) < 1e-9
+    assert z[3, 1] == pytest.approx(8, rel=0.01)
+    assert (z[:, 2] == 0).all()
+    assert (normalization.low == 0).all()
+    assert (normalization.high == 255).all()
+
+
+def test_wide_samples_of_readings_have_one_scale() -> None:
+    base = pictures()
+    x = base.x.astype(np.int32) * 1000 - 40000
+    data = replace(base, x=x, schema=replace(base.schema, dtype="int32"))
+    normalization = fit_normalization(data)
+    assert normalization.offset.shape == normalization.high.shape == ()
+    z = normalize(normalization, x[data.train])
+    assert abs(z.mean()) < 1e-9
+    assert abs(z.std() - 1) < 1e-9
+
+
+def test_targets_are_standardized_and_come_back() -> None:
+    data = curve()
+    y = np.column_stack([data.y, np.full(len(data.y), 3.5)])
+    schema = replace(data.schema, targets=("a", "b", "c"), target_decimals=(0, 0, 0))
+    normalization = fit_normalization(replace(data, y=y, schema=schema))
+    z = normalize_targets(normalization, y)
+    assert z.dtype == np.float32
+    np.testing.assert_allclose(z[data.train].mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(z[data.train, :2].std(axis=0), 1, rtol=1e-5)
+    np.testing.assert_array_equal(z[:, 2], 0)
+    np.testing.assert_allclose(target_values(normalization, z), y, rtol=1e-5)
+
+
+@pytest.mark.parametrize("data", [pictures(), readings(), curve()])
+def test_into_a_buffer_is_the_same(data: Dataset) -> None:
+    normalization = fit_normalization(data)
+    out = np.empty(data.x.shape, np.float32)
+    normalize_into(normalization, data.x, out)
+    np.testing.assert_allclose(out, normalize(normalization, data.x), rtol=1e-6)
+
+
+def test_many_rows_are_measured_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = readings()
+    whole = fit_normalization(data)
+    monkeypatch.setattr("qnn.normalize.CHUNK", 7)
+    for one, other in zip(vars(whole).values(), vars(fit_normalization(data)).values(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
