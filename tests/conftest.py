@@ -4,11 +4,17 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from qnn.cli import main
+
+Run = Callable[..., tuple[int, str, str]]  # the words after `qnn`; exit code, stdout, stderr
 
 settings.register_profile("qnn", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("qnn")
@@ -29,3 +35,18 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     seed = int(os.environ.get("QNN_SEED", "20260"))
     print(f"seed {seed} (set QNN_SEED to try another)")
     return np.random.default_rng([seed, *request.node.name.encode()])
+
+
+@pytest.fixture
+def qnn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line, as a user types it."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["qnn", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        code = caught.value.code
+        captured = capsys.readouterr()
+        return code if isinstance(code, int) else 0, captured.out, captured.err
+
+    return run
