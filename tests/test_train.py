@@ -13,7 +13,7 @@ from learnable import curve, hash_of, pictures, readings, same
 from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
 from qnn.forward import forward
-from qnn.metrics import score
+from qnn.metrics import predicted_classes, score
 from qnn.model import Model
 from qnn.normalize import normalize
 from qnn.optimizers import Adam, Optimizer, Sgd
@@ -104,13 +104,17 @@ def test_validation_rows_choose_but_do_not_train() -> None:
     assert right.best != wrong.best
 
 
-def test_the_best_epoch_is_kept() -> None:
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_the_best_epoch_is_kept(averaging: float) -> None:
     data = readings(count=200)
-    result = train(data, "dense 4 relu, dense", replace(QUICK, epochs=25, averaging=0, rate=0.05))
+    result = train(data, "dense 4 relu, dense", replace(QUICK, epochs=25, averaging=averaging, rate=0.05))
     metrics = [(-epoch.metric, epoch.loss) for epoch in result.history]
     assert result.best is not None
     assert metrics.index(min(metrics)) == result.best.number - 1
     assert score(result.model, data, data.validation).value == result.best.metric
+    curved = curve()
+    result = train(curved, "dense 4 relu, dense", replace(QUICK, averaging=averaging))
+    assert score(result.model, curved, curved.validation).value == pytest.approx(result.best.metric, rel=1e-5)
 
 
 def test_patience_stops_early() -> None:
@@ -209,12 +213,21 @@ def test_memory_does_not_decay_into_denormal_numbers() -> None:
 
 
 @pytest.mark.parametrize(("field", "smaller"), [("weight_decay", 1.0), ("l2", 0.3)])
-def test_decay_makes_weights_smaller_and_leaves_biases(field: str, smaller: float) -> None:
+def test_decay_makes_weights_smaller(field: str, smaller: float) -> None:
     data = readings()
     plain = trained(data, "dense 8 relu, dense", replace(QUICK, weight_decay=0))
     decayed = trained(data, "dense 8 relu, dense", replace(QUICK, **{"weight_decay": 0, field: smaller}))
     norms = [sum(float((n.parameters[0] ** 2).sum()) for n in m.nodes if n.parameters) for m in (plain, decayed)]
     assert norms[1] < 0.8 * norms[0]
+
+
+def test_decay_leaves_biases() -> None:
+    """With weights decayed to nothing, the biases learn how frequent the classes are."""
+    data = readings()
+    model = trained(replace(data, y=(np.arange(400) % 8 == 0) * 1), "dense", replace(QUICK, weight_decay=10, epochs=60))
+    weights, bias = model.nodes[0].parameters
+    assert np.abs(weights).max() < 0.1
+    assert bias[0] - bias[1] == pytest.approx(math.log(7), abs=0.3)
 
 
 def test_schedules_start_and_end_where_they_should() -> None:
@@ -268,6 +281,11 @@ class _Sum:
         return tuple(np.broadcast_to(gradient, shape) for shape in saved), ()
 
 
+def test_classes_of_outputs() -> None:
+    assert predicted_classes(np.array([[-1.0], [0.0], [1e-9]])).tolist() == [0, 0, 1]
+    assert predicted_classes(np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 2.0]])).tolist() == [0, 2]
+
+
 def test_shifts_move_whole_images_and_repeat_their_border(rng: np.random.Generator) -> None:
     images = rng.integers(1, 256, (50, 5, 4, 2)).astype(np.uint8)
     moved = shifted(images, np.empty((50, 9, 8, 2), np.uint8), 2, rng)
@@ -294,10 +312,10 @@ def test_stored_samples_are_training_samples_of_every_class(rng: np.random.Gener
     data = readings(count=3000)
     y = data.y.copy()
     y[data.train] = np.where(np.arange(len(data.train)) % 100 == 0, 2, y[data.train] % 2)
-    samples = choose_samples(replace(data, y=y), rng)
-    assert samples.shape == (512, 4)
     rows = {row.tobytes(): label for row, label in zip(data.x[data.train], y[data.train], strict=True)}
-    labels = [rows[sample.tobytes()] for sample in samples]
-    assert 4 <= labels.count(2) <= 6
+    for _ in range(20):
+        samples = choose_samples(replace(data, y=y), rng)
+        assert samples.shape == (512, 4)
+        assert [rows[sample.tobytes()] for sample in samples].count(2) in (5, 6)  # 21 of 2100
     few = choose_samples(readings(count=50), rng)
     np.testing.assert_array_equal(few, readings(count=50).x[:35])

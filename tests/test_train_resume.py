@@ -51,10 +51,10 @@ def test_interrupted_many_times_and_the_model_lost(tmp_path: Path) -> None:
     data, path = curve(), tmp_path / "model.qnn"
     options = replace(OPTIONS, augment=0, averaging=0)
     whole = train(data, NET, options)
-    result = train(data, NET, options, path, should_stop=stop_after(13))
-    while result.stopped:
+    result, tries = train(data, NET, options, path, should_stop=stop_after(13)), 0
+    while result.stopped and tries < options.epochs:
         path.unlink(missing_ok=True)
-        result = train(data, NET, options, path, resume=True, should_stop=stop_after(13))
+        result, tries = train(data, NET, options, path, resume=True, should_stop=stop_after(13)), tries + 1
     assert same(result, whole)
     assert model_hash(load_model(path)) == hash_of(whole.model)
 
