@@ -73,37 +73,30 @@ QNN_INLINE const int8_t *qnn_dense_one(const qnn_dense_t *p, int32_t o, const ui
     return w;
 }
 
-QNN_KERNEL void qnn_dense_u8_u8(const qnn_dense_t *p, const uint8_t *x, uint8_t *y)
+QNN_INLINE void qnn_dense(const qnn_dense_t *p, const uint8_t *x, qnn_sink_t y)
 {
     const int8_t *w = p->weights;
     int32_t o, i, q[4];
     for (o = 0; o < (p->outputs & ~3); o += 4) {
         w = qnn_dense_four(p, o, x, w, q);
         for (i = 0; i < 4; i++) {
-            y[o + i] = (uint8_t)q[i];
+            qnn_put(y, o + i, q[i]);
         }
     }
     for (; o < p->outputs; o++) {
         w = qnn_dense_one(p, o, x, w, q);
-        y[o] = (uint8_t)q[0];
+        qnn_put(y, o, q[0]);
     }
 }
 
-/* y may have any alignment. */
+QNN_KERNEL void qnn_dense_u8_u8(const qnn_dense_t *p, const uint8_t *x, uint8_t *y)
+{
+    qnn_dense(p, x, qnn_sink(y, 0));
+}
+
 QNN_KERNEL void qnn_dense_u8_i16(const qnn_dense_t *p, const uint8_t *x, int16_t *y)
 {
-    const int8_t *w = p->weights;
-    int32_t o, i, q[4];
-    for (o = 0; o < (p->outputs & ~3); o += 4) {
-        w = qnn_dense_four(p, o, x, w, q);
-        for (i = 0; i < 4; i++) {
-            qnn_store_16(y + o + i, (uint16_t)q[i]);
-        }
-    }
-    for (; o < p->outputs; o++) {
-        w = qnn_dense_one(p, o, x, w, q);
-        qnn_store_16(y + o, (uint16_t)q[0]);
-    }
+    qnn_dense(p, x, qnn_sink(y, 1));
 }
 
 /* Accumulators that may leave int32: 64 bits, rows in order, then a proven shift with rounding back to int32. */
@@ -135,20 +128,22 @@ QNN_INLINE int32_t qnn_dense_wide_output(const qnn_dense_wide_t *p, int32_t o, c
     return qnn_requantize(&p->requantize, o, qnn_dense_narrow(acc, p->rounding_shift));
 }
 
-QNN_KERNEL void qnn_dense_wide_u8_u8(const qnn_dense_wide_t *p, const uint8_t *x, uint8_t *y)
+QNN_INLINE void qnn_dense_wide(const qnn_dense_wide_t *p, const uint8_t *x, qnn_sink_t y)
 {
     int32_t o;
     for (o = 0; o < p->outputs; o++) {
-        y[o] = (uint8_t)qnn_dense_wide_output(p, o, x);
+        qnn_put(y, o, qnn_dense_wide_output(p, o, x));
     }
+}
+
+QNN_KERNEL void qnn_dense_wide_u8_u8(const qnn_dense_wide_t *p, const uint8_t *x, uint8_t *y)
+{
+    qnn_dense_wide(p, x, qnn_sink(y, 0));
 }
 
 QNN_KERNEL void qnn_dense_wide_u8_i16(const qnn_dense_wide_t *p, const uint8_t *x, int16_t *y)
 {
-    int32_t o;
-    for (o = 0; o < p->outputs; o++) {
-        qnn_store_16(y + o, (uint16_t)qnn_dense_wide_output(p, o, x));
-    }
+    qnn_dense_wide(p, x, qnn_sink(y, 1));
 }
 
 #endif

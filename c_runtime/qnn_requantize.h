@@ -48,4 +48,34 @@ QNN_INLINE int32_t qnn_requantize(const qnn_requantize_t *p, int32_t channel, in
     return q;
 }
 
+/* Where results go: uint8_t or, where `wide`, int16_t of any alignment. `wide` is a constant wherever a kernel is
+   instantiated, so that nothing is decided at run time. */
+typedef struct {
+    void *data;
+    int32_t wide;
+} qnn_sink_t;
+
+QNN_INLINE qnn_sink_t qnn_sink(void *data, int32_t wide)
+{
+    qnn_sink_t out;
+    out.data = data;
+    out.wide = wide;
+    return out;
+}
+
+QNN_INLINE void qnn_put(qnn_sink_t y, int32_t index, int32_t q)
+{
+    if (y.wide) {
+        qnn_store_16((uint8_t *)y.data + 2 * index, (uint16_t)q);
+    } else {
+        ((uint8_t *)y.data)[index] = (uint8_t)q;
+    }
+}
+
+QNN_INLINE qnn_sink_t qnn_after(qnn_sink_t y, int32_t count)
+{
+    y.data = (uint8_t *)y.data + (y.wide ? 2 * count : count);
+    return y;
+}
+
 #endif

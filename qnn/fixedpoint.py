@@ -50,6 +50,14 @@ class Requantization:
         rounded = (high_word + self.constant) >> self.shift.astype(np.int64)
         return np.clip(rounded, self.low, self.high)
 
+    def channel(self, index: int) -> Requantization:
+        """The Requantization of one channel alone."""
+        one = slice(index, index + 1)
+        zero_point = self.zero_point if len(self.zero_point) == 1 else self.zero_point[one]
+        return Requantization(
+            self.multiplier[one], self.shift[one], self.prescale[one], zero_point, self.low, self.high
+        )
+
     def check(self, subject: str, channels: int, bound: tuple[int, int]) -> None:
         """Raises QnnError unless every field is in range and no intermediate can leave int32 (SPEC 3.4).
 

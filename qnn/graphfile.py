@@ -15,7 +15,6 @@ from qnn.check import check
 from qnn.container import Container, pack, read
 from qnn.errors import QnnError
 from qnn.files import write_whole
-from qnn.fixedpoint import Requantization
 from qnn.graph import Graph, Node
 from qnn.ops import OPS
 from qnn.ops.op import TensorType
@@ -127,8 +126,8 @@ def _read_fields(cls: type, prefix: str, document: Document, arrays: Mapping[str
             if key not in arrays or arrays[key].ndim == 0 or arrays[key].size == 0:
                 raise QnnError(document.path, f"lacks the array {key!r}", "compile the model again")
             values.append(arrays[key])
-        elif hint is Requantization:
-            values.append(_read_fields(Requantization, key, document.child(field.name), arrays))
+        elif dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            values.append(_read_fields(hint, key, document.child(field.name), arrays))
         else:
             values.append(read_plain(document, field.name, hint))
     return cls(*values)

@@ -3,15 +3,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from qnn.fixedpoint import INT32_MAX, INT32_MIN, requantization
+from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization, requantization
 from qnn.lowering import float32
-from qnn.ops.dense import Dense
+from qnn.ops.accumulate import channel_bounds
 from qnn.ops.op import TensorType
 
 WEIGHT_MAX = 127
 BIAS_BITS = 29  # a bias is kept below 2**29 steps, so that it leaves the accumulator room
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedWeights:
+    """int8 weights (O, ...), int64 bias (O,) with the input's zero point folded in, and what follows the sum.
+
+    rounding_shift: 0 where the accumulator provably fits int32 (SPEC 4.2).
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    rounding_shift: int
+    requantization: Requantization
 
 
 def channel_scales(weights: np.ndarray, bias: np.ndarray, x_scale: float, y_scale: float) -> np.ndarray:
@@ -26,18 +41,20 @@ def channel_scales(weights: np.ndarray, bias: np.ndarray, x_scale: float, y_scal
     return np.array([float32(scale) for scale in scales])
 
 
-def quantized_dense(weights: np.ndarray, bias: np.ndarray, x: TensorType, y: TensorType) -> Dense:
-    """The integer dense of float64 weights (O, I) and bias (O,), from a tensor of type x to one of type y."""
+def quantize_weights(weights: np.ndarray, bias: np.ndarray, x: TensorType, y: TensorType) -> QuantizedWeights:
+    """The integers of float64 weights (O, ...) and bias (O,), from a tensor of type x to one of type y.
+
+    Every sum is over all weights of an output channel, so padded taps must read the input's zero point.
+    """
     scales = channel_scales(weights, bias, x.scale, y.scale)
-    rounded = np.clip(np.floor(weights / scales[:, None] + 0.5), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
+    column = scales.reshape(-1, *(1,) * (weights.ndim - 1))
+    rounded = np.clip(np.floor(weights / column + 0.5), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
     steps = np.floor(bias / (x.scale * scales) + 0.5).astype(np.int64)
-    folded = steps - x.zero_point * rounded.astype(np.int64).sum(axis=1)
-    factors = x.scale * scales / y.scale
-    plain = Dense(rounded, folded, 0, requantization(factors, y.zero_point, y.low, y.high))
-    shift = rounding_shift(*plain.accumulator_bound((x,)))
-    if shift == 0:
-        return plain
-    return Dense(rounded, folded, shift, requantization(factors * 2.0**shift, y.zero_point, y.low, y.high))
+    folded = steps - x.zero_point * rounded.astype(np.int64).reshape(len(rounded), -1).sum(axis=1)
+    low, high = channel_bounds(rounded, folded, x)
+    shift = rounding_shift(int(low.min()), int(high.max()))
+    factors = x.scale * scales / y.scale * 2.0**shift
+    return QuantizedWeights(rounded, folded, shift, requantization(factors, y.zero_point, y.low, y.high))
 
 
 def rounding_shift(low: int, high: int) -> int:

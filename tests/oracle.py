@@ -103,7 +103,92 @@ def rescale(op: Any, x: list[int]) -> list[int]:
     return [requantize(value - op.zero_point, op.requantization, i) for i, value in enumerate(x)]
 
 
+def windows(w: Any, x: list[int]) -> list[list[tuple[int, int, int] | None]]:
+    """For each output pixel, row by row: the flat start (row, column, tap) of every tap, None outside the map."""
+    result = []
+    for row in range(w.out_height):
+        for column in range(w.out_width):
+            taps: list[tuple[int, int, int] | None] = []
+            for i in range(w.kernel_height):
+                for j in range(w.kernel_width):
+                    r, c = row * w.stride_height - w.pad_top + i, column * w.stride_width - w.pad_left + j
+                    inside = 0 <= r < w.height and 0 <= c < w.width
+                    taps.append((i, j, (r * w.width + c) * w.channels) if inside else None)
+            result.append(taps)
+    return result
+
+
+def conv2d(op: Any, x: list[int]) -> list[int]:
+    result, w = [], op.window
+    for taps in windows(w, x):
+        for o in range(len(op.weights)):
+            acc = int(op.bias[o])
+            for t, tap in enumerate(taps):
+                for k in range(w.channels):
+                    value = op.pad_value if tap is None else x[tap[2] + k]
+                    acc += value * int(op.weights[o][t // w.kernel_width][t % w.kernel_width][k])
+            result.append(requantize(acc, op.requantization, o))
+    return result
+
+
+def depthwise_conv2d(op: Any, x: list[int]) -> list[int]:
+    result, w = [], op.window
+    for taps in windows(w, x):
+        for o in range(len(op.weights)):
+            acc = int(op.bias[o])
+            for t, tap in enumerate(taps):
+                value = op.pad_value if tap is None else x[tap[2] + o // op.multiplier]
+                acc += value * int(op.weights[o][t // w.kernel_width][t % w.kernel_width])
+            result.append(requantize(acc, op.requantization, o))
+    return result
+
+
+def max_pool(op: Any, x: list[int]) -> list[int]:
+    pixels = windows(op.window, x)
+    return [max(x[tap[2] + k] for tap in taps if tap) for taps in pixels for k in range(op.window.channels)]
+
+
+def average_pool(op: Any, x: list[int]) -> list[int]:
+    result = []
+    for taps in windows(op.window, x):
+        inside = [tap[2] for tap in taps if tap]
+        for k in range(op.window.channels):
+            acc = sum(x[start + k] - op.zero_point for start in inside)
+            case = len(inside) - 1 if len(op.requantization.multiplier) > 1 else 0
+            result.append(requantize(acc, op.requantization, case))
+    return result
+
+
+def add(op: Any, x: list[int], z: list[int]) -> list[int]:
+    pairs = zip(x, z, strict=True)
+    return [requantize(op.factor1 * a + op.factor2 * b + op.offset, op.requantization, 0) for a, b in pairs]
+
+
+def concat(op: Any, x: list[int], z: list[int]) -> list[int]:
+    result = []
+    for pixel in range(len(x) // op.channels1):
+        result += x[pixel * op.channels1 :][: op.channels1] + z[pixel * op.channels2 :][: op.channels2]
+    return result
+
+
+def pad(op: Any, x: list[int]) -> list[int]:
+    result = []
+    for row in range(-op.top, op.height + op.bottom):
+        for column in range(-op.left, op.width + op.right):
+            inside = 0 <= row < op.height and 0 <= column < op.width
+            start = (row * op.width + column) * op.channels
+            result += x[start : start + op.channels] if inside else [op.value] * op.channels
+    return result
+
+
 OPERATORS = {
+    "conv2d": conv2d,
+    "depthwise_conv2d": depthwise_conv2d,
+    "max_pool": max_pool,
+    "average_pool": average_pool,
+    "add": add,
+    "concat": concat,
+    "pad": pad,
     "quantize": quantize,
     "dense": dense,
     "table": table,
@@ -117,6 +202,5 @@ def run(graph: Graph, x: np.ndarray) -> dict[str, list[int]]:
     """Every tensor of one sample, flat."""
     tensors = {INPUT: [int(value) for value in x.reshape(-1)]}
     for node in graph.nodes:
-        (source,) = node.inputs
-        tensors[node.name] = OPERATORS[node.op.kind](node.op, tensors[source])
+        tensors[node.name] = OPERATORS[node.op.kind](node.op, *(tensors[source] for source in node.inputs))
     return tensors

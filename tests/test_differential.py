@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from graphs import edge_samples, random_graph
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mapgraphs import random_map_graph
 
 from qnn import toolchain
 from qnn.compiler import build_graph, write_build
@@ -22,7 +24,9 @@ from qnn.graph import Graph
 from qnn.simulator import simulate, tensor_names
 
 SEEDS = st.integers(0, 1 << 30)
-FEW = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MAKERS = st.sampled_from([random_graph, random_map_graph])
+Make = Callable[[np.random.Generator], Graph]
+FEW = settings(max_examples=16, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def write_graph(graph: Graph, folder: Path) -> Path:
@@ -39,48 +43,48 @@ def compare(graph: Graph, x: np.ndarray, engine: Engine) -> None:
         assert np.array_equal(got[name], expected[name]), f"{name}\n{graph}"
 
 
-@given(SEEDS)
+@given(SEEDS, MAKERS)
 @FEW
-def test_host_without_optimization_under_ubsan(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+def test_host_without_optimization_under_ubsan(tmp_path_factory: pytest.TempPathFactory, seed: int, make: Make) -> None:
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng)
+    graph = make(rng)
     folder = write_graph(graph, tmp_path_factory.mktemp("net"))
     engine = HostEngine(folder, interface_of(graph), flags=("-O0", *SANITIZED), program=True)
     compare(graph, edge_samples(rng, graph, 12), engine)
     engine.close()
 
 
-@given(SEEDS)
+@given(SEEDS, MAKERS)
 @FEW
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_host_optimized(tmp_path_factory: pytest.TempPathFactory, compiler: str, seed: int) -> None:
+def test_host_optimized(tmp_path_factory: pytest.TempPathFactory, compiler: str, seed: int, make: Make) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed: this test did not run")
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng)
+    graph = make(rng)
     folder = write_graph(graph, tmp_path_factory.mktemp("net"))
     engine = HostEngine(folder, interface_of(graph), toolchain.probe(compiler, "test"))
     compare(graph, edge_samples(rng, graph, 40), engine)
     engine.close()
 
 
-@given(SEEDS)
+@given(SEEDS, MAKERS)
 @FEW
-def test_host_keeps_within_its_memory(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+def test_host_keeps_within_its_memory(tmp_path_factory: pytest.TempPathFactory, seed: int, make: Make) -> None:
     """Scratch memory of exactly NAME_SCRATCH_BYTES, watched by the address sanitizer."""
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng)
+    graph = make(rng)
     folder = write_graph(graph, tmp_path_factory.mktemp("net"))
     engine = HostEngine(folder, interface_of(graph), flags=("-O1", *ADDRESS_SANITIZED), program=True)
     compare(graph, edge_samples(rng, graph, 6), engine)
     engine.close()
 
 
-@given(SEEDS)
+@given(SEEDS, MAKERS)
 @FEW
-def test_rv32(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+def test_rv32(tmp_path_factory: pytest.TempPathFactory, seed: int, make: Make) -> None:
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng)
+    graph = make(rng)
     folder = write_graph(graph, tmp_path_factory.mktemp("net"))
     engine = UnicornEngine(folder, interface_of(graph))
     compare(graph, edge_samples(rng, graph, 24), engine)
@@ -88,6 +92,21 @@ def test_rv32(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
 
 
 BREAKAGES = (
+    ("inside.top = y < 0 ? -y : 0;", "inside.top = 0;"),
+    ("inside.left = x < 0 ? -x : 0;", "inside.left = 0;"),
+    ("? p->height - y : p->kernel_height;", "? p->height - y - 1 : p->kernel_height;"),
+    ("? p->width - x : p->kernel_width;", "? p->kernel_width : p->kernel_width;"),
+    ("to = qnn_window_fill(to, before, fill);", "to = qnn_window_fill(to, before, 0);"),
+    ("b3 += zv * w3;", "b3 += xv * w3;"),
+    ("b += (int32_t)*z * *w;", "b += (int32_t)*x * *w;"),
+    ("now.row * w->stride_height * w->width", "now.row * w->width"),
+    ("packed + c, w);", "packed, w);"),
+    ("if (*x > *y) {", "if (*x < *y) {"),
+    ("int32_t index = p->cases > 1 ? positions - 1 : 0;", "int32_t index = 0;"),
+    ("sum - positions * p->zero_point", "sum - p->zero_point"),
+    ("b[i] * p->factor2 + p->offset", "b[i] * p->factor1 + p->offset"),
+    ("y = qnn_window_copy(y, b, p->channels2);", "y = qnn_window_copy(y, a, p->channels2);"),
+    ("y = qnn_window_fill(y, p->right * p->channels, value);", "y = qnn_window_fill(y, p->right * p->channels, 1);"),
     ("q = (q + p->constant[channel]) >> p->shift[channel];", "q = q >> p->shift[channel];"),
     ("if (q > p->high) {", "if (q > p->high + 1) {"),
     ("a3 += x0 * w[3]", "a3 += x0 * w[2]"),
@@ -108,15 +127,17 @@ BREAKAGES = (
 @pytest.mark.parametrize(("good", "bad"), BREAKAGES)
 def test_broken_kernels_are_noticed(tmp_path: Path, good: str, bad: str) -> None:
     """Every breakage makes some random graph differ: the suite's graphs reach each of these lines."""
-    assert any(breakage_shows(tmp_path / str(seed), good, bad, seed) for seed in range(60))
+    tries = ((seed, make) for seed in range(80) for make in (random_graph, random_map_graph))
+    assert any(breakage_shows(tmp_path / f"{seed}{make.__name__}", good, bad, seed, make) for seed, make in tries)
 
 
-def breakage_shows(folder: Path, good: str, bad: str, seed: int) -> bool:
+def breakage_shows(folder: Path, good: str, bad: str, seed: int, make: Make) -> bool:
     """Does a random graph, whose header has `bad` in the place of `good`, differ from the simulator?"""
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng)
+    graph = make(rng)
     header = write_graph(graph, folder) / "net.h"
     text = header.read_text()
+    good, bad = good.replace("qnn_", "net_"), bad.replace("qnn_", "net_")
     if good not in text:
         return False
     header.write_text(text.replace(good, bad))

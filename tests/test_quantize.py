@@ -21,11 +21,12 @@ from qnn.heads import MAX_OFFSET, unit_decimals
 from qnn.layers import Relu
 from qnn.model import Model, Node
 from qnn.normalize import target_values
+from qnn.ops.accumulate import channel_bounds
 from qnn.ops.dense import Dense
 from qnn.ops.op import TensorType
 from qnn.quantization import quantize
 from qnn.simulator import define, simulate
-from qnn.weights import quantized_dense
+from qnn.weights import quantize_weights
 
 
 def compiled(example: Example, seed: int = 0) -> tuple[Model, Graph]:
@@ -72,6 +73,11 @@ def test_trailing_relu_clamps_the_output_at_zero() -> None:
     assert output.max() > 0
 
 
+def quantized_dense(weights: np.ndarray, bias: np.ndarray, x: TensorType, y: TensorType) -> Dense:
+    found = quantize_weights(weights, bias, x, y)
+    return Dense(found.weights, found.bias, found.rounding_shift, found.requantization)
+
+
 X = TensorType((3,), "uint8", 0, 255, 0.02, 5)
 Y = TensorType((2,), "uint8", 0, 255, 0.05, 10)
 
@@ -105,8 +111,7 @@ def test_bounds_hold_for_every_partial_sum_and_are_reached(seed: int) -> None:
     x = TensorType((6,), "uint8", *sorted(rng.integers(0, 256, 2).tolist()))
     weights = rng.integers(-127, 128, (3, 6)).astype(np.int8)
     bias = rng.integers(-(1 << 20), 1 << 20, 3)
-    op = Dense(weights, bias, 0, quantized_dense(np.ones((3, 6)), np.zeros(3), X, Y).requantization)
-    low, high = op.channel_bounds(x)
+    low, high = channel_bounds(weights, bias, x)
     wide = weights.astype(np.int64)
     for _ in range(20):
         values = rng.integers(x.low, x.high, 6, endpoint=True)

@@ -3,21 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import oracle
 import pytest
 from graphs import edge_samples, random_graph
 from hypothesis import given
 from hypothesis import strategies as st
+from mapgraphs import random_map_graph
 
 from qnn.errors import QnnError
+from qnn.graph import Graph
 from qnn.simulator import define, simulate, tensor_names
 
 
-@given(st.integers(0, 1 << 30))
-def test_simulator_definition_and_oracle_agree(seed: int) -> None:
+@given(st.integers(0, 1 << 30), st.sampled_from([random_graph, random_map_graph]))
+def test_simulator_definition_and_oracle_agree(seed: int, make: Callable[[np.random.Generator], Graph]) -> None:
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng)
+    graph = make(rng)
     x = edge_samples(rng, graph, 8)
     fast = simulate(graph, x, keep=tensor_names(graph))
     plain = define(graph, x)

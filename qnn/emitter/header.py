@@ -116,9 +116,11 @@ def _entering(graph: Graph) -> int:
 def _call(graph: Graph, plan: MemoryPlan, kernel: CKernel, index: int, entry: str) -> str:
     node, name = graph.body[index], graph.name
     output = _place(graph, plan, node.name, entry)
-    inputs = ", ".join(_place(graph, plan, source, entry) for source in node.inputs)
+    arguments = [f"&{name}_node{index}", *(_place(graph, plan, source, entry) for source in node.inputs)]
+    if kernel.workspace:
+        arguments.append(f"memory + {plan.workspace_offset(node.name)}")
     return (
-        f"{renamed(kernel.function, name)}(&{name}_node{index}, {inputs}, {output});\n"
+        f"{renamed(kernel.function, name)}({', '.join([*arguments, output])});\n"
         f"{name}_TRACE({index}, {output}, {node.type.bytes});"
     )
 

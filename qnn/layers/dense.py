@@ -14,7 +14,8 @@ from qnn.graph import Node
 from qnn.layers.initial import initial_weights
 from qnn.layers.layer import Arrays, Shape, Traits, only
 from qnn.lowering import Lowering
-from qnn.weights import quantized_dense
+from qnn.ops.dense import Dense as DenseOp
+from qnn.weights import quantize_weights
 
 MAX_UNITS = 1 << 16
 MAX_WEIGHTS = 1 << 26
@@ -75,5 +76,6 @@ class Dense(Traits):
             products = weights * grid.offset
             bias = np.array([math.fsum([b, *row]) for b, row in zip(bias.tolist(), products.tolist(), strict=True)])
             weights = weights * grid.scale
-        op = quantized_dense(weights, bias, x, lowering.output)
+        q = quantize_weights(weights, bias, x, lowering.output)
+        op = DenseOp(q.weights, q.bias, q.rounding_shift, q.requantization)
         return (Node(lowering.name, op, lowering.inputs, lowering.output),)

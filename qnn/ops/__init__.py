@@ -3,12 +3,33 @@
 
 from __future__ import annotations
 
+from qnn.ops.add import Add
 from qnn.ops.argmax import Argmax
+from qnn.ops.average_pool import AveragePool
+from qnn.ops.concat import Concat
+from qnn.ops.conv2d import Conv2d
 from qnn.ops.dense import Dense
+from qnn.ops.depthwise_conv2d import DepthwiseConv2d
+from qnn.ops.max_pool import MaxPool
 from qnn.ops.op import Op
+from qnn.ops.pad import Pad
 from qnn.ops.quantize import Quantize
 from qnn.ops.rescale import Rescale
 from qnn.ops.softmax import Softmax
 from qnn.ops.table import Table
 
-OPS: tuple[type[Op], ...] = (Quantize, Dense, Table, Argmax, Softmax, Rescale)
+OPS: tuple[type[Op], ...] = (
+    Quantize,
+    Dense,
+    Conv2d,
+    DepthwiseConv2d,
+    MaxPool,
+    AveragePool,
+    Add,
+    Concat,
+    Pad,
+    Table,
+    Argmax,
+    Softmax,
+    Rescale,
+)

@@ -42,12 +42,17 @@ class CField:
 
 @dataclass(frozen=True, eq=False)
 class CKernel:
-    """The call of one kernel: header of c_runtime/, function, parameter struct type and its fields."""
+    """The call of one kernel: header of c_runtime/, function, parameter struct type and its fields.
+
+    workspace: bytes of scratch memory that the kernel needs while it runs; it then takes a pointer to them between
+    its inputs and its output.
+    """
 
     header: str
     function: str
     struct: str
     fields: tuple[CField, ...]
+    workspace: int = 0
 
     def arrays(self) -> tuple[CArray, ...]:
         """Every const array of the parameters, in order."""

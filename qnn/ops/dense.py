@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
+from qnn.ops.accumulate import channel_bounds, check_weights, exact_product
 from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
 from qnn.ops.op import Op, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 
 ROWS = 4  # outputs that share one pass over the inputs in c_runtime/qnn_dense.h
-CHUNK = 1024  # samples per matrix product: bounds the simulator's memory
 MAX_ROUNDING_SHIFT = 31
 
 
@@ -39,48 +39,30 @@ class Dense(Op):
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs
         expect(x.dtype == "uint8" and output.dtype in ("uint8", "int16"), subject, "dense takes uint8")
-        weights_fit = self.weights.dtype == np.int8 and self.weights.ndim == 2 and self.weights.shape[1] == x.elements
+        weights_fit = self.weights.ndim == 2 and self.weights.shape[1] == x.elements
         expect(weights_fit, subject, f"its weights do not fit {x.elements} inputs")
-        expect(int(self.weights.min()) >= -127, subject, "a weight is -128")
-        outputs = len(self.weights)
-        expect(self.bias.dtype == np.int64 and self.bias.shape == (outputs,), subject, "its bias does not fit")
+        check_weights(subject, self.weights, self.bias)
         expect(0 <= self.rounding_shift <= MAX_ROUNDING_SHIFT, subject, "its rounding shift is out of range")
-        # |bias| <= 2**62 and |weights @ x| < 2**39 keep the int64 bound itself from wrapping.
-        expect(bool(np.all(np.abs(self.bias) < 1 << 62)), subject, "a bias is out of range")
         low, high = self.accumulator_bound(inputs)
         if self.rounding_shift:
             half = 1 << (self.rounding_shift - 1)
             low, high = (low + half) >> self.rounding_shift, (high + half) >> self.rounding_shift
         expect(low >= INT32_MIN and high <= INT32_MAX, subject, f"its accumulator reaches {low}..{high}")
-        self.requantization.check(subject, outputs, (low, high))
+        self.requantization.check(subject, len(self.weights), (low, high))
         expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
 
     def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
-        low, high = self.channel_bounds(inputs[0])
+        low, high = channel_bounds(self.weights, self.bias, inputs[0])
         return int(low.min()), int(high.max())
-
-    def channel_bounds(self, x: TensorType) -> tuple[np.ndarray, np.ndarray]:
-        """int64 (O,) each: bounds of every partial sum, in any order (SPEC 4.1)."""
-        weights = self.weights.astype(np.int64)
-        products = np.stack([weights * x.low, weights * x.high])
-        low = self.bias + np.minimum(products.min(axis=0), 0).sum(axis=1)
-        high = self.bias + np.maximum(products.max(axis=0), 0).sum(axis=1)
-        return np.minimum(low, self.bias), np.maximum(high, self.bias)
 
     def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
         x = inputs[0].reshape(len(inputs[0]), -1)
         return self._finish(x @ self.weights.astype(np.int64).T)
 
     def evaluate(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
-        """As `reference`, by BLAS: exact, since every partial sum is an integer that the float type holds."""
+        """As `reference`, by BLAS."""
         x = inputs[0].reshape(len(inputs[0]), -1)
-        largest = int(np.abs(self.weights.astype(np.int64)).sum(axis=1).max()) * max(int(x.max()), -int(x.min()), 1)
-        dtype = np.float32 if largest < 1 << 24 else np.float64
-        if largest >= 1 << 53:
-            return self.reference(inputs)
-        matrix = np.ascontiguousarray(self.weights.T, dtype=dtype)
-        chunks = [x[i : i + CHUNK].astype(dtype) @ matrix for i in range(0, len(x), CHUNK)]
-        return self._finish(np.concatenate(chunks).astype(np.int64))
+        return self._finish(exact_product(x, np.ascontiguousarray(self.weights.T)))
 
     def _finish(self, products: np.ndarray) -> np.ndarray:
         accumulator = products + self.bias

@@ -62,7 +62,10 @@ class Op:
     """
 
     kind: ClassVar[str]
-    inplace: ClassVar[bool] = False  # may the output overwrite the input, element by element?
+
+    def works_in_place(self) -> bool:
+        """May the output be written over an input of the same storage, from its first byte on (SPEC 6.1)?"""
+        return False
 
     def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
         """One sample's output shape. Raises QnnError where the inputs do not fit."""

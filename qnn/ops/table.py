@@ -17,8 +17,10 @@ class Table(Op):
     """y[i] = entries[x[i]]; entries: int16 (256,), each within the output's range."""
 
     kind: ClassVar[str] = "table"
-    inplace: ClassVar[bool] = True
     entries: np.ndarray
+
+    def works_in_place(self) -> bool:
+        return True
 
     def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
         return inputs[0].shape

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""add: two tensors of different scales, one requantization (SPEC 5.12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from qnn.fixedpoint import Requantization
+from qnn.ops.ckernel import CField, CKernel
+from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.requantize import requantize_struct
+
+FACTOR_BITS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Op):
+    """acc = factor1 * x1 + factor2 * x2 + offset; y = requantize(acc). Both factors are within 0..2**15."""
+
+    kind: ClassVar[str] = "add"
+    factor1: int
+    factor2: int
+    offset: int
+    requantization: Requantization
+
+    def works_in_place(self) -> bool:
+        return True
+
+    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
+        return inputs[0].shape
+
+    def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
+        one, other = inputs
+        types_fit = one.dtype == other.dtype == "uint8" and output.dtype in ("uint8", "int16")
+        expect(types_fit and one.elements == other.elements, subject, "add takes two uint8 tensors of one shape")
+        factors_fit = all(0 <= factor <= 1 << FACTOR_BITS for factor in (self.factor1, self.factor2))
+        expect(factors_fit and abs(self.offset) < 1 << 25, subject, "its factors are out of range")
+        self.requantization.check(subject, 1, self.accumulator_bound(inputs))
+        expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
+
+    def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
+        one, other = inputs
+        low = self.factor1 * one.low + self.factor2 * other.low
+        high = self.factor1 * one.high + self.factor2 * other.high
+        return min(low, 0) + min(self.offset, 0), high + max(self.offset, 0)
+
+    def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+        one, other = inputs[0], inputs[1].reshape(inputs[0].shape)
+        return self.requantization.apply(self.factor1 * one + self.factor2 * other + self.offset)
+
+    def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
+        fields = (
+            CField("elements", output.elements),
+            CField("factor1", self.factor1),
+            CField("factor2", self.factor2),
+            CField("offset", self.offset),
+            CField("requantize", requantize_struct(self.requantization, 1)),
+        )
+        suffix = "u8" if output.dtype == "uint8" else "i16"
+        return CKernel("qnn_add.h", f"qnn_add_u8_{suffix}", "qnn_add_t", fields)

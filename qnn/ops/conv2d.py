@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""conv2d: int8 filters slide over uint8 maps, one requantization per output (SPEC 5.8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from qnn.fixedpoint import Requantization
+from qnn.ops.accumulate import channel_bounds, check_accumulator, exact_product
+from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
+from qnn.ops.dense import interleave_rows
+from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.requantize import requantize_struct
+from qnn.ops.window import Window
+
+BLOCK_PIXELS = 2  # output pixels that share one pass over the weights in c_runtime/qnn_conv2d.h
+CHUNK_BYTES = 1 << 26  # of columns: bounds the simulator's memory
+
+
+@dataclass(frozen=True, eq=False)
+class Conv2d(Op):
+    """acc[r, c, o] = bias[o] + sum over taps and channels of x[window] * weights[o, tap, channel].
+
+    weights: int8 (O, kernel_height, kernel_width, channels), -127..127. bias: int64 (O,), within int32; the input's
+    zero point is folded into it. pad_value: what a tap outside the map reads, the input's zero point.
+    """
+
+    kind: ClassVar[str] = "conv2d"
+    window: Window
+    weights: np.ndarray
+    bias: np.ndarray
+    pad_value: int
+    requantization: Requantization
+
+    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
+        return (self.window.out_height, self.window.out_width, len(self.weights))
+
+    def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
+        (x,) = inputs
+        expect(x.dtype == "uint8" and output.dtype in ("uint8", "int16"), subject, "conv2d takes uint8")
+        self.window.check(subject, x)
+        w = self.window
+        shape = (len(self.weights), w.kernel_height, w.kernel_width, w.channels)
+        expect(self.weights.dtype == np.int8 and self.weights.shape == shape, subject, "its weights do not fit")
+        expect(x.low <= self.pad_value <= x.high, subject, "its padding is not a value of its input")
+        check_accumulator(subject, self.weights, self.bias, x)
+        self.requantization.check(subject, len(self.weights), self.accumulator_bound(inputs))
+        expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
+
+    def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
+        low, high = channel_bounds(self.weights, self.bias, inputs[0])
+        return int(low.min()), int(high.max())
+
+    def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+        columns = self.window.columns(inputs[0], self.pad_value)  # (N, R, C, channels, KH, KW)
+        weights = self.weights.astype(np.int64)
+        accumulator = np.zeros((*columns.shape[:3], len(weights)), np.int64) + self.bias
+        for i in range(self.window.kernel_height):
+            for j in range(self.window.kernel_width):
+                accumulator = accumulator + columns[..., i, j] @ weights[:, i, j].T
+        return self.requantization.apply(accumulator)
+
+    def evaluate(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+        """As `reference`, by one BLAS product over packed columns."""
+        columns = self.window.columns(inputs[0], self.pad_value)
+        matrix = self.weights.transpose(3, 1, 2, 0).reshape(-1, len(self.weights))  # (channels * KH * KW, O)
+        step = max(1, CHUNK_BYTES // (8 * matrix.shape[0] * self.window.pixels))
+        parts = [np.zeros((0, *columns.shape[1:3], len(self.weights)), np.int64)]
+        for start in range(0, len(columns), step):
+            part = columns[start : start + step]
+            products = exact_product(part.reshape(-1, matrix.shape[0]), matrix)
+            parts.append(self.requantization.apply(products.reshape(*part.shape[:3], -1) + self.bias))
+        return np.concatenate(parts)
+
+    def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
+        filters = len(self.weights)
+        fields = (
+            CField("window", self.window.struct()),
+            CField("filters", filters),
+            CField("pad_value", self.pad_value),
+            CField("weights", CArray("int8_t", interleave_rows(self.weights.reshape(filters, -1)), WEIGHTS)),
+            CField("bias", CArray("int32_t", self.bias, WEIGHTS)),
+            CField("requantize", requantize_struct(self.requantization, filters)),
+        )
+        suffix = "u8" if output.dtype == "uint8" else "i16"
+        column = self.window.taps * self.window.channels
+        return CKernel("qnn_conv2d.h", f"qnn_conv2d_u8_{suffix}", "qnn_conv2d_t", fields, BLOCK_PIXELS * column)
+
+    def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
+        return int(self.weights.size) * self.window.pixels

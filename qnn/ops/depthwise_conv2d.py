@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""depthwise_conv2d: every channel has filters of its own (SPEC 5.9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from qnn.fixedpoint import Requantization
+from qnn.ops.accumulate import channel_bounds, check_accumulator
+from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
+from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.requantize import requantize_struct
+from qnn.ops.window import Window
+
+
+@dataclass(frozen=True, eq=False)
+class DepthwiseConv2d(Op):
+    """acc[r, c, o] = bias[o] + sum over taps of x[window, o // multiplier] * weights[o, tap].
+
+    weights: int8 (O, kernel_height, kernel_width), O = channels * multiplier, -127..127. bias: int64 (O,), within
+    int32; the input's zero point is folded into it. pad_value: what a tap outside the map reads.
+    """
+
+    kind: ClassVar[str] = "depthwise_conv2d"
+    window: Window
+    multiplier: int
+    weights: np.ndarray
+    bias: np.ndarray
+    pad_value: int
+    requantization: Requantization
+
+    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
+        return (self.window.out_height, self.window.out_width, len(self.weights))
+
+    def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
+        (x,) = inputs
+        expect(x.dtype == "uint8" and output.dtype in ("uint8", "int16"), subject, "depthwise_conv2d takes uint8")
+        self.window.check(subject, x)
+        expect(self.multiplier >= 1, subject, "its multiplier is not positive")
+        shape = (self.window.channels * self.multiplier, self.window.kernel_height, self.window.kernel_width)
+        expect(self.weights.dtype == np.int8 and self.weights.shape == shape, subject, "its weights do not fit")
+        expect(x.low <= self.pad_value <= x.high, subject, "its padding is not a value of its input")
+        check_accumulator(subject, self.weights, self.bias, x)
+        self.requantization.check(subject, len(self.weights), self.accumulator_bound(inputs))
+        expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
+
+    def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
+        low, high = channel_bounds(self.weights, self.bias, inputs[0])
+        return int(low.min()), int(high.max())
+
+    def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+        columns = self.window.columns(inputs[0], self.pad_value)  # (N, R, C, channels, KH, KW)
+        weights = self.weights.astype(np.int64)
+        accumulator = np.zeros((*columns.shape[:3], len(weights)), np.int64) + self.bias
+        for i in range(self.window.kernel_height):
+            for j in range(self.window.kernel_width):
+                spread = np.repeat(columns[..., i, j], self.multiplier, axis=-1)
+                accumulator = accumulator + spread * weights[:, i, j]
+        return self.requantization.apply(accumulator)
+
+    def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
+        filters = len(self.weights)
+        fields = (
+            CField("window", self.window.struct()),
+            CField("multiplier", self.multiplier),
+            CField("pad_value", self.pad_value),
+            CField("weights", CArray("int8_t", self.weights, WEIGHTS)),
+            CField("bias", CArray("int32_t", self.bias, WEIGHTS)),
+            CField("requantize", requantize_struct(self.requantization, filters)),
+        )
+        suffix = "u8" if output.dtype == "uint8" else "i16"
+        name = f"qnn_depthwise_conv2d_u8_{suffix}"
+        column = self.window.taps * self.window.channels
+        return CKernel("qnn_depthwise_conv2d.h", name, "qnn_depthwise_conv2d_t", fields, column)
+
+    def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
+        return int(self.weights.size) * self.window.pixels

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""max_pool: the largest value of each window, channel by channel (SPEC 5.10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from qnn.ops.ckernel import CField, CKernel
+from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.window import Window
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPool(Op):
+    """y[r, c, k] = max of x[window, k]; positions outside the map do not count."""
+
+    kind: ClassVar[str] = "max_pool"
+    window: Window
+
+    def works_in_place(self) -> bool:
+        # Without padding, output pixel n is written at or before the first element of window n (SPEC 6.1).
+        return not self.window.pads
+
+    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
+        return (self.window.out_height, self.window.out_width, self.window.channels)
+
+    def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
+        (x,) = inputs
+        expect(x.dtype == output.dtype == "uint8", subject, "max_pool takes and gives uint8")
+        self.window.check(subject, x)
+        expect(output.low <= x.low and x.high <= output.high, subject, "its output's range is too narrow")
+
+    def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+        return self.window.columns(inputs[0], -1).max(axis=(-2, -1))
+
+    def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
+        fields = (CField("window", self.window.struct()),)
+        return CKernel("qnn_max_pool.h", "qnn_max_pool_u8_u8", "qnn_max_pool_t", fields)

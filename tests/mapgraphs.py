@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""Random integer graphs over maps: convolutions, pools, residual adds, concatenations, with odd sizes and edges."""
+
+from __future__ import annotations
+
+import numpy as np
+from graphs import RECORD, class_heads, random_dense, random_schema, value_heads
+
+from qnn.check import check
+from qnn.fixedpoint import requantization
+from qnn.graph import INPUT, Graph, Node
+from qnn.ops.add import Add
+from qnn.ops.average_pool import AveragePool
+from qnn.ops.concat import Concat
+from qnn.ops.conv2d import Conv2d
+from qnn.ops.depthwise_conv2d import DepthwiseConv2d
+from qnn.ops.max_pool import MaxPool
+from qnn.ops.op import Op, TensorType
+from qnn.ops.pad import Pad
+from qnn.ops.table import Table
+from qnn.ops.window import Window
+
+Tensor = tuple[str, TensorType]
+
+
+def random_map_graph(rng: np.random.Generator, name: str = "net") -> Graph:
+    """A checked graph of one to five operators over maps, then one that gives the int16 output, with its heads."""
+    shape = tuple(int(rng.choice([1, 2, 3, 5, 6, 7, 9])) for _ in range(2))
+    raw = TensorType((*shape, int(rng.choice([1, 1, 2, 3, 4, 5]))), "uint8", 0, 255, 1 / 255)
+    tensors: list[Tensor] = [(INPUT, raw)]
+    body: list[Node] = []
+    for index in range(int(rng.integers(1, 6))):
+        body.append(random_node(rng, f"node{index}", tensors))
+        tensors.append((body[-1].name, body[-1].type))
+    body.append(final_node(rng, tensors[-1]))
+    kind = body[-1].type
+    classifier = bool(rng.integers(2)) and kind.elements <= 255
+    schema = random_schema(raw, kind, classifier)
+    heads = class_heads(rng, "final", kind) if classifier else value_heads(rng, "final", kind)
+    return check(Graph(name, schema, RECORD, raw, (*body, *heads), "final", INPUT))
+
+
+def random_node(rng: np.random.Generator, name: str, tensors: list[Tensor]) -> Node:
+    """One operator that reads the latest tensor; add and concat read an earlier one as well."""
+    source, x = tensors[-1]
+    makers = (
+        random_conv2d,
+        random_conv2d,
+        random_depthwise,
+        random_max_pool,
+        random_average_pool,
+        random_pad,
+        random_table,
+    )
+    if rng.integers(3) == 0:
+        made = random_add(rng, tensors) if rng.integers(2) else random_concat(rng, tensors)
+        if made is not None:
+            inputs, op, kind = made
+            return Node(name, op, inputs, kind)
+    op, kind = makers[int(rng.integers(len(makers)))](rng, x)
+    return Node(name, op, (source,), kind)
+
+
+def random_window(rng: np.random.Generator, x: TensorType) -> Window:
+    """Any kernel, stride (also larger than the kernel) and padding that fit the map."""
+    axes = []
+    pointwise, same = rng.integers(5) == 0, rng.integers(3) == 0  # same: the map keeps its size
+    for size in x.shape[:2]:
+        kernel = 1 if pointwise else int(rng.integers(1, min(size, 4) + 2))
+        stride = int(rng.choice([1, 1, 2, 3, 5]))
+        pad = int(rng.integers(0, kernel)) if rng.integers(2) else 0
+        after = int(rng.integers(0, kernel)) if pad or kernel > size else 0
+        after = max(after, kernel - size - pad)
+        out = (size + pad + after - kernel) // stride + 1
+        while (out - 1) * stride - pad >= size:
+            out -= 1
+        axes.append((size, kernel, 1, (kernel - 1) // 2, size) if same else (size, kernel, stride, pad, out))
+    (h, kh, sh, ph, oh), (w, kw, sw, pw, ow) = axes
+    return Window(h, w, x.shape[2], kh, kw, sh, sw, ph, pw, oh, ow)
+
+
+def random_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """int8 weights with extremes, and int64 biases."""
+    weights = rng.integers(-127, 128, shape)
+    weights[rng.random(shape) < 0.2] = rng.choice([-127, 0, 127])
+    bits = int(rng.choice([4, 12, 20]))
+    return weights.astype(np.int8), rng.integers(-(1 << bits), 1 << bits, shape[0])
+
+
+def uint8_output(rng: np.random.Generator, shape: tuple[int, ...]) -> TensorType:
+    """A random uint8 type; the lower clamp is sometimes at the zero point, as after a ReLU."""
+    zero_point = int(rng.choice([0, 0, 77, 255]))  # few, so that tensors can be concatenated
+    low = zero_point if rng.integers(3) == 0 else 0
+    return TensorType(shape, "uint8", low, 255, 0.02, zero_point)
+
+
+def random_conv2d(rng: np.random.Generator, x: TensorType, final: bool = False) -> tuple[Op, TensorType]:
+    window, filters = random_window(rng, x), int(rng.choice([1, 2, 3, 4, 5, 8, 9]))
+    weights, bias = random_weights(rng, (filters, window.kernel_height, window.kernel_width, window.channels))
+    kind = output_kind(rng, (window.out_height, window.out_width, filters), final)
+    constants = requantization(2.0 ** rng.uniform(-16, 1, filters), kind.zero_point, kind.low, kind.high)
+    return Conv2d(window, weights, bias, padding_of(rng, x), constants), kind
+
+
+def random_depthwise(rng: np.random.Generator, x: TensorType, final: bool = False) -> tuple[Op, TensorType]:
+    window, multiplier = random_window(rng, x), int(rng.choice([1, 1, 2, 3]))
+    filters = window.channels * multiplier
+    weights, bias = random_weights(rng, (filters, window.kernel_height, window.kernel_width))
+    kind = output_kind(rng, (window.out_height, window.out_width, filters), final)
+    constants = requantization(2.0 ** rng.uniform(-14, 1, filters), kind.zero_point, kind.low, kind.high)
+    return DepthwiseConv2d(window, multiplier, weights, bias, padding_of(rng, x), constants), kind
+
+
+def random_max_pool(rng: np.random.Generator, x: TensorType) -> tuple[Op, TensorType]:
+    window = random_window(rng, x)
+    shape = (window.out_height, window.out_width, window.channels)
+    return MaxPool(window), TensorType(shape, "uint8", x.low, x.high, x.scale, x.zero_point)
+
+
+def random_average_pool(rng: np.random.Generator, x: TensorType, final: bool = False) -> tuple[Op, TensorType]:
+    window = random_window(rng, x)
+    kind = output_kind(rng, (window.out_height, window.out_width, window.channels), final)
+    counts = np.arange(1, window.taps + 1) if window.pads else np.array([window.taps])
+    factor = 2.0 ** float(rng.uniform(-1, 8 if final else 1))
+    return AveragePool(
+        window, x.zero_point, requantization(factor / counts, kind.zero_point, kind.low, kind.high)
+    ), kind
+
+
+def random_pad(rng: np.random.Generator, x: TensorType) -> tuple[Op, TensorType]:
+    frame = tuple(int(n) for n in rng.integers(0, 3, 4))
+    op = Pad(*x.shape, *frame, padding_of(rng, x))
+    return op, TensorType(op.output_shape((x,)), "uint8", x.low, x.high, x.scale, x.zero_point)
+
+
+def random_table(rng: np.random.Generator, x: TensorType) -> tuple[Op, TensorType]:
+    kind = uint8_output(rng, x.shape)
+    return Table(rng.integers(kind.low, kind.high + 1, 256).astype(np.int16)), kind
+
+
+def random_add(rng: np.random.Generator, tensors: list[Tensor]) -> tuple[tuple[str, str], Op, TensorType] | None:
+    """The latest tensor plus any of its shape, itself included."""
+    source, x = tensors[-1]
+    others = [(name, kind) for name, kind in tensors if kind.shape == x.shape]
+    other, _ = others[int(rng.integers(len(others)))]
+    kind = uint8_output(rng, x.shape)
+    constants = requantization(np.array([2.0 ** float(rng.uniform(-17, -13))]), kind.zero_point, kind.low, kind.high)
+    factors = (int(rng.integers(0, (1 << 15) + 1)), 1 << 15)
+    return (source, other), Add(*factors, int(rng.integers(-(1 << 24), 1 << 24)), constants), kind
+
+
+def random_concat(rng: np.random.Generator, tensors: list[Tensor]) -> tuple[tuple[str, str], Op, TensorType] | None:
+    """The latest tensor beside one of its map and scale; None where there is none that stays small."""
+    source, x = tensors[-1]
+    others = [
+        (name, kind)
+        for name, kind in tensors[:-1] or tensors
+        if kind.shape[:2] == x.shape[:2] and (kind.scale, kind.zero_point) == (x.scale, x.zero_point)
+    ]
+    other, y = others[int(rng.integers(len(others)))] if others else (source, x)
+    if x.shape[2] + y.shape[2] > 12:
+        return None
+    shape = (*x.shape[:2], x.shape[2] + y.shape[2])
+    low, high = min(x.low, y.low), max(x.high, y.high)
+    return (source, other), Concat(x.shape[2], y.shape[2]), TensorType(shape, "uint8", low, high, x.scale, x.zero_point)
+
+
+def final_node(rng: np.random.Generator, tensor: Tensor) -> Node:
+    """The operator that gives the int16 output: dense, conv2d, depthwise_conv2d, average_pool or add."""
+    source, x = tensor
+    choice = int(rng.integers(5))
+    if choice == 0:
+        op, kind = random_conv2d(rng, x, True)
+    elif choice == 1:
+        op, kind = random_depthwise(rng, x, True)
+    elif choice == 2:
+        op, kind = random_average_pool(rng, x, True)
+    elif choice == 3:
+        kind = output_kind(rng, x.shape, True)
+        constants = requantization(np.array([2.0**-9]), 0, kind.low, kind.high)
+        return Node("final", Add(1 << 15, 12345, -999, constants), (source, source), kind)
+    else:
+        op, kind = random_dense(rng, x, int(rng.integers(1, 8)), True)
+    return Node("final", op, (source,), kind)
+
+
+def output_kind(rng: np.random.Generator, shape: tuple[int, ...], final: bool) -> TensorType:
+    """uint8, or the int16 of a network's output."""
+    return TensorType(shape, "int16", -32768, 32767, 0.01, 0) if final else uint8_output(rng, shape)
+
+
+def padding_of(rng: np.random.Generator, x: TensorType) -> int:
+    """What a padded position reads: mostly the zero point, as the compiler has it."""
+    return min(max(x.zero_point, x.low), x.high) if rng.integers(4) else int(rng.integers(x.low, x.high + 1))
