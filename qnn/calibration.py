@@ -8,6 +8,7 @@ import numpy as np
 from qnn.errors import QnnError
 from qnn.forward import activations, node_shapes
 from qnn.model import INPUT, Model
+from qnn.prepare import prepare
 from qnn.progress import Progress, silent
 from qnn.ranges import METHODS, find_range
 from qnn.scales import Scales, TensorRange
@@ -27,9 +28,10 @@ def calibrate(model: Model, x: np.ndarray, method: str = DEFAULT_METHOD, progres
     if len(x) == 0:
         raise QnnError("calibration", "there are no samples", "give some with --data")
     x = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_SAMPLES)).round().astype(np.int64))]
+    model = prepare(model)
     shapes = node_shapes(model.nodes, model.schema.shape)
     step = {name: max(1, len(x) * int(np.prod(shape)) // MAX_VALUES) for name, shape in shapes.items()}
-    parts: dict[str, list[np.ndarray]] = {node.name: [] for node in model.nodes}
+    parts: dict[str, list[np.ndarray]] = {node.name: [] for node in model.nodes if not node.layer.vanishes}
     for index, values in enumerate(activations(model, x)):
         for name, found in parts.items():
             found.append(values[name][:: step[name]])

@@ -8,7 +8,7 @@ import numpy as np
 from qnn.errors import QnnError
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, requantization
 from qnn.graph import INPUT, Node
-from qnn.lowering import Grid, float32
+from qnn.lowering import Grid, activation_type, float32, table_of
 from qnn.model import Model
 from qnn.ops.op import DTYPE_RANGES, TensorType
 from qnn.ops.quantize import Quantize
@@ -18,27 +18,57 @@ STEPS = 255
 QUANTIZED = "quantized"
 
 
-def enter(model: Model, scales: Scales) -> tuple[TensorType, tuple[Node, ...], Grid | None]:
-    """The raw input's type, the node that quantizes it (none for uint8), and its Grid.
+def enter(model: Model, scales: Scales, takes_grid: bool) -> tuple[TensorType, tuple[Node, ...], Grid | None]:
+    """The raw input's type, the nodes that quantize it (none where raw values serve), and its Grid.
 
-    The grid is None where one scale and the zero point 0 serve all elements: then the tensor's type has them.
-    Raises QnnError if the raw range in `scales` does not fit the model.
+    takes_grid: may every feature have a scale of its own? Then the grid says which, unless one scale and the zero
+    point 0 serve all elements. Raises QnnError if the raw range in `scales` does not fit the model.
     """
     shape, normalization = model.schema.shape, model.normalization
     elements = int(np.prod(shape))
+    scale = np.broadcast_to(normalization.scale, shape).reshape(-1)
+    offset = np.broadcast_to(normalization.offset, shape).reshape(-1)
     if model.schema.dtype == "uint8":
-        if normalization.offset.ndim == 0 and normalization.offset == 0 and normalization.scale > 0:
-            return TensorType(shape, "uint8", 0, 255, float32(float(normalization.scale))), (), None
-        scale = np.broadcast_to(normalization.scale, (elements,))
-        offset = np.broadcast_to(-normalization.offset * normalization.scale, (elements,))
-        return TensorType(shape, "uint8", 0, 255), (), Grid(scale, offset)
-    low, high = _raw_range(scales, elements)
-    op = quantize_op(low, high)
-    step = (high - low) / STEPS * normalization.scale
-    grid = Grid(np.broadcast_to(step, (elements,)), (low - normalization.offset) * normalization.scale)
+        return _enter_bytes(shape, scale, offset, takes_grid)
     _, raw_low, raw_high = next(entry for entry in DTYPE_RANGES if entry[0] == "int32")
     raw = TensorType(shape, "int32", raw_low, raw_high)
-    return raw, (Node(QUANTIZED, op, (INPUT,), TensorType(shape, "uint8", 0, STEPS)),), grid
+    low, high = _raw_range(scales, elements)
+    if not takes_grid:
+        return raw, (_shared(shape, low, high, scale, offset),), None
+    node = Node(QUANTIZED, quantize_op(low, high), (INPUT,), TensorType(shape, "uint8", 0, STEPS))
+    return raw, (node,), Grid((high - low) / STEPS * scale, (low - offset) * scale)
+
+
+def _enter_bytes(
+    shape: tuple[int, ...], scale: np.ndarray, offset: np.ndarray, takes_grid: bool
+) -> tuple[TensorType, tuple[Node, ...], Grid | None]:
+    one_scale = bool(np.all(scale == scale[0]) and np.all(offset == offset[0]) and scale[0] > 0)
+    if one_scale and offset[0] == 0:
+        return TensorType(shape, "uint8", 0, 255, float32(float(scale[0]))), (), None
+    raw = TensorType(shape, "uint8", 0, 255)
+    if takes_grid:
+        return raw, (), Grid(scale, -offset * scale)
+    if not one_scale:
+        raise QnnError(INPUT, "bytes with a scale per feature need a dense layer first", "put one first, or give int32")
+    low, high = ((value - offset[0]) * scale[0] for value in (0, 255))
+    wanted = activation_type(shape, min(low, 0.0), max(high, 0.0))
+    meaning = TensorType(shape, "uint8", 0, 255, float(scale[0]), 0)
+    table = table_of(meaning, wanted, lambda reals: reals - offset[0] * scale[0])
+    return raw, (Node(QUANTIZED, table, (INPUT,), wanted),), None
+
+
+def _shared(shape: tuple[int, ...], low: np.ndarray, high: np.ndarray, scale: np.ndarray, offset: np.ndarray) -> Node:
+    """The node that quantizes int32 readings to one scale and zero point for all of them."""
+    ends = np.stack([(low - offset) * scale, (high - offset) * scale])
+    wanted = activation_type(shape, min(float(ends.min()), 0.0), max(float(ends.max()), 0.0))
+    span = high - low
+    halve = (span > INT32_MAX).astype(np.uint8)
+    factors = np.where(scale > 0, scale, 1.0) * 2.0**halve / wanted.scale
+    zeros = np.where(scale > 0, np.floor(ends[0] / wanted.scale + 0.5) + wanted.zero_point, wanted.zero_point)
+    constants = requantization(factors, zeros.astype(np.int32), 0, STEPS)
+    still = np.where(scale > 0, high, low)  # a feature without influence stays at its lower end
+    op = Quantize(low.astype(np.int32), still.astype(np.int32), halve, constants)
+    return Node(QUANTIZED, op, (INPUT,), wanted)
 
 
 def quantize_op(low: np.ndarray, high: np.ndarray) -> Quantize:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,10 +58,34 @@ def output_type(shape: tuple[int, ...], minimum: float, maximum: float) -> Tenso
     return TensorType(shape, "int16", -32768, 32767, scale if scale > 0 else 1.0, 0)
 
 
+def clamped_type(kind: TensorType, low: float, high: float) -> TensorType:
+    """`kind` with its range cut to the reals low..high, which a requantization's clamp then does."""
+    lowest, highest = (_nearest(bound, kind) for bound in (low, high))
+    return replace(kind, low=lowest, high=max(lowest, highest))
+
+
+def _nearest(real: float, kind: TensorType) -> int:
+    """The value of `kind` that is nearest to `real`."""
+    if real == float("inf"):
+        return kind.high
+    if real == float("-inf"):
+        return kind.low
+    return min(max(int(np.floor(real / kind.scale + 0.5)) + kind.zero_point, kind.low), kind.high)
+
+
+def retyped_node(name: str, source: str, x: TensorType, y: TensorType) -> Node:
+    """A table that brings the tensor `source` of type x to the same reals in type y."""
+    return Node(name, table_of(x, y, lambda reals: reals), (source,), y)
+
+
 def table_node(lowering: Lowering, function: Function) -> tuple[Node, ...]:
     """One table operator: `function` of the 256 reals that the uint8 input stands for, rounded half up."""
     (x,), y = lowering.types, lowering.output
+    return (Node(lowering.name, table_of(x, y, function), lowering.inputs, y),)
+
+
+def table_of(x: TensorType, y: TensorType, function: Function) -> Table:
+    """The table of `function` from reals of the uint8 type x to reals of type y, rounded half up."""
     reals = x.scale * (np.arange(256, dtype=np.float64) - x.zero_point)
     rounded = np.floor(function(reals) / y.scale + 0.5) + y.zero_point
-    entries = np.clip(rounded, y.low, y.high).astype(np.int16)
-    return (Node(lowering.name, Table(entries), lowering.inputs, y),)
+    return Table(np.clip(rounded, y.low, y.high).astype(np.int16))

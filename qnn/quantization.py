@@ -6,17 +6,26 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from qnn.check import check
-from qnn.errors import QnnError
 from qnn.forward import node_shapes
 from qnn.graph import INPUT, Graph, Node
 from qnn.heads import head_nodes
 from qnn.inputs import enter
-from qnn.lowering import Grid, Lowering, activation_type, output_type
+from qnn.lowering import (
+    Grid,
+    Lowering,
+    activation_type,
+    clamped_type,
+    output_type,
+    retyped_node,
+)
 from qnn.model import Model
 from qnn.model import Node as FloatNode
 from qnn.names import check_name
 from qnn.ops.op import TensorType
+from qnn.prepare import prepare
 from qnn.scales import Scales
+
+OUTPUT = "output"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +37,17 @@ class _Source:
     shapes: dict[str, tuple[int, ...]]
     grid: Grid | None
 
+    def reader(self, node: FloatNode) -> FloatNode | None:
+        """The only reader of the node's output; None where there are none or several."""
+        readers = [other for other in self.nodes if node.name in other.inputs]
+        return readers[0] if len(readers) == 1 else None
+
+    def absorbed(self, node: FloatNode) -> bool:
+        """Is the node a clamp that its producer's requantization does anyway?"""
+        producer = next((other for other in self.nodes if other.name == node.inputs[0]), None)
+        absorbing = producer is not None and producer.layer.requantizes and self.reader(producer) is node
+        return node.layer.clamps and absorbing
+
 
 def quantize(model: Model, scales: Scales, name: str) -> Graph:
     """The checked integer graph of `model` with uint8 activations and int8 weights, C prefix `name`.
@@ -35,28 +55,32 @@ def quantize(model: Model, scales: Scales, name: str) -> Graph:
     Raises QnnError where `scales` does not fit the model or a layer has no integer form where it stands.
     """
     check_name(name)
-    raw, entering, grid = enter(model, scales)
-    source = _Source(without_vanishing(model.nodes), scales, node_shapes(model.nodes, model.schema.shape), grid)
-    body: list[Node] = list(entering)
+    model = prepare(model)
+    nodes = _without_vanishing(model.nodes)
+    takes_grid = all(node.layer.takes_grid for node in nodes if INPUT in node.inputs)
+    raw, entering, grid = enter(model, scales, takes_grid)
+    source = _Source(nodes, scales, node_shapes(model.nodes, model.schema.shape), grid)
     quantized_input = entering[-1].name if entering else INPUT
+    body: list[Node] = list(entering)
     tensors = {INPUT: quantized_input}  # the integer tensor of every float tensor
     types = {INPUT: raw} | {node.name: node.type for node in entering}
-    for node in source.nodes:
-        if not _absorbed(node, source.nodes):
-            inputs = tuple(tensors[tensor] for tensor in node.inputs)
-            new = _lower(source, node, inputs, tuple(types[tensor] for tensor in inputs))
-            body += new
-            types |= {item.name: item.type for item in new}
-            tensors[node.name] = new[-1].name
-        else:
+    for node in nodes:
+        if source.absorbed(node):
             tensors[node.name] = tensors[node.inputs[0]]
+            continue
+        inputs = tuple(tensors[tensor] for tensor in node.inputs)
+        new = _lower(source, node, inputs, tuple(types[tensor] for tensor in inputs))
+        body += new
+        types |= {item.name: item.type for item in new}
+        tensors[node.name] = new[-1].name
+    body += _final(source, body, tensors[nodes[-1].name], types)
     output = body[-1].name
-    heads = head_nodes(model, output, types[output])
+    heads = head_nodes(model, output, body[-1].type)
     return check(Graph(name, model.schema, model.record, raw, (*body, *heads), output, quantized_input))
 
 
-def without_vanishing(nodes: tuple[FloatNode, ...]) -> tuple[FloatNode, ...]:
-    """The nodes without those that change no value (dropout, flatten); their readers read what they read."""
+def _without_vanishing(nodes: tuple[FloatNode, ...]) -> tuple[FloatNode, ...]:
+    """The nodes without those that change shapes only; their readers read what they read."""
     source: dict[str, str] = {}
     kept: list[FloatNode] = []
     for node in nodes:
@@ -71,37 +95,48 @@ def without_vanishing(nodes: tuple[FloatNode, ...]) -> tuple[FloatNode, ...]:
 def _lower(
     source: _Source, node: FloatNode, inputs: tuple[str, ...], types: tuple[TensorType, ...]
 ) -> tuple[Node, ...]:
+    """The node's integer operators; where its inputs must share a type, tables bring them to it first."""
     grid = source.grid if INPUT in node.inputs else None
-    if grid is not None and not node.layer.takes_grid:
-        problem = f"{node.layer.kind} cannot read an input with a scale per feature"
-        raise QnnError(node.name, problem, "put a dense layer first")
-    return node.layer.lower(Lowering(node.name, inputs, types, node.parameters, _output_type(source, node), grid))
+    output = _output_type(source, node, types)
+    before: tuple[Node, ...] = ()
+    if node.layer.keeps_type and len(inputs) > 1:
+        wanted = [replace(output, shape=kind.shape) for kind in types]
+        made = [
+            None
+            if (kind.scale, kind.zero_point) == (output.scale, output.zero_point)
+            else retyped_node(f"{node.name}_in{index}", name, kind, to)
+            for index, (name, kind, to) in enumerate(zip(inputs, types, wanted, strict=True))
+        ]
+        before = tuple(item for item in made if item is not None)
+        inputs = tuple(name if item is None else item.name for name, item in zip(inputs, made, strict=True))
+        types = tuple(kind if item is None else item.type for kind, item in zip(types, made, strict=True))
+    return before + node.layer.lower(Lowering(node.name, inputs, types, node.parameters, output, grid))
 
 
-def _output_type(source: _Source, node: FloatNode) -> TensorType:
+def _output_type(source: _Source, node: FloatNode, inputs: tuple[TensorType, ...]) -> TensorType:
     """The type of the node's output, or of the clamp that it absorbs."""
-    reader = _reader(node, source.nodes)
-    absorbs = reader is not None and _absorbed(reader, source.nodes)
-    final = reader if absorbs and reader is not None else node
-    found, shape = source.scales.range_of(final.name), source.shapes[node.name]
-    if final is source.nodes[-1]:
+    shape = source.shapes[node.name]
+    if node.layer.keeps_type and len(inputs) == 1:
+        return replace(inputs[0], shape=shape)
+    reader = source.reader(node)
+    clamp = reader if reader is not None and source.absorbed(reader) else None
+    final = clamp or node
+    found = source.scales.range_of(final.name)
+    if final is source.nodes[-1] and not final.layer.keeps_type:
         kind = output_type(shape, found.minimum, found.maximum)
-        return replace(kind, low=0) if absorbs else kind
-    low, high = found.low, found.high
-    after = _reader(final, source.nodes)
-    if after is not None:
-        low, high = max(low, after.layer.useful[0]), min(high, after.layer.useful[1])
-    return activation_type(shape, 0.0 if absorbs else low, high)
+    else:
+        after = source.reader(final)
+        if after is not None and after.layer.keeps_type and len(after.inputs) > 1:
+            found = source.scales.range_of(after.name)
+        useful = after.layer.useful if after is not None else final.layer.useful
+        kind = activation_type(shape, max(found.low, useful[0]), min(found.high, useful[1]))
+    return clamped_type(kind, *clamp.layer.limits()) if clamp else kind
 
 
-def _reader(node: FloatNode, nodes: tuple[FloatNode, ...]) -> FloatNode | None:
-    """The only reader of the node's output; None where there are none or several."""
-    readers = [other for other in nodes if node.name in other.inputs]
-    return readers[0] if len(readers) == 1 else None
-
-
-def _absorbed(node: FloatNode, nodes: tuple[FloatNode, ...]) -> bool:
-    """Is the node a clamp that its producer's requantization does anyway?"""
-    producer = next((other for other in nodes if other.name == node.inputs[0]), None)
-    absorbing = producer is not None and producer.layer.requantizes and _reader(producer, nodes) is node
-    return node.layer.clamps and absorbing
+def _final(source: _Source, body: list[Node], last: str, types: dict[str, TensorType]) -> tuple[Node, ...]:
+    """A table that brings the last tensor to int16, where the last layer only keeps its inputs' type."""
+    if not source.nodes[-1].layer.keeps_type:
+        return ()
+    found = source.scales.range_of(source.nodes[-1].name)
+    wanted = output_type(types[last].shape, found.minimum, found.maximum)
+    return (retyped_node(OUTPUT, last, types[last], wanted),)

@@ -76,7 +76,7 @@ def test_calibration_uses_float64_activations() -> None:
     model = model_of(IMAGE)
     scales = calibrate(model, model.samples, "minmax")
     (values,) = activations(model, model.samples)
-    for node in model.nodes:
+    for node in (node for node in model.nodes if not node.layer.vanishes):
         found = scales.range_of(node.name)
         assert found.maximum == float(np.float32(values[node.name].max()))
         assert found.minimum == float(np.float32(values[node.name].min()))

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from networks import BINARY, BYTES, IMAGE, READINGS, Example, model_of, samples_of
 
 from qnn.calibration import calibrate
-from qnn.errors import QnnError
 from qnn.evaluate import answers_of
 from qnn.fixedpoint import INT32_MAX, INT32_MIN
 from qnn.forward import forward
 from qnn.graph import VALUE, Graph
 from qnn.heads import MAX_OFFSET, unit_decimals
-from qnn.layers import Relu
+from qnn.layers import Relu, Tanh
 from qnn.model import Model, Node
 from qnn.normalize import target_values
 from qnn.ops.accumulate import channel_bounds
@@ -144,13 +143,22 @@ def test_all_of_int32_is_a_valid_raw_range() -> None:
     assert define(graph, x)["quantized"].tolist() == [[0, 127, 128, 128, 255]]
 
 
-def test_an_activation_cannot_read_readings_with_a_scale_each() -> None:
+def test_readings_share_a_scale_where_the_first_layer_needs_one() -> None:
     model = model_of(READINGS)
-    first = Node("relu0", Relu(), ("input",), ())
-    dense = dataclasses.replace(model.nodes[0], inputs=("relu0",))
-    broken = dataclasses.replace(model, nodes=(first, dense, *model.nodes[1:]))
-    with pytest.raises(QnnError, match="put a dense layer first"):
-        quantize(broken, calibrate(broken, broken.samples), "net")
+    scale = model.normalization.scale * np.array([1.0, 3.0, 0.5, 0.0, 1.0])
+    offset = np.array([0.0, 100.0, -700.0, 3.0, 50.0])
+    skewed = dataclasses.replace(model.normalization, scale=scale, offset=offset)
+    dense = dataclasses.replace(model.nodes[0], inputs=("tanh0",))
+    nodes = (Node("tanh0", Tanh(), ("input",), ()), dense, *model.nodes[1:])
+    first = dataclasses.replace(model, normalization=skewed, nodes=nodes)
+    graph = quantize(first, calibrate(first, first.samples, "minmax"), "net")
+    assert [node.op.kind for node in graph.body][:2] == ["quantize", "table"]
+    kind = graph.type_of("quantized")
+    x = first.samples
+    real = (x - offset) * scale
+    reached = (simulate(graph, x, keep=("quantized",))["quantized"].astype(np.int64) - kind.zero_point) * kind.scale
+    assert np.abs(reached - np.clip(real, *(np.array([-1000, 1000])[:, None] - offset) * scale)).max() < kind.scale
+    assert np.all(reached[:, 3] == 0)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ class Dense(Traits):
     """y[n, o] = bias[o] + sum_i x[n, i] * weights[o, i]; weights (O, I), bias (O,)."""
 
     kind: ClassVar[str] = "dense"
+    has_weights: ClassVar[bool] = True
     requantizes: ClassVar[bool] = True
     takes_grid: ClassVar[bool] = True
     units: int

@@ -18,7 +18,7 @@ class Dropout(Elementwise):
     """y = x outside training; while training 0 with probability `rate`, else x / (1 - rate)."""
 
     kind: ClassVar[str] = "dropout"
-    vanishes: ClassVar[bool] = True
+    trains_only: ClassVar[bool] = True
     rate: float
 
     def check(self) -> None:

@@ -24,8 +24,12 @@ class Layer(Protocol):
 
     kind: ClassVar[str]
     vanishes: ClassVar[bool]
+    trains_only: ClassVar[bool]
     clamps: ClassVar[bool]
+    has_weights: ClassVar[bool]
+    scales_channels: ClassVar[bool]
     requantizes: ClassVar[bool]
+    keeps_type: ClassVar[bool]
     takes_grid: ClassVar[bool]
     useful: ClassVar[tuple[float, float]]
 
@@ -55,6 +59,14 @@ class Layer(Protocol):
         """Gradients by the inputs (empty unless `inputs_wanted`) and by the parameters, from that by the output."""
         ...
 
+    def limits(self) -> tuple[float, float]:
+        """What a layer that clamps bounds its input to."""
+        ...
+
+    def scale_shift(self, parameters: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """float64 (channels,) each, of a layer that scales channels: y = x * scale + shift."""
+        ...
+
     def lower(self, lowering: Lowering) -> tuple[Node, ...]:
         """The integer operators that compute it, the last one its result. Not called where it vanishes."""
         ...
@@ -63,11 +75,23 @@ class Layer(Protocol):
 class Traits:
     """How a layer behaves when it is lowered; layers override what differs."""
 
-    vanishes: ClassVar[bool] = False  # changes no value outside training: nothing of it is left in the integer graph
-    clamps: ClassVar[bool] = False  # only bounds its input: the clamp of a requantization before it does that
+    vanishes: ClassVar[bool] = False  # changes no value, only the shape: nothing is left of it in the integer graph
+    trains_only: ClassVar[bool] = False  # changes no value outside training
+    clamps: ClassVar[bool] = False  # only bounds its input to `limits`: a requantization before it does that
+    has_weights: ClassVar[bool] = False  # its parameters are weights (outputs, ...) and bias (outputs,)
+    scales_channels: ClassVar[bool] = False  # multiplies and shifts each channel by its `scale_shift`
     requantizes: ClassVar[bool] = False  # its integer operator ends in a requantization
+    keeps_type: ClassVar[bool] = False  # its values are those of its inputs: scale and zero point stay
     takes_grid: ClassVar[bool] = False  # may read a model input that has a scale and an offset per feature
     useful: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # beyond it the input changes nothing
+
+    def limits(self) -> tuple[float, float]:
+        """What a layer that clamps bounds its input to."""
+        return float("-inf"), float("inf")
+
+    def scale_shift(self, parameters: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """float64 (channels,) each, of a layer that scales channels: y = x * scale + shift."""
+        raise TypeError("the layer does not scale channels")
 
 
 def only(shapes: tuple[Shape, ...], kind: str) -> Shape:

@@ -19,6 +19,9 @@ class Relu(Elementwise):
     kind: ClassVar[str] = "relu"
     clamps: ClassVar[bool] = True
 
+    def limits(self) -> tuple[float, float]:
+        return 0.0, float("inf")
+
     def forward(
         self, inputs: Arrays, parameters: Arrays, rng: np.random.Generator | None
     ) -> tuple[np.ndarray, np.ndarray]:
