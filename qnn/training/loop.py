@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from qnn.blas import blas_threads
 from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
 from qnn.files import write_all_whole
@@ -72,17 +73,25 @@ def train(
     _store(
         job, state, state.best_epoch is not None
     )  # an output that cannot be written is known before the work, not after
+    with blas_threads(job.options.batch * _largest_layer(job)):
+        stopped = _run(job, state, observer)
+    if path is not None and not stopped:
+        resume_path(path).unlink(missing_ok=True)
+    best = state.best_epoch
+    return TrainResult(_model(job, state) if best else None, job.options, state.history, best, stopped)
+
+
+def _run(job: Job, state: State, observer: Callable[[Epoch], object]) -> bool:
+    """Epoch after epoch until the end; True if it was asked to stop before."""
     start = time.perf_counter() - (state.history[-1].seconds if state.history else 0.0)
     while not _finished(job.options, state):
         train_loss = run_epoch(job, state)
         if train_loss is None:
-            return _result(job, state, True)
+            return True
         epoch = close_epoch(job, state, train_loss, time.perf_counter() - start)
         _store(job, state, epoch.best)
         observer(epoch)
-    if path is not None:
-        resume_path(path).unlink(missing_ok=True)
-    return _result(job, state, False)
+    return False
 
 
 def _check_same(job: Job, unfinished: Unfinished, parameters: int, file: Path) -> None:
@@ -122,6 +131,5 @@ def _model(job: Job, state: State) -> Model:
     return replace(job.model, nodes=bind(job.model.nodes, state.best.copy()))
 
 
-def _result(job: Job, state: State, stopped: bool) -> TrainResult:
-    best = state.best_epoch
-    return TrainResult(_model(job, state) if best else None, job.options, state.history, best, stopped)
+def _largest_layer(job: Job) -> int:
+    return max(array.size for node in job.model.nodes for array in node.parameters)
