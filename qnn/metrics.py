@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qnn.blas import blas_threads
 from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
-from qnn.forward import activations
+from qnn.forward import forward
 from qnn.model import Model
 from qnn.normalize import target_values
 from qnn.schema import Schema
@@ -60,8 +61,8 @@ def score(model: Model, dataset: Dataset, rows: np.ndarray) -> Score:
 
 def score_samples(model: Model, x: np.ndarray, y: np.ndarray) -> Score:
     """The float64 accuracy or rmse of `model` on raw samples x (N, *shape) with labels y, as Dataset.y."""
-    last = model.nodes[-1].name
-    outputs = np.concatenate([values[last] for values in activations(model, x)])
+    with blas_threads(0):
+        outputs = forward(model, x)
     if model.schema.task == "classification":
         value = accuracy(predicted_classes(outputs), y)
     else:
