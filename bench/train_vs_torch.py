@@ -4,7 +4,8 @@
     python bench/train_vs_torch.py [--epochs 5] [--threads 1]
 
 Both get the same: float32 arithmetic, random batches, no validation. PyTorch's data is a preloaded float32 tensor that
-batches index, its optimizer Adam(fused=True), its fastest on a CPU: no DataLoader. The median epoch counts.
+batches index, its optimizer Adam(fused=True), its fastest on a CPU: no DataLoader. --threads are PyTorch's: qnn uses
+one for products as small as these. The median epoch counts.
 """
 
 from __future__ import annotations
