@@ -27,6 +27,7 @@ LOAD = LoadOptions()
 LABEL = ",".join(LOAD.label)
 MEMORY = f"{DEFAULT_MAX_MEMORY // 10**9}GB"
 STOPPED = 130  # the exit code of a program that Ctrl-C ended
+SHOWN_EPOCHS = 25
 
 
 def command(
@@ -98,12 +99,12 @@ def _load(console: Output, data: str, wanted: LoadOptions) -> Dataset:
 def _train(
     console: Output, dataset: Dataset, net: str | None, chosen: TrainOptions, path: Path, resume: bool
 ) -> TrainResult:
-    """Train with a bar on a terminal, else a line an epoch; Ctrl-C ends it after the batch."""
-    task = dataset.schema.task
+    """Train with a bar on a terminal, else about SHOWN_EPOCHS lines; Ctrl-C ends it after the batch."""
+    task, every = dataset.schema.task, -(-chosen.epochs // SHOWN_EPOCHS)
     with stop_on_interrupt() as should_stop, console.progress("training") as progress:
 
         def observe(epoch: Epoch) -> None:
-            if progress is silent:
+            if progress is silent and (epoch.number % every == 0 or epoch.number in (1, chosen.epochs)):
                 console.say(epoch_line(task, epoch, chosen.epochs))
 
         return train(
