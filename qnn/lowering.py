@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from qnn.graph import Node
-from qnn.ops.op import TensorType
+from qnn.ops.op import Op, TensorType
 from qnn.ops.table import Table
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -29,6 +29,7 @@ class Lowering:
 
     name: of the float node. inputs, types: its input tensors in the integer graph. parameters: float32.
     output: the type its result must have. grid: of an input that has a scale per feature, else None.
+    shapes: of one sample of the float inputs; those of `types` may be other ones with as many elements.
     """
 
     name: str
@@ -37,6 +38,13 @@ class Lowering:
     parameters: tuple[np.ndarray, ...]
     output: TensorType
     grid: Grid | None
+    shapes: tuple[tuple[int, ...], ...]
+
+
+def lowered(lowering: Lowering, op: Op) -> tuple[Node, ...]:
+    """The one operator that a layer becomes, with the shape that it gives to the integer tensor."""
+    kind = replace(lowering.output, shape=op.output_shape(lowering.types))
+    return (Node(lowering.name, op, lowering.inputs, kind),)
 
 
 def float32(value: float) -> float:
@@ -81,7 +89,7 @@ def retyped_node(name: str, source: str, x: TensorType, y: TensorType) -> Node:
 def table_node(lowering: Lowering, function: Function) -> tuple[Node, ...]:
     """One table operator: `function` of the 256 reals that the uint8 input stands for, rounded half up."""
     (x,), y = lowering.types, lowering.output
-    return (Node(lowering.name, table_of(x, y, function), lowering.inputs, y),)
+    return lowered(lowering, table_of(x, y, function))
 
 
 def table_of(x: TensorType, y: TensorType, function: Function) -> Table:

@@ -30,11 +30,15 @@ OUTPUT = "output"
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """What lowering reads: the float nodes that change values, the ranges, the shapes, the input's grid."""
+    """What lowering reads: the float nodes that change values, the ranges, the shapes, the input's grid.
+
+    wiring: every node's inputs before the nodes were left out that change shapes only.
+    """
 
     nodes: tuple[FloatNode, ...]
     scales: Scales
     shapes: dict[str, tuple[int, ...]]
+    wiring: dict[str, tuple[str, ...]]
     grid: Grid | None
 
     def reader(self, node: FloatNode) -> FloatNode | None:
@@ -59,7 +63,8 @@ def quantize(model: Model, scales: Scales, name: str) -> Graph:
     nodes = _without_vanishing(model.nodes)
     takes_grid = all(node.layer.takes_grid for node in nodes if INPUT in node.inputs)
     raw, entering, grid = enter(model, scales, takes_grid)
-    source = _Source(nodes, scales, node_shapes(model.nodes, model.schema.shape), grid)
+    wiring = {node.name: node.inputs for node in model.nodes}
+    source = _Source(nodes, scales, node_shapes(model.nodes, model.schema.shape), wiring, grid)
     quantized_input = entering[-1].name if entering else INPUT
     body: list[Node] = list(entering)
     tensors = {INPUT: quantized_input}  # the integer tensor of every float tensor
@@ -110,7 +115,8 @@ def _lower(
         before = tuple(item for item in made if item is not None)
         inputs = tuple(name if item is None else item.name for name, item in zip(inputs, made, strict=True))
         types = tuple(kind if item is None else item.type for kind, item in zip(types, made, strict=True))
-    return before + node.layer.lower(Lowering(node.name, inputs, types, node.parameters, output, grid))
+    shapes = tuple(source.shapes[name] for name in source.wiring[node.name])
+    return before + node.layer.lower(Lowering(node.name, inputs, types, node.parameters, output, grid, shapes))
 
 
 def _output_type(source: _Source, node: FloatNode, inputs: tuple[TensorType, ...]) -> TensorType:

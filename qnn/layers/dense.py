@@ -53,6 +53,9 @@ class Dense(Traits):
         weights, bias = self.parameter_shapes(shapes)
         return initial_weights(weights, weights[1], weights[0], rng, init), np.zeros(bias, np.float32)
 
+    def macs(self, shapes: tuple[Shape, ...]) -> int:
+        return self.units * math.prod(shapes[0])
+
     def forward(
         self, inputs: Arrays, parameters: Arrays, rng: np.random.Generator | None
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -32,6 +32,7 @@ class Layer(Protocol):
     keeps_type: ClassVar[bool]
     takes_grid: ClassVar[bool]
     useful: ClassVar[tuple[float, float]]
+    statistics: ClassVar[int]
 
     def check(self) -> None:
         """Raises QnnError unless the fields are within their bounds."""
@@ -56,7 +57,14 @@ class Layer(Protocol):
     def backward(
         self, gradient: np.ndarray, saved: Any, parameters: Arrays, inputs_wanted: bool = True
     ) -> tuple[Arrays, Arrays]:
-        """Gradients by the inputs (empty unless `inputs_wanted`) and by the parameters, from that by the output."""
+        """Gradients by the inputs (empty unless `inputs_wanted`) and by the parameters, from that by the output.
+
+        In place of a gradient by its `statistics`, a layer gives those of the batch.
+        """
+        ...
+
+    def macs(self, shapes: tuple[Shape, ...]) -> int:
+        """Multiplications with a weight, per sample, from the inputs' shapes."""
         ...
 
     def limits(self) -> tuple[float, float]:
@@ -73,7 +81,7 @@ class Layer(Protocol):
 
 
 class Traits:
-    """How a layer behaves when it is lowered; layers override what differs."""
+    """How a layer behaves when it is trained and lowered; layers override what differs."""
 
     vanishes: ClassVar[bool] = False  # changes no value, only the shape: nothing is left of it in the integer graph
     trains_only: ClassVar[bool] = False  # changes no value outside training
@@ -84,6 +92,11 @@ class Traits:
     keeps_type: ClassVar[bool] = False  # its values are those of its inputs: scale and zero point stay
     takes_grid: ClassVar[bool] = False  # may read a model input that has a scale and an offset per feature
     useful: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # beyond it the input changes nothing
+    statistics: ClassVar[int] = 0  # so many of its last parameters follow the batches' values, not a gradient
+
+    def macs(self, shapes: tuple[Shape, ...]) -> int:
+        """Multiplications with a weight, per sample, from the inputs' shapes."""
+        return 0
 
     def limits(self) -> tuple[float, float]:
         """What a layer that clamps bounds its input to."""

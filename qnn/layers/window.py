@@ -40,7 +40,9 @@ class Sliding:
             return None
         words = self.padding.split()
         if len(words) not in (1, 4) or not all(word.isascii() and word.isdigit() and len(word) < 4 for word in words):
-            raise QnnError(subject, f"has the padding {self.padding!r}", "use same, valid, one number or four")
+            raise QnnError(
+                subject, f"has the padding {self.padding[:40]!r}", "use same, valid, pad P or pad TOP BOTTOM LEFT RIGHT"
+            )
         top, bottom, left, right = (int(word) for word in (words * 4 if len(words) == 1 else words))
         kernel = (self.kernel_height, self.kernel_height, self.kernel_width, self.kernel_width)
         if any(pad >= size for pad, size in zip((top, bottom, left, right), kernel, strict=True)):
@@ -48,10 +50,13 @@ class Sliding:
         return top, bottom, left, right
 
     def window(self, shape: Shape, subject: str) -> Window:
-        """The Window over one sample of `shape`, (H, W, C). Raises QnnError if it does not fit."""
-        if len(shape) != 3:
+        """The Window over one sample of `shape`: (H, W, C), or (L, C), which counts as (1, L, C).
+
+        Raises QnnError if it does not fit.
+        """
+        if len(shape) not in (2, 3):
             raise QnnError(subject, f"cannot take samples of shape {shape}", "it needs maps: height, width, channels")
-        height, width, channels = shape
+        height, width, channels = (1, *shape) if len(shape) == 2 else shape
         given = self.explicit(subject)
         top, bottom, left, right = given or (0, 0, 0, 0)
         if self.padding == SAME:
@@ -64,6 +69,12 @@ class Sliding:
         out = (rows // self.stride_height + 1, columns // self.stride_width + 1)
         strides = (self.stride_height, self.stride_width)
         return Window(height, width, channels, self.kernel_height, self.kernel_width, *strides, top, left, *out)
+
+
+def map_shape(window: Window, channels: int, like: Shape) -> Shape:
+    """The output's shape: (rows, columns, channels), or (columns, channels) if the input was `like` (L, C)."""
+    rows = () if len(like) == 2 else (window.out_height,)
+    return (*rows, window.out_width, channels)
 
 
 def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:
