@@ -159,9 +159,9 @@ def rv32_flags(compiler: Compiler, optimize: str = "-O2", csr: bool = False) -> 
     return ("--target=riscv32-unknown-none-elf", march, "-mabi=ilp32", *common)
 
 
-def rv32_link_flags(compiler: Compiler, script: str) -> tuple[str, ...]:
+def rv32_link_flags(compiler: Compiler, script: str, entry: str = "_start") -> tuple[str, ...]:
     """Flags that link a bare-metal RV32 image by the linker script `script`, without any library."""
-    flags = ("-nostdlib", "-static", "-T", script, "-Wl,-e,_start")
+    flags = ("-nostdlib", "-static", "-T", script, f"-Wl,-e,{entry}")
     return (*flags, "-fuse-ld=lld") if compiler.kind == CLANG else flags
 
 

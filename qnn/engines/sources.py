@@ -28,7 +28,7 @@ def write_sources(build: Path, interface: Interface, files: tuple[str, ...], fol
     for file in files:
         source = resources.files("qnn.engines").joinpath(*file.split("/"))
         (folder / file.split("/")[-1]).write_bytes(source.read_bytes())
-    (folder / "qnn-config.h").write_text(_configuration(interface), encoding="ascii")
+    (folder / "qnn-config.h").write_text(configuration(interface), encoding="ascii")
     (folder / MODEL).write_text(f'#include "{interface.name}.h"\n', encoding="ascii")
     (folder / TRACED_MODEL).write_text(_traced_model(interface.name), encoding="ascii")
 
@@ -41,7 +41,8 @@ def find_header(build: Path, name: str) -> Path:
     return header
 
 
-def _configuration(interface: Interface) -> str:
+def configuration(interface: Interface) -> str:
+    """The text of a C header with the interface's sizes, for C that surrounds any model."""
     name = interface.name
     sizes = dict.fromkeys((CLASS, PROBABILITIES, VALUE), 0) | {head.name: head.bytes for head in interface.heads}
     lines = (

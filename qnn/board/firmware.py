@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""The firmware for an ESP32-C3 around a model's header: compiled, linked, and made into a flash image."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from qnn import toolchain
+from qnn.board.image import flash_image
+from qnn.engines.image import open_elf
+from qnn.engines.interface import Interface, interface_of
+from qnn.engines.sources import HEADER_LIMIT, configuration, find_header
+from qnn.errors import QnnError
+from qnn.files import read_bounded
+from qnn.graphfile import load_graph
+from qnn.toolchain import Compiler
+
+FLASH, RAM = "flash", "ram"
+WEIGHTS = (FLASH, RAM)
+C_FILES = ("soc.c", "console.c", "trap.c", "frame.c", "server.c", "main.c")
+START, MODEL, MEMORY, SCRIPT = "start.S", "model.c", "memory.c", "esp32c3.ld"
+FIRMWARE_SECTIONS = (".iram", ".data", ".ftext", ".frodata")
+MODEL_SECTIONS = (".mtext", ".mrodata")
+FIRMWARE_LIMIT = 6144  # bytes of code and constants beside the model; a test keeps it
+MANIFEST_HASH = re.compile(r"graph\s+sha256 ([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, eq=False)
+class Firmware:
+    """A firmware that is ready to be flashed.
+
+    flash: the image, from flash offset 0. elf: the linked program. firmware_bytes: code and constants beside the
+    model; model_bytes: the model's. ram_bytes: everything in SRAM but the stack, which has stack_bytes.
+    symbols: addresses by name. model_hash: SHA-256, hex, of the integer graph.
+    """
+
+    name: str
+    flash: bytes
+    elf: bytes
+    compiler: str
+    firmware_bytes: int
+    model_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+    symbols: dict[str, int]
+    model_hash: str
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document of `qnn firmware`."""
+        return {
+            "name": self.name,
+            "model_sha256": self.model_hash,
+            "compiler": self.compiler,
+            "flash_bytes": len(self.flash),
+            "firmware_bytes": self.firmware_bytes,
+            "model_bytes": self.model_bytes,
+            "ram_bytes": self.ram_bytes,
+            "stack_bytes": self.stack_bytes,
+        }
+
+
+def firmware_folder() -> Path:
+    """Where the firmware's sources are: inside the installed package, or beside it in a checkout."""
+    inside = Path(__file__).parent.parent / "esp32c3"
+    return inside if inside.is_dir() else inside.parent.parent / "esp32c3"
+
+
+def build_firmware(build: Path, weights: str = FLASH, compiler: Compiler | None = None, flash_mb: int = 4) -> Firmware:
+    """The firmware around build/NAME.h.
+
+    weights: FLASH leaves the model's constants in flash, RAM copies them to SRAM at start.
+    flash_mb: the flash's size in MiB. Raises QnnError for a missing compiler or file, an unknown choice, C that does
+    not compile, or a model that does not fit.
+    """
+    if weights not in WEIGHTS:
+        raise QnnError("--weights", f"{weights!r} is no memory", f"use {' or '.join(WEIGHTS)}")
+    chosen = compiler or toolchain.rv32_compiler()
+    graph_bytes = read_bounded(build / "model.qnn")
+    interface = interface_of(load_graph(build / "model.qnn"))
+    digest = hashlib.sha256(graph_bytes).hexdigest()
+    with tempfile.TemporaryDirectory(prefix="qnn-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        _write_sources(build, interface, digest, weights, folder)
+        elf = _link(folder, interface.name, chosen)
+        return _packed(interface.name, elf, str(chosen), digest, flash_mb, folder)
+
+
+def _write_sources(build: Path, interface: Interface, digest: str, weights: str, folder: Path) -> None:
+    header = read_bounded(find_header(build, interface.name), HEADER_LIMIT)
+    text = header.decode("utf-8", errors="replace")
+    written = MANIFEST_HASH.search(text)
+    if written and written.group(1) != digest:
+        subject = build / f"{interface.name}.h"
+        raise QnnError(subject, "was not compiled from the model.qnn beside it", "compile the model again")
+    (folder / f"{interface.name}.h").write_bytes(header)
+    for source in firmware_folder().iterdir():
+        if source.suffix in (".c", ".h", ".S", ".ld"):
+            shutil.copyfile(source, folder / source.name)
+    (folder / MEMORY).write_bytes(resources.files("qnn.engines").joinpath("rv32", MEMORY).read_bytes())
+    shutil.copyfile(firmware_folder() / f"{weights}.ld", folder / "weights.ld")
+    vectors = re.search(rf"#define {interface.name}_SELF_TEST (\d+)", text)
+    lines = (
+        "#ifndef QNN_MODEL_CONFIG_H",
+        "#define QNN_MODEL_CONFIG_H",
+        configuration(interface),
+        f'#define QNNTEXT "{interface.name}"',
+        f"#define QNNHASH {', '.join(f'0x{digest[i : i + 2]}' for i in range(0, 64, 2))}",
+        f"#define QNNNODES {len(interface.nodes)}u",
+        f"#define QNNSELFTEST {vectors.group(1) if vectors else 0}u",
+        "#endif",
+    )
+    (folder / "model-config.h").write_text("\n".join(lines) + "\n", encoding="ascii")
+    trace = f'#define {interface.name}_TRACE(node, data, bytes) QNN_KEEP(node, data, bytes)\n#include "{interface.name}.h"\n'
+    (folder / "model-trace.h").write_text(trace, encoding="ascii")
+
+
+def _link(folder: Path, name: str, compiler: Compiler) -> bytes:
+    """The linked ELF. The model is compiled for speed, the firmware for size."""
+    # ziglang strips what it links at -Os.
+    small, fast = (toolchain.rv32_flags(compiler, level, csr=True) for level in ("-Os", "-O2"))
+    objects = []
+    for source in (START, *C_FILES, MEMORY, MODEL):
+        flags = (*(fast if source == MODEL else small), "-c")
+        objects.append(f"{Path(source).stem}.o")
+        subject = f"{name}.h" if source == MODEL else source
+        toolchain.compile_c(compiler, flags, (source,), objects[-1], cwd=folder, subject=subject)
+    flags = (*fast, *toolchain.rv32_link_flags(compiler, SCRIPT, "_entry"), "-Wl,--gc-sections")
+    libgcc = ("-lgcc",) if compiler.kind == toolchain.GCC else ()
+    try:
+        toolchain.compile_c(
+            compiler, flags, (*objects, *libgcc), "firmware.elf", cwd=folder, subject=f"{name} firmware"
+        )
+    except QnnError as error:
+        if "too small" in error.problem or "overflow" in error.problem or "will not fit" in error.problem:
+            remedy = "leave the weights in flash, or use a smaller network"
+            raise QnnError(f"{name} firmware", "does not fit into the chip's memory", remedy) from None
+        raise
+    return (folder / "firmware.elf").read_bytes()
+
+
+def _packed(name: str, elf: bytes, compiler: str, digest: str, flash_mb: int, folder: Path) -> Firmware:
+    program = open_elf(elf, f"{name} firmware")
+    sizes = {section.name: int(section["sh_size"]) for section in program.iter_sections()}
+    table = program.get_section_by_name(".symtab")
+    symbols = {symbol.name: int(symbol["st_value"]) for symbol in table.iter_symbols() if symbol.name}
+    stack = symbols["_stack_top"] - symbols["_stack_bottom"]
+    return Firmware(
+        name=name,
+        flash=flash_image(program, symbols["_entry"], flash_mb, folder),
+        elf=elf,
+        compiler=compiler,
+        firmware_bytes=sum(sizes.get(section, 0) for section in FIRMWARE_SECTIONS),
+        model_bytes=sum(sizes.get(section, 0) for section in MODEL_SECTIONS),
+        ram_bytes=symbols["_stack_bottom"] - 0x3FC80000,
+        stack_bytes=stack,
+        symbols=symbols,
+        model_hash=digest,
+    )
