@@ -48,14 +48,15 @@ def run_backward(
 ) -> None:
     """Write the gradient by every parameter into the parameters of `gradients` (the nodes bound to another vector).
 
+    The place of a statistic gets that of the batch.
     `gradient` is that by the last node's output. Layers that nothing trainable feeds are not asked for theirs.
     """
     trained = trained_nodes(nodes)
     flowing: dict[str, np.ndarray] = {nodes[-1].name: gradient}
     for node, kept, target in zip(reversed(nodes), reversed(saved), reversed(gradients), strict=True):
         if node.name not in flowing:
-            for place in target.parameters:
-                place[...] = 0.0
+            for index, place in enumerate(target.parameters):
+                place[...] = node.parameters[index] if is_statistic(node, index) else 0.0
             continue
         wanted = any(trained.get(name, False) for name in node.inputs)
         by_inputs, by_parameters = node.layer.backward(flowing.pop(node.name), kept, node.parameters, wanted)
@@ -65,6 +66,16 @@ def run_backward(
             for name, value in zip(node.inputs, by_inputs, strict=True):
                 if trained.get(name, False):
                     flowing[name] = flowing[name] + value if name in flowing else value
+
+
+def is_statistic(node: Node, index: int) -> bool:
+    """Does the parameter follow the batches' values instead of a gradient?"""
+    return index >= len(node.parameters) - node.layer.statistics
+
+
+def statistics_of(nodes: tuple[Node, ...]) -> tuple[np.ndarray, ...]:
+    """The arrays of all parameters that are statistics."""
+    return tuple(array for node in nodes for index, array in enumerate(node.parameters) if is_statistic(node, index))
 
 
 def trained_nodes(nodes: tuple[Node, ...]) -> Mapping[str, bool]:

@@ -13,11 +13,14 @@ from qnn.metrics import accuracy, predicted_classes, rmse
 from qnn.model import Node
 from qnn.normalize import target_values
 from qnn.schedules import rate_factor
-from qnn.training.engine import bind, run_backward, run_forward
+from qnn.training.engine import bind, run_forward, statistics_of
 from qnn.training.job import Job
+from qnn.training.shards import Shard, team
 from qnn.training.state import Epoch, State
 
 REPORT_EVERY = 8  # batches
+STATISTICS_RATE = 0.1  # part of a batch's statistics that a layer's take on
+MAX_SEED = 1 << 63
 
 
 def run_epoch(job: Job, state: State) -> float | None:
@@ -25,18 +28,13 @@ def run_epoch(job: Job, state: State) -> float | None:
 
     Raises QnnError if the loss stops being a number.
     """
-    nodes = bind(job.model.nodes, state.parameters)
-    gradient = np.zeros_like(state.parameters)
-    gradients = bind(job.model.nodes, gradient)
     order = state.rng.permutation(job.dataset.train)
+    seeds = state.rng.integers(0, MAX_SEED, (job.steps_an_epoch, len(job.shards)))
     total = 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
+    with team(job.model.nodes, state.parameters, job.shards) as workers, np.errstate(over="ignore", invalid="ignore"):
         for index, rows in enumerate(_slices(order, job.options.batch)):
-            inputs, targets = job.batches.read(rows, state.rng)
-            outputs, saved = run_forward(nodes, inputs, state.rng)
-            total += job.loss.value(outputs, targets) * len(rows)
-            run_backward(nodes, saved, job.loss.gradient(outputs, targets), gradients)
-            _step(job, state, nodes, gradients, gradient)
+            total += workers.learn(rows, seeds[index], job.loss) * len(rows)
+            _step(job, state, workers.shards[0])
             if index % REPORT_EVERY == 0:
                 _report(job, state, total / (index * job.options.batch + len(rows)))
             if job.callbacks.should_stop():
@@ -68,10 +66,13 @@ def close_epoch(job: Job, state: State, train_loss: float, seconds: float) -> Ep
     return epoch
 
 
-def _step(job: Job, state: State, nodes: tuple[Node, ...], gradients: tuple[Node, ...], gradient: np.ndarray) -> None:
-    """Follow the gradient once: decay, the optimizer's step, the moving average."""
-    options, rate = job.options, _rate(job, state.step)
-    for node, by in zip(nodes, gradients, strict=True):
+def _step(job: Job, state: State, shard: Shard) -> None:
+    """Follow the gradient once: statistics, decay, the optimizer's step, the moving average."""
+    options, rate, gradient = job.options, _rate(job, state.step), shard.vector
+    for statistic, seen in zip(statistics_of(shard.nodes), statistics_of(shard.gradients), strict=True):
+        statistic += STATISTICS_RATE * (seen - statistic)
+        seen[...] = 0.0
+    for node, by in zip(shard.nodes, shard.gradients, strict=True):
         for weights, by_weights in zip(node.parameters, by.parameters, strict=True):
             if weights.ndim > 1 and options.l2:
                 by_weights += options.l2 * weights

@@ -12,7 +12,7 @@ import numpy as np
 
 from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
-from qnn.forward import output_shape
+from qnn.forward import node_shapes, output_shape
 from qnn.losses import Loss, loss_for
 from qnn.model import Model
 from qnn.net import build_nodes, net_text, parse_net
@@ -22,6 +22,7 @@ from qnn.progress import Progress
 from qnn.training.batches import Batches
 from qnn.training.options import TrainOptions, resolved
 from qnn.training.samples import choose_samples
+from qnn.training.shards import SHARDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,8 @@ class Callbacks:
 class Job:
     """A training: its data, its network with the initial parameters, its rules.
 
-    loss is what is minimized, plain_loss (without smoothing) what is reported on `held`, the rows that choose the best
+    batches: of all rows of a step; shards: of the parts of a step that are trained in parallel. loss is what is
+    minimized, plain_loss (without smoothing) what is reported on `held`, the rows that choose the best
     epoch: the validation part, or the training part where there is none. path: of the model, if it goes to disk.
     """
 
@@ -47,6 +49,7 @@ class Job:
     loss: Loss
     plain_loss: Loss
     batches: Batches
+    shards: tuple[Batches, ...]
     held: np.ndarray
     path: Path | None
     callbacks: Callbacks
@@ -84,9 +87,19 @@ def prepare(
         optimizer=optimizer_for(options.optimizer, options.momentum),
         loss=loss_for(dataset.schema, outputs, options.smoothing),
         plain_loss=loss_for(dataset.schema, outputs),
-        batches=Batches(dataset, model.normalization, options.batch, options.augment),
+        batches=Batches(dataset, model.normalization, options.batch, 0),
+        shards=_shards(dataset, model, options),
         held=dataset.validation if len(dataset.validation) else dataset.train,
         path=path,
         callbacks=callbacks,
     )
     return job, rng
+
+
+def _shards(dataset: Dataset, model: Model, options: TrainOptions) -> tuple[Batches, ...]:
+    """The buffers for the parts of a batch: SHARDS where layers with parameters work on maps, else one."""
+    shapes = node_shapes(model.nodes, model.schema.shape)
+    maps = any(node.parameters and len(shapes[node.inputs[0]]) > 1 for node in model.nodes)
+    count = SHARDS if maps else 1
+    size = -(-options.batch // count)
+    return tuple(Batches(dataset, model.normalization, size, options.augment) for _ in range(count))
