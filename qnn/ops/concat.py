@@ -14,20 +14,26 @@ from qnn.ops.op import Op, TensorType, expect
 
 @dataclass(frozen=True, eq=False)
 class Concat(Op):
-    """y[pixel] = x1[pixel] followed by x2[pixel]; channels1, channels2: of one pixel."""
+    """y[pixel] = x1[pixel] followed by x2[pixel]; channels1, channels2: of one pixel.
+
+    A map that was flattened counts as a single pixel.
+    """
 
     kind: ClassVar[str] = "concat"
     channels1: int
     channels2: int
 
     def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
-        return (*inputs[0].shape[:-1], self.channels1 + self.channels2)
+        shape, channels = inputs[0].shape, self.channels1 + self.channels2
+        if shape[-1] == self.channels1:
+            return (*shape[:-1], channels)
+        return (inputs[0].elements // self.channels1, channels)
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         one, other = inputs
         expect(one.dtype == other.dtype == output.dtype == "uint8", subject, "concat takes and gives uint8")
         positive = self.channels1 >= 1 and self.channels2 >= 1
-        expect(positive and one.shape[-1] == self.channels1, subject, "its channels do not fit its inputs")
+        expect(positive and one.elements % self.channels1 == 0, subject, "its channels do not fit its inputs")
         pixels = one.elements // self.channels1
         expect(other.elements == pixels * self.channels2, subject, "its inputs have different maps")
         low, high = min(one.low, other.low), max(one.high, other.high)
@@ -37,8 +43,9 @@ class Concat(Op):
 
     def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
         one, other = inputs
-        shape = one.shape[:-1]
-        return np.concatenate([one, other.reshape(*shape, self.channels2)], axis=-1)
+        if one.shape[-1] != self.channels1:
+            one = one.reshape(len(one), -1, self.channels1)
+        return np.concatenate([one, other.reshape(*one.shape[:-1], self.channels2)], axis=-1)
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
         fields = (
