@@ -18,10 +18,12 @@ from qnn.emitter.manifest import manifest
 from qnn.files import write_all_whole
 from qnn.graph import Graph
 from qnn.graphfile import graph_bytes
+from qnn.headroom import AUTO, layers_with_headroom
 from qnn.memory import plan_memory
 from qnn.model import Model
 from qnn.quantization import quantize
 from qnn.scales import Scales, scales_bytes
+from qnn.sparsity import with_zero_groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +35,14 @@ class Build:
     manifest: Mapping[str, Any]
 
 
-def compile_model(model: Model, scales: Scales, name: str) -> Build:
+def compile_model(model: Model, scales: Scales, name: str, reduce_range: str = AUTO) -> Build:
     """The build of `model` with C prefix `name`; equal inputs give equal bytes.
 
+    reduce_range: which layers' weights leave a bit of headroom for the fast kernels, one of headroom.CHOICES.
     Raises QnnError where the model cannot be quantized, or if the C were more than integer code (a bug of qnn).
     """
-    graph = quantize(model, scales, name)
+    chosen = layers_with_headroom(model, scales, reduce_range)
+    graph = with_zero_groups(quantize(model, scales, name, chosen), model.samples)
     return build_graph(graph, scales, model.samples[0] if len(model.samples) else None)
 
 

@@ -105,6 +105,7 @@ def _read_type(document: Document) -> TensorType:
         high=document.integer("high"),
         scale=document.number("scale"),
         zero_point=document.integer("zero_point"),
+        zero_groups=document.number("zero_groups"),
     )
 
 

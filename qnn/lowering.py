@@ -30,6 +30,7 @@ class Lowering:
     name: of the float node. inputs, types: its input tensors in the integer graph. parameters: float32.
     output: the type its result must have. grid: of an input that has a scale per feature, else None.
     shapes: of one sample of the float inputs; those of `types` may be other ones with as many elements.
+    span: the steps between the lowest and the highest weight of an output channel.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Lowering:
     output: TensorType
     grid: Grid | None
     shapes: tuple[tuple[int, ...], ...]
+    span: int
 
 
 def lowered(lowering: Lowering, op: Op) -> tuple[Node, ...]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from qnn.check import check
@@ -24,14 +25,17 @@ from qnn.names import check_name
 from qnn.ops.op import TensorType
 from qnn.prepare import prepare
 from qnn.scales import Scales
+from qnn.weights import FULL_SPAN, HEADROOM_SPAN
 
 OUTPUT = "output"
+EVERYTHING = (float("-inf"), float("inf"))
 
 
 @dataclass(frozen=True, eq=False)
 class _Source:
     """What lowering reads: the float nodes that change values, the ranges, the shapes, the input's grid.
 
+    headroom: the nodes whose weights leave a bit of it.
     wiring: every node's inputs before the nodes were left out that change shapes only.
     """
 
@@ -40,6 +44,7 @@ class _Source:
     shapes: dict[str, tuple[int, ...]]
     wiring: dict[str, tuple[str, ...]]
     grid: Grid | None
+    headroom: Collection[str]
 
     def reader(self, node: FloatNode) -> FloatNode | None:
         """The only reader of the node's output; None where there are none or several."""
@@ -53,9 +58,10 @@ class _Source:
         return node.layer.clamps and absorbing
 
 
-def quantize(model: Model, scales: Scales, name: str) -> Graph:
+def quantize(model: Model, scales: Scales, name: str, headroom: Collection[str] = ()) -> Graph:
     """The checked integer graph of `model` with uint8 activations and int8 weights, C prefix `name`.
 
+    headroom: names of layers whose weights leave a bit of headroom for a faster kernel (SPEC 4.6).
     Raises QnnError where `scales` does not fit the model or a layer has no integer form where it stands.
     """
     check_name(name)
@@ -64,7 +70,7 @@ def quantize(model: Model, scales: Scales, name: str) -> Graph:
     takes_grid = all(node.layer.takes_grid for node in nodes if INPUT in node.inputs)
     raw, entering, grid = enter(model, scales, takes_grid)
     wiring = {node.name: node.inputs for node in model.nodes}
-    source = _Source(nodes, scales, node_shapes(model.nodes, model.schema.shape), wiring, grid)
+    source = _Source(nodes, scales, node_shapes(model.nodes, model.schema.shape), wiring, grid, headroom)
     quantized_input = entering[-1].name if entering else INPUT
     body: list[Node] = list(entering)
     tensors = {INPUT: quantized_input}  # the integer tensor of every float tensor
@@ -116,7 +122,8 @@ def _lower(
         inputs = tuple(name if item is None else item.name for name, item in zip(inputs, made, strict=True))
         types = tuple(kind if item is None else item.type for kind, item in zip(types, made, strict=True))
     shapes = tuple(source.shapes[name] for name in source.wiring[node.name])
-    return before + node.layer.lower(Lowering(node.name, inputs, types, node.parameters, output, grid, shapes))
+    span = HEADROOM_SPAN if node.name in source.headroom else FULL_SPAN
+    return before + node.layer.lower(Lowering(node.name, inputs, types, node.parameters, output, grid, shapes, span))
 
 
 def _output_type(source: _Source, node: FloatNode, inputs: tuple[TensorType, ...]) -> TensorType:
@@ -134,7 +141,7 @@ def _output_type(source: _Source, node: FloatNode, inputs: tuple[TensorType, ...
         after = source.reader(final)
         if after is not None and after.layer.keeps_type and len(after.inputs) > 1:
             found = source.scales.range_of(after.name)
-        useful = after.layer.useful if after is not None else final.layer.useful
+        useful = after.layer.useful if after is not None else EVERYTHING
         kind = activation_type(shape, max(found.low, useful[0]), min(found.high, useful[1]))
     return clamped_type(kind, *clamp.layer.limits()) if clamp else kind
 

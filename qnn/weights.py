@@ -13,6 +13,8 @@ from qnn.ops.accumulate import channel_bounds
 from qnn.ops.op import TensorType
 
 WEIGHT_MAX = 127
+FULL_SPAN = 2 * WEIGHT_MAX
+HEADROOM_SPAN = 127  # rounding both ends makes it 128 at most: two weights above the lowest stay within 257
 BIAS_BITS = 29  # a bias is kept below 2**29 steps, so that it leaves the accumulator room
 
 
@@ -29,24 +31,32 @@ class QuantizedWeights:
     requantization: Requantization
 
 
-def channel_scales(weights: np.ndarray, bias: np.ndarray, x_scale: float, y_scale: float) -> np.ndarray:
+def channel_scales(weights: np.ndarray, bias: np.ndarray, x_scale: float, y_scale: float, span: int) -> np.ndarray:
     """float64 (O,), each a float32 value: the weight step of every output channel of float64 weights (O, ...).
 
-    The largest weight takes WEIGHT_MAX steps, unless the bias would then need more than BIAS_BITS bits: a step is
-    never so small. A channel without weights and bias takes the step that makes its factor 1/8.
+    The largest weight takes WEIGHT_MAX steps at most and all weights, 0 included, lie within `span` steps; and a step
+    is never so small that the bias would need more than BIAS_BITS bits. A channel without weights and bias takes the
+    step that makes its factor 1/8.
     """
-    largest = np.abs(weights.reshape(len(weights), -1)).max(axis=1)
-    scales = np.maximum(largest / WEIGHT_MAX, np.abs(bias) / (x_scale * 2.0**BIAS_BITS))
+    rows = weights.reshape(len(weights), -1)
+    spread = np.maximum(rows.max(axis=1), 0) - np.minimum(rows.min(axis=1), 0)
+    scales = np.maximum(np.abs(rows).max(axis=1) / WEIGHT_MAX, spread / span)
+    scales = np.maximum(scales, np.abs(bias) / (x_scale * 2.0**BIAS_BITS))
     scales = np.where(scales > 0, scales, y_scale / (8 * x_scale))
     return np.array([float32(scale) for scale in scales])
 
 
-def quantize_weights(weights: np.ndarray, bias: np.ndarray, x: TensorType, y: TensorType) -> QuantizedWeights:
+def quantize_weights(
+    weights: np.ndarray, bias: np.ndarray, x: TensorType, y: TensorType, span: int = FULL_SPAN
+) -> QuantizedWeights:
     """The integers of float64 weights (O, ...) and bias (O,), from a tensor of type x to one of type y.
+
+    span: the steps between a channel's lowest and highest weight; HEADROOM_SPAN lets the fast kernels multiply two
+    weights at once (SPEC 4.6).
 
     Every sum is over all weights of an output channel, so padded taps must read the input's zero point.
     """
-    scales = channel_scales(weights, bias, x.scale, y.scale)
+    scales = channel_scales(weights, bias, x.scale, y.scale, span)
     column = scales.reshape(-1, *(1,) * (weights.ndim - 1))
     rounded = np.clip(np.floor(weights / column + 0.5), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
     steps = np.floor(bias / (x.scale * scales) + 0.5).astype(np.int64)

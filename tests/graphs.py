@@ -27,7 +27,7 @@ def random_graph(rng: np.random.Generator, name: str = "net") -> Graph:
     raw_bytes, classifier = bool(rng.integers(2)), bool(rng.integers(2))
     count = int(rng.choice([1, 2, 3, 4, 5, 7, 8, 33]))
     body: list[Node] = []
-    raw = TensorType((count,), "uint8", 0, 255, 1 / 255)
+    raw = TensorType((count,), "uint8", 0, 255, 1 / 255, 0, float(rng.integers(2)))
     if not raw_bytes:
         raw = TensorType((count,), "int32", INT32_MIN, INT32_MAX)
         low, high = random_ranges(rng, count)
@@ -62,8 +62,7 @@ def random_ranges(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.
 
 def random_dense(rng: np.random.Generator, x: TensorType, units: int, final: bool) -> tuple[Dense, TensorType]:
     """A dense operator and its output's type: int16 where `final`, else uint8."""
-    weights = rng.integers(-127, 128, (units, x.elements))
-    weights[rng.random(weights.shape) < 0.2] = rng.choice([-127, 0, 127])
+    weights = random_weights(rng, (units, x.elements))
     bias_bits = int(rng.choice([4, 16, 29, 40]))
     bias = rng.integers(-(1 << bias_bits), 1 << bias_bits, units)
     zero_point = 0 if final else int(rng.integers(0, 256))
@@ -71,12 +70,23 @@ def random_dense(rng: np.random.Generator, x: TensorType, units: int, final: boo
     if rng.integers(3) == 0:
         low = zero_point
     factors = 2.0 ** rng.uniform(-26, 6, units)
-    plain = Dense(weights.astype(np.int8), bias, 0, requantization(factors, zero_point, low, high))
+    plain = Dense(weights, bias, 0, requantization(factors, zero_point, low, high))
     shift = rounding_shift(*plain.accumulator_bound((x,)))
     op = plain
     if shift:
         op = Dense(plain.weights, bias, shift, requantization(factors * 2.0**-4, zero_point, low, high))
-    return op, TensorType((units,), "int16" if final else "uint8", low, high, 0.01, zero_point)
+    zeros = float(rng.integers(2)) / 2  # a claim about sparsity may be wrong: it changes no value
+    return op, TensorType((units,), "int16" if final else "uint8", low, high, 0.01, zero_point, zeros)
+
+
+def random_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """int8 weights with extremes; half the time each output's within 128 or 129 steps, where kernels differ."""
+    weights = rng.integers(-127, 128, shape)
+    weights[rng.random(shape) < 0.2] = rng.choice([-127, 0, 127])
+    if rng.integers(2):
+        lowest = rng.integers(-127, 1, (shape[0], *(1,) * (len(shape) - 1)))
+        weights = np.clip(weights, lowest, np.minimum(lowest + 128 + (rng.integers(4) == 0), 127))
+    return weights.astype(np.int8)
 
 
 def random_schema(raw: TensorType, kind: TensorType, classifier: bool) -> Schema:

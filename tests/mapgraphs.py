@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
-from graphs import RECORD, class_heads, random_dense, random_schema, value_heads
+from graphs import RECORD, class_heads, random_dense, random_schema, random_weights, value_heads
 
 from qnn.check import check
 from qnn.fixedpoint import requantization
@@ -79,12 +79,9 @@ def random_window(rng: np.random.Generator, x: TensorType) -> Window:
     return Window(h, w, x.shape[2], kh, kw, sh, sw, ph, pw, oh, ow)
 
 
-def random_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """int8 weights with extremes, and int64 biases."""
-    weights = rng.integers(-127, 128, shape)
-    weights[rng.random(shape) < 0.2] = rng.choice([-127, 0, 127])
+def random_bias(rng: np.random.Generator, filters: int) -> np.ndarray:
     bits = int(rng.choice([4, 12, 20]))
-    return weights.astype(np.int8), rng.integers(-(1 << bits), 1 << bits, shape[0])
+    return rng.integers(-(1 << bits), 1 << bits, filters)
 
 
 def uint8_output(rng: np.random.Generator, shape: tuple[int, ...]) -> TensorType:
@@ -96,7 +93,8 @@ def uint8_output(rng: np.random.Generator, shape: tuple[int, ...]) -> TensorType
 
 def random_conv2d(rng: np.random.Generator, x: TensorType, final: bool = False) -> tuple[Op, TensorType]:
     window, filters = random_window(rng, x), int(rng.choice([1, 2, 3, 4, 5, 8, 9]))
-    weights, bias = random_weights(rng, (filters, window.kernel_height, window.kernel_width, window.channels))
+    weights = random_weights(rng, (filters, window.kernel_height, window.kernel_width, window.channels))
+    bias = random_bias(rng, filters)
     kind = output_kind(rng, (window.out_height, window.out_width, filters), final)
     constants = requantization(2.0 ** rng.uniform(-16, 1, filters), kind.zero_point, kind.low, kind.high)
     return Conv2d(window, weights, bias, padding_of(rng, x), constants), kind
@@ -105,7 +103,8 @@ def random_conv2d(rng: np.random.Generator, x: TensorType, final: bool = False) 
 def random_depthwise(rng: np.random.Generator, x: TensorType, final: bool = False) -> tuple[Op, TensorType]:
     window, multiplier = random_window(rng, x), int(rng.choice([1, 1, 2, 3]))
     filters = window.channels * multiplier
-    weights, bias = random_weights(rng, (filters, window.kernel_height, window.kernel_width))
+    weights = random_weights(rng, (filters, window.kernel_height, window.kernel_width))
+    bias = random_bias(rng, filters)
     kind = output_kind(rng, (window.out_height, window.out_width, filters), final)
     constants = requantization(2.0 ** rng.uniform(-14, 1, filters), kind.zero_point, kind.low, kind.high)
     return DepthwiseConv2d(window, multiplier, weights, bias, padding_of(rng, x), constants), kind

@@ -22,11 +22,19 @@ from qnn.cli.loading import (
 )
 from qnn.compiler import Build, compile_model, write_build
 from qnn.errors import QnnError
+from qnn.headroom import AUTO, CHOICES
 from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.names import check_name, name_from
 from qnn.scales import Scales, load_scales
 
+ReduceRangeOption = Annotated[
+    str,
+    typer.Option(
+        "--reduce-range",
+        help=f"Whose weights leave a bit of headroom for faster kernels: {', '.join(CHOICES)}; auto: where it is free.",
+    ),
+]
 BitsOption = Annotated[str, typer.Option("--bits", help="Width of weights and activations: 8.")]
 WIDTHS = ("8",)
 
@@ -41,6 +49,7 @@ def command(
     scales: Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")] = None,
     data: DataOption = None,
     method: MethodOption = DEFAULT_METHOD,
+    reduce_range: ReduceRangeOption = AUTO,
     label: LabelOption = None,
     drop_missing: DropMissingOption = False,
     data_dir: DataDirOption = None,
@@ -66,7 +75,7 @@ def command(
         if data is not None:
             samples = load_rows(output, asked, network.schema, network.record, "train").x
         ranges = _calibrated(output, network, samples, method)
-    build = compile_model(network, ranges, prefix)
+    build = compile_model(network, ranges, prefix, reduce_range)
     write_build(build, out)
     show_build(output, build, out)
     output.emit({**build.manifest, "header": str(out / build.manifest["header"])})

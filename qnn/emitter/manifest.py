@@ -44,6 +44,7 @@ def _macs(graph: Graph, node: Node) -> int:
 
 def _node(graph: Graph, node: Node) -> dict[str, Any]:
     bound = node.op.accumulator_bound(graph.types_of(node))
+    kernel = node.op.kernel(graph.types_of(node), node.type)
     return {
         "name": node.name,
         "operator": node.op.kind,
@@ -56,4 +57,6 @@ def _node(graph: Graph, node: Node) -> dict[str, Any]:
         "weights": flash_bytes(graph, WEIGHTS, node),
         "tables": flash_bytes(graph, TABLES, node),
         "accumulator": list(bound) if bound else None,
+        "kernel": kernel.function,
+        "reason": kernel.reason,
     }

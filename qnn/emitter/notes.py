@@ -84,4 +84,6 @@ def _node_line(graph: Graph, node: Node) -> str:
     sources = ", ".join("in" if source == INPUT else source for source in node.inputs)
     line = f"  {graph.nodes.index(node)} {node.name} = {node.op.kind}({sources}): {node.type}"
     bound = node.op.accumulator_bound(graph.types_of(node))
-    return f"{line}, accumulator {bound[0]}..{bound[1]}" if bound else line
+    proof = f", accumulator {bound[0]}..{bound[1]}" if bound else ""
+    reason = node.op.kernel(graph.types_of(node), node.type).reason
+    return line + proof + (f"; {comment_text(reason)}" if reason else "")

@@ -28,6 +28,7 @@ class Dense(Traits):
     kind: ClassVar[str] = "dense"
     has_weights: ClassVar[bool] = True
     requantizes: ClassVar[bool] = True
+    pairs_weights: ClassVar[bool] = True
     takes_grid: ClassVar[bool] = True
     units: int
 
@@ -80,6 +81,6 @@ class Dense(Traits):
             products = weights * grid.offset
             bias = np.array([math.fsum([b, *row]) for b, row in zip(bias.tolist(), products.tolist(), strict=True)])
             weights = weights * grid.scale
-        q = quantize_weights(weights, bias, x, lowering.output)
+        q = quantize_weights(weights, bias, x, lowering.output, lowering.span)
         op = DenseOp(q.weights, q.bias, q.rounding_shift, q.requantization)
         return (Node(lowering.name, op, lowering.inputs, lowering.output),)

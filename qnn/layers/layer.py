@@ -29,6 +29,7 @@ class Layer(Protocol):
     has_weights: ClassVar[bool]
     scales_channels: ClassVar[bool]
     requantizes: ClassVar[bool]
+    pairs_weights: ClassVar[bool]
     keeps_type: ClassVar[bool]
     takes_grid: ClassVar[bool]
     useful: ClassVar[tuple[float, float]]
@@ -89,6 +90,7 @@ class Traits:
     has_weights: ClassVar[bool] = False  # its parameters are weights (outputs, ...) and bias (outputs,)
     scales_channels: ClassVar[bool] = False  # multiplies and shifts each channel by its `scale_shift`
     requantizes: ClassVar[bool] = False  # its integer operator ends in a requantization
+    pairs_weights: ClassVar[bool] = False  # a faster kernel serves weights that leave a bit of headroom (SPEC 4.6)
     keeps_type: ClassVar[bool] = False  # its values are those of its inputs: scale and zero point stay
     takes_grid: ClassVar[bool] = False  # may read a model input that has a scale and an offset per feature
     useful: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # beyond it the input changes nothing

@@ -64,7 +64,7 @@ def check_weights(subject: str, weights: int, filters: int = 1) -> None:
 def convolution_weights(lowering: Lowering, subject: str) -> QuantizedWeights:
     """The integers of a convolution. Raises QnnError if a sum could leave int32, which its kernel does not know."""
     weights, bias = (parameter.astype(np.float64) for parameter in lowering.parameters)
-    q = quantize_weights(weights, bias, lowering.types[0], lowering.output)
+    q = quantize_weights(weights, bias, lowering.types[0], lowering.output, lowering.span)
     if q.rounding_shift > 0:
         raise QnnError(
             f"{lowering.name} ({subject})",

@@ -45,7 +45,8 @@ class CKernel:
     """The call of one kernel: header of c_runtime/, function, parameter struct type and its fields.
 
     workspace: bytes of scratch memory that the kernel needs while it runs; it then takes a pointer to them between
-    its inputs and its output.
+    its inputs and its output. reason: why this kernel and not another that computes the same bits, "" where there is
+    no other.
     """
 
     header: str
@@ -53,6 +54,7 @@ class CKernel:
     struct: str
     fields: tuple[CField, ...]
     workspace: int = 0
+    reason: str = ""
 
     def arrays(self) -> tuple[CArray, ...]:
         """Every const array of the parameters, in order."""

@@ -10,11 +10,15 @@ import numpy as np
 
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
 from qnn.ops.accumulate import channel_bounds, check_weights, exact_product
-from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
+from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
+from qnn.ops.dual import blocked, dual_problem, dual_words, lowest_weights
 from qnn.ops.op import Op, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 
 ROWS = 4  # outputs that share one pass over the inputs in c_runtime/qnn_dense.h
+DUAL_ROWS = 8  # outputs that share one pass over the groups in c_runtime/qnn_dense_dual.h
+SPARSE_FROM = 0.1  # part of zero groups from which skipping them pays for the list of the others
+MAX_OFFSET = 65535  # of a group's weights within a block, in bytes
 MAX_ROUNDING_SHIFT = 31
 
 
@@ -71,20 +75,56 @@ class Dense(Op):
         return self.requantization.apply(accumulator)
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
+        (x,) = inputs
+        suffix = "u8" if output.dtype == "uint8" else "i16"
+        if self.rounding_shift:
+            return self._wide_kernel(suffix)
+        problem = dual_problem(self.weights, x)
+        return self._plain_kernel(suffix, problem) if problem else self._dual_kernel(suffix, x)
+
+    def _dual_kernel(self, suffix: str, x: TensorType) -> CKernel:
         outputs, count = self.weights.shape
-        wide = self.rounding_shift > 0
-        weights = self.weights if wide else interleave_rows(self.weights)
+        words = dual_words(self.weights)
+        groups = words.shape[1]
+        sparse = x.zero_groups >= SPARSE_FROM and DUAL_ROWS * 4 * groups <= MAX_OFFSET
         fields = (
             CField("inputs", count),
             CField("outputs", outputs),
-            CField("weights", CArray("int8_t", weights.reshape(-1), WEIGHTS)),
-            CField("bias", CArray("int64_t" if wide else "int32_t", self.bias, WEIGHTS)),
-            *((CField("rounding_shift", self.rounding_shift),) if wide else ()),
+            CField("weights", CArray("uint32_t", blocked(words, DUAL_ROWS), WEIGHTS)),
+            CField("lowest", CArray("int8_t", lowest_weights(self.weights), TABLES)),
+            CField("bias", CArray("int32_t", self.bias, WEIGHTS)),
             CField("requantize", requantize_struct(self.requantization, outputs)),
         )
-        suffix = "u8" if output.dtype == "uint8" else "i16"
-        name = "qnn_dense_wide" if wide else "qnn_dense"
-        return CKernel("qnn_dense.h", f"{name}_u8_{suffix}", f"{name}_t", fields)
+        name = f"qnn_dense_dual{'_sparse' if sparse else ''}_u8_{suffix}"
+        reason = f"two products a multiplication; {x.zero_groups:.0%} of the input groups are zero"
+        reason += ", which are skipped" if sparse else ""
+        return CKernel("qnn_dense_dual.h", name, "qnn_dense_dual_t", fields, (10 if sparse else 8) * groups, reason)
+
+    def _plain_kernel(self, suffix: str, problem: str) -> CKernel:
+        outputs, count = self.weights.shape
+        fields = (
+            CField("inputs", count),
+            CField("outputs", outputs),
+            CField("weights", CArray("int8_t", interleave_rows(self.weights), WEIGHTS)),
+            CField("bias", CArray("int32_t", self.bias, WEIGHTS)),
+            CField("requantize", requantize_struct(self.requantization, outputs)),
+        )
+        return CKernel(
+            "qnn_dense.h", f"qnn_dense_u8_{suffix}", "qnn_dense_t", fields, 0, f"one product each: {problem}"
+        )
+
+    def _wide_kernel(self, suffix: str) -> CKernel:
+        outputs, count = self.weights.shape
+        fields = (
+            CField("inputs", count),
+            CField("outputs", outputs),
+            CField("weights", CArray("int8_t", self.weights, WEIGHTS)),
+            CField("bias", CArray("int64_t", self.bias, WEIGHTS)),
+            CField("rounding_shift", self.rounding_shift),
+            CField("requantize", requantize_struct(self.requantization, outputs)),
+        )
+        name = f"qnn_dense_wide_u8_{suffix}"
+        return CKernel("qnn_dense.h", name, "qnn_dense_wide_t", fields, 0, "64-bit sums: they may leave 32 bits")
 
     def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         return int(self.weights.size)

@@ -18,7 +18,11 @@ MAX_ELEMENTS = 1 << 24
 
 @dataclass(frozen=True)
 class TensorType:
-    """A tensor of one sample: real = scale * (q - zero_point), low <= q <= high, stored as `dtype`."""
+    """A tensor of one sample: real = scale * (q - zero_point), low <= q <= high, stored as `dtype`.
+
+    zero_groups: the part (0..1) of its aligned groups of four values that were all 0 on the calibration samples; it
+    changes no value, only which kernel is chosen.
+    """
 
     shape: tuple[int, ...]
     dtype: str
@@ -26,6 +30,7 @@ class TensorType:
     high: int
     scale: float = 1.0
     zero_point: int = 0
+    zero_groups: float = 0.0
 
     @property
     def elements(self) -> int:
@@ -47,6 +52,8 @@ class TensorType:
         low, high = ranges[self.dtype]
         if not low <= self.low <= self.high <= high:
             raise QnnError(subject, f"has the impossible range {self.low}..{self.high}", "compile the model again")
+        if not 0 <= self.zero_groups <= 1:
+            raise QnnError(subject, f"has the impossible part {self.zero_groups} of zeros", "compile the model again")
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise QnnError(subject, f"has the impossible scale {self.scale}", "compile the model again")
 
