@@ -71,7 +71,7 @@ def qnn_epochs(epochs: int, extras: bool) -> Callable[[], list[float]]:
     data = Dataset(schema, record, images, labels, np.arange(SAMPLES, dtype=np.int64), one, one)
     options = TrainOptions(epochs=epochs + 1, batch=BATCH)
     if not extras:
-        options = TrainOptions(epochs=epochs + 1, batch=BATCH, averaging=0, augment=0, weight_decay=0)
+        options = TrainOptions(epochs=epochs + 1, batch=BATCH, averaging=0, shift=0, weight_decay=0)
 
     def run() -> list[float]:
         ends = [0.0, *(epoch.seconds for epoch in train(data, f"dense {HIDDEN} relu, dense 10", options).history)]

@@ -19,7 +19,8 @@ from qnn.normalize import normalize
 from qnn.optimizers import Adam, Optimizer, Sgd
 from qnn.schedules import SCHEDULES, rate_factor
 from qnn.training import TrainOptions, resolved, train
-from qnn.training.batches import Batches, shifted
+from qnn.training.augment import shifted
+from qnn.training.batches import Batches
 from qnn.training.engine import bind, flat_parameters, run_backward, run_forward
 from qnn.training.job import Callbacks, prepare
 from qnn.training.samples import choose_samples
@@ -81,7 +82,7 @@ def test_a_constant_column_has_no_influence() -> None:
 
 def test_same_seed_same_model_other_seed_another() -> None:
     data = pictures()
-    options = replace(QUICK, epochs=4, augment=1)
+    options = replace(QUICK, epochs=4, shift=1)
     net = "dense 8 relu, dropout 0.2, dense"
     one, two, other = (train(data, net, replace(options, seed=seed)) for seed in (5, 5, 6))
     assert same(one, two)
@@ -166,8 +167,8 @@ def test_data_that_cannot_be_learned() -> None:
         train(replace(data, y=None))
     with pytest.raises(QnnError, match="no training samples"):
         train(replace(data, train=data.train[:0]))
-    with pytest.raises(QnnError, match="cannot be shifted"):
-        train(data, None, replace(QUICK, augment=1))
+    with pytest.raises(QnnError, match="cannot be changed"):
+        train(data, None, replace(QUICK, shift=1))
     with pytest.raises(QnnError, match="too much memory"):
         train(
             replace(pictures(), schema=replace(pictures().schema, shape=(600, 600, 1))), None, TrainOptions(batch=999)
@@ -179,11 +180,20 @@ def test_automatic_options_suit_the_data() -> None:
     assert resolved(TrainOptions(), small).batch == 16
     assert resolved(TrainOptions(), large).batch == 128
     assert resolved(TrainOptions(), small).epochs > resolved(TrainOptions(), large).epochs
-    assert resolved(TrainOptions(), pictures(side=16, count=10)).augment == 1
-    assert resolved(TrainOptions(), pictures(side=6)).augment == 0
+    assert resolved(TrainOptions(), pictures(side=16, count=10)).shift == 1
+    assert resolved(TrainOptions(), pictures(side=6)).shift == 0
     assert resolved(TrainOptions(optimizer="sgd"), small).rate == 0.05
-    kept = TrainOptions(epochs=3, batch=5, rate=0.5, augment=0)
-    assert resolved(kept, small) == kept
+    kept = TrainOptions(epochs=3, batch=5, rate=0.5, smoothing=0.2, shift=0, rotate=0, zoom=0, shear=0)
+    assert resolved(kept, small) == resolved(kept, small, True) == kept
+
+
+def test_convolutions_get_their_own_recipe() -> None:
+    data = pictures(side=16, count=10)
+    found = resolved(TrainOptions(), data, True)
+    assert (found.shift, found.rotate, found.zoom, found.shear, found.smoothing) == (2, 12, 0.12, 0.15, 0.03)
+    assert resolved(TrainOptions(rotate=3), data, True).rotate == 3
+    assert resolved(TrainOptions(), pictures(side=6), True).rotate == 0
+    assert resolved(TrainOptions(), curve(), True).smoothing == 0
 
 
 @pytest.mark.parametrize("optimizer", [Sgd(0.9), Adam()])
@@ -302,7 +312,7 @@ def test_batches_are_what_the_model_sees_later() -> None:
     for data in (pictures(), readings(), curve()):
         job, _ = prepare(data, "dense", QUICK, None, Callbacks(lambda *_: None, lambda: False))
         rows = data.train[[3, 1, 200]]
-        inputs, targets = Batches(data, job.model.normalization, 4, 0).read(rows, None)
+        inputs, targets = Batches(data, job.model.normalization, 4).read(rows, None)
         assert inputs.dtype == np.float32
         np.testing.assert_allclose(inputs, normalize(job.model.normalization, data.x[rows]), rtol=1e-6, atol=1e-6)
         assert len(targets) == 3

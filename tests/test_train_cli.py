@@ -151,7 +151,7 @@ def test_a_second_ctrl_c_ends_at_once(
         (("data.csv", "--net", "dense 8 relu, dense 5"), '"dense 1" or "dense 2"'),
         (("data.csv", "--schedule", "cosin"), "--schedule cosin: is unknown"),
         (("data.csv", "--momentum", "1.5"), "--momentum 1.5: is outside"),
-        (("data.csv", "--augment", "2"), "cannot be shifted"),
+        (("data.csv", "--shift", "2"), "cannot be changed"),
         (("nothing.csv",), "nothing.csv"),
         (("data.csv", "--resume"), "nothing to resume"),
         (("data.csv", "-o", "data.csv/m.qnn"), "cannot be written"),

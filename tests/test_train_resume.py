@@ -21,7 +21,7 @@ from qnn.training.resume import Unfinished, resume_path, unfinished_bytes
 from qnn.training.state import State
 
 NET = "dense 10 relu, dropout 0.2, dense"
-OPTIONS = TrainOptions(epochs=6, batch=32, augment=1)
+OPTIONS = TrainOptions(epochs=6, batch=32, shift=1)
 
 
 def stop_after(batches: int) -> Callable[[], bool]:
@@ -49,7 +49,7 @@ def test_resuming_gives_what_no_interruption_gives(tmp_path: Path, optimizer: st
 
 def test_interrupted_many_times_and_the_model_lost(tmp_path: Path) -> None:
     data, path = curve(), tmp_path / "model.qnn"
-    options = replace(OPTIONS, augment=0, averaging=0)
+    options = replace(OPTIONS, shift=0, averaging=0)
     whole = train(data, NET, options)
     result, tries = train(data, NET, options, path, should_stop=stop_after(13)), 0
     while result.stopped and tries < options.epochs:
@@ -70,7 +70,7 @@ def test_the_best_model_is_on_disk_after_every_epoch(tmp_path: Path) -> None:
         np.testing.assert_array_equal(stored, unfinished.state.best)
         seen.append(epoch.best)
 
-    train(data, NET, replace(OPTIONS, augment=0, epochs=12), path, observer=observe)
+    train(data, NET, replace(OPTIONS, shift=0, epochs=12), path, observer=observe)
     assert len(seen) == 12
     assert [p.name for p in path.parent.iterdir()] == ["model.qnn"]
 
@@ -157,7 +157,7 @@ def test_without_a_path_nothing_is_written(tmp_path: Path, monkeypatch: pytest.M
 @pytest.fixture(scope="module")
 def resume_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("resume") / "model.qnn"
-    train(readings(), "dense 2 relu, dense", replace(OPTIONS, augment=0), path, should_stop=stop_after(20))
+    train(readings(), "dense 2 relu, dense", replace(OPTIONS, shift=0), path, should_stop=stop_after(20))
     return resume_path(path).read_bytes()
 
 

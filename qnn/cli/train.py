@@ -19,6 +19,7 @@ from qnn.cli.trainreport import Report, document, epoch_line, scores, show_data,
 from qnn.data import load
 from qnn.data.dataset import Dataset
 from qnn.data.options import DEFAULT_MAX_MEMORY, LoadOptions
+from qnn.net import convolves, default_net, parse_net
 from qnn.progress import silent
 from qnn.training import Epoch, TrainOptions, TrainResult, read_unfinished, resolved, train
 
@@ -49,7 +50,11 @@ def command(
     smoothing: options.SmoothingOption = FLOAT.smoothing,
     averaging: options.AveragingOption = FLOAT.averaging,
     init: options.InitOption = FLOAT.init,
-    augment: options.AugmentOption = FLOAT.augment,
+    shift: options.ShiftOption = FLOAT.shift,
+    rotate: options.RotateOption = FLOAT.rotate,
+    zoom: options.ZoomOption = FLOAT.zoom,
+    shear: options.ShearOption = FLOAT.shear,
+    cutout: options.CutoutOption = FLOAT.cutout,
     label: options.LabelOption = LABEL,
     task: options.TaskOption = LOAD.task,
     drop_columns: options.DropColumnsOption = "",
@@ -78,7 +83,9 @@ def command(
     chosen = train_options(context, unfinished)
     dataset = _load(console, data, load_options(context, unfinished))
     show_data(console, dataset)
-    result = _train(console, dataset, net, resolved(chosen, dataset), output, resume)
+    net = net or (unfinished.net if unfinished else default_net(dataset.schema))
+    chosen = resolved(chosen, dataset, convolves(parse_net(net, dataset.schema)))
+    result = _train(console, dataset, net, chosen, output, resume)
     report = Report(result, scores(dataset, result.model), output, _again() if result.stopped else None)
     console.emit(document(dataset, report))
     show_result(console, report)
@@ -96,9 +103,7 @@ def _load(console: Output, data: str, wanted: LoadOptions) -> Dataset:
     return dataset
 
 
-def _train(
-    console: Output, dataset: Dataset, net: str | None, chosen: TrainOptions, path: Path, resume: bool
-) -> TrainResult:
+def _train(console: Output, dataset: Dataset, net: str, chosen: TrainOptions, path: Path, resume: bool) -> TrainResult:
     """Train with a bar on a terminal, else about SHOWN_EPOCHS lines; Ctrl-C ends it after the batch."""
     task, every = dataset.schema.task, -(-chosen.epochs // SHOWN_EPOCHS)
     with stop_on_interrupt() as should_stop, console.progress("training") as progress:

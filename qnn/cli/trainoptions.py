@@ -17,7 +17,7 @@ from qnn.optimizers import OPTIMIZERS
 from qnn.schedules import SCHEDULES
 from qnn.training import TrainOptions, Unfinished
 
-DATA, TRAINING, RECIPE = "Data", "Training", "Recipe"
+DATA, TRAINING, RECIPE, IMAGES = "Data", "Training", "Recipe", "Images, changed at random"
 
 DataArgument = Annotated[
     str, typer.Argument(metavar="DATA", help="A built-in name (digits, thermistor, mnist), CSV, IDX folder or .npz.")
@@ -64,21 +64,40 @@ DecayOption = Annotated[
 ]
 L2Option = Annotated[float, typer.Option("--l2", help="L2 term of the loss.", rich_help_panel=RECIPE)]
 SmoothingOption = Annotated[
-    float, typer.Option("--smoothing", help="Label smoothing, 0 to 0.9.", rich_help_panel=RECIPE)
+    float,
+    typer.Option(
+        "--smoothing",
+        show_default="0.03 for convolutions, 0 else",
+        help="Label smoothing, 0 to 0.9.",
+        rich_help_panel=RECIPE,
+    ),
 ]
 AveragingOption = Annotated[
     float, typer.Option("--averaging", help="Moving average of the weights; 0: off.", rich_help_panel=RECIPE)
 ]
 InitOption = Annotated[str, typer.Option("--init", help=f"First weights: {', '.join(INITS)}.", rich_help_panel=RECIPE)]
-AugmentOption = Annotated[
+ShiftOption = Annotated[
     int,
     typer.Option(
-        "--augment",
+        "--shift",
         min=-1,
-        show_default="1 for images of 16 pixels or more",
-        help="Random shifts of images while training, in pixels; 0: off.",
-        rich_help_panel=RECIPE,
+        show_default="2 for convolutions, 1 else; images from 16 pixels",
+        help="Move images at random while training, by so many pixels; 0: off.",
+        rich_help_panel=IMAGES,
     ),
+]
+RotateOption = Annotated[
+    float, typer.Option("--rotate", show_default="12 for convolutions", help="Turn, degrees.", rich_help_panel=IMAGES)
+]
+ZoomOption = Annotated[
+    float,
+    typer.Option("--zoom", show_default="0.12 for convolutions", help="Resize, part of it.", rich_help_panel=IMAGES),
+]
+ShearOption = Annotated[
+    float, typer.Option("--shear", show_default="0.15 for convolutions", help="Slant, slope.", rich_help_panel=IMAGES)
+]
+CutoutOption = Annotated[
+    int, typer.Option("--cutout", min=0, help="Blank a square of so many pixels a side.", rich_help_panel=IMAGES)
 ]
 
 LabelOption = Annotated[

@@ -19,7 +19,9 @@ from qnn.forward import node_shapes
 from qnn.layers.add import Add
 from qnn.layers.average_pool import GlobalAveragePool
 from qnn.layers.concat import Concat
+from qnn.layers.conv2d import Conv2d
 from qnn.layers.dense import Dense
+from qnn.layers.depthwise_conv2d import DepthwiseConv2d
 from qnn.layers.flatten import Flatten
 from qnn.layers.layer import Layer, Shape
 from qnn.model import INPUT, Node
@@ -29,8 +31,8 @@ from qnn.net.tree import Branches, Item, Residual, fitted, layers_of, made, shap
 from qnn.net.words import IMPLIED, OPTIONS, UNSET, WORDS
 from qnn.schema import Schema
 
-__all__ = ["PRESETS", "WORDS", "Branches", "Item", "Preset", "Residual", "Schema", "build_nodes", "default_net"]
-__all__ += ["net_text", "output_widths", "parse_net"]
+__all__ = ["PRESETS", "WORDS", "Branches", "Item", "Preset", "Residual", "Schema", "build_nodes", "convolves"]
+__all__ += ["default_net", "net_text", "output_widths", "parse_net"]
 
 MAX_LAYERS = 64
 MAX_PARAMETERS = 1 << 26
@@ -68,6 +70,11 @@ def parse_net(text: str, schema: Schema) -> tuple[Item, ...]:
 def net_text(items: tuple[Item, ...]) -> str:
     """NET that gives `items` again, in its usual form: "dense 64 relu, dense 10"."""
     return tree_text(items)
+
+
+def convolves(items: tuple[Item, ...]) -> bool:
+    """Is there a convolution over maps?"""
+    return any(isinstance(layer, (Conv2d, DepthwiseConv2d)) for layer in layers_of(items))
 
 
 def build_nodes(items: tuple[Item, ...], schema: Schema, rng: np.random.Generator, init: str) -> tuple[Node, ...]:

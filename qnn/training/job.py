@@ -15,12 +15,12 @@ from qnn.errors import QnnError
 from qnn.forward import node_shapes, output_shape
 from qnn.losses import Loss, loss_for
 from qnn.model import Model
-from qnn.net import build_nodes, net_text, parse_net
+from qnn.net import build_nodes, convolves, net_text, parse_net
 from qnn.normalize import fit_normalization
 from qnn.optimizers import Optimizer, optimizer_for
 from qnn.progress import Progress
 from qnn.training.batches import Batches
-from qnn.training.options import TrainOptions, resolved
+from qnn.training.options import TrainOptions, augmentation_of, resolved
 from qnn.training.samples import choose_samples
 from qnn.training.shards import SHARDS
 
@@ -67,16 +67,16 @@ def prepare(
     if dataset.y is None or not len(dataset.train):
         problem = "has no labels" if dataset.y is None else "has no training samples"
         raise QnnError(dataset.record.source, problem, "use data to learn from")
-    options = resolved(options, dataset)
-    layers = parse_net(net, dataset.schema)
+    items = parse_net(net, dataset.schema)
+    options = resolved(options, dataset, convolves(items))
     seeds = np.random.SeedSequence(options.seed).spawn(3)
     init_rng, sample_rng, rng = (np.random.Generator(np.random.PCG64(seed)) for seed in seeds)
     model = Model(
-        net=net_text(layers),
+        net=net_text(items),
         schema=dataset.schema,
         record=dataset.record,
         normalization=fit_normalization(dataset),
-        nodes=build_nodes(layers, dataset.schema, init_rng, options.init),
+        nodes=build_nodes(items, dataset.schema, init_rng, options.init),
         samples=choose_samples(dataset, sample_rng),
     )
     (outputs,) = output_shape(model)
@@ -87,7 +87,7 @@ def prepare(
         optimizer=optimizer_for(options.optimizer, options.momentum),
         loss=loss_for(dataset.schema, outputs, options.smoothing),
         plain_loss=loss_for(dataset.schema, outputs),
-        batches=Batches(dataset, model.normalization, options.batch, 0),
+        batches=Batches(dataset, model.normalization, options.batch),
         shards=_shards(dataset, model, options),
         held=dataset.validation if len(dataset.validation) else dataset.train,
         path=path,
@@ -102,4 +102,4 @@ def _shards(dataset: Dataset, model: Model, options: TrainOptions) -> tuple[Batc
     maps = any(node.parameters and len(shapes[node.inputs[0]]) > 1 for node in model.nodes)
     count = SHARDS if maps else 1
     size = -(-options.batch // count)
-    return tuple(Batches(dataset, model.normalization, size, options.augment) for _ in range(count))
+    return tuple(Batches(dataset, model.normalization, size, augmentation_of(options)) for _ in range(count))

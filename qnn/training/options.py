@@ -11,15 +11,19 @@ from qnn.errors import QnnError
 from qnn.layers.initial import INITS
 from qnn.optimizers import OPTIMIZERS
 from qnn.schedules import SCHEDULES
+from qnn.training.augment import Augmentation
 
 AUTOMATIC = 0
-AUGMENT_AUTOMATIC = -1
+UNDECIDED = -1
 STEPS = {"classification": 12_500, "regression": 40_000}  # what a small network needs, whatever the data's size
 EPOCHS_LEAST, EPOCHS_MOST = 3, 300
 BATCH_LEAST, BATCH_MOST = 16, 128
 BATCHES = 128  # wanted in an epoch
 RATES = {"adam": 0.01, "sgd": 0.05}
-SHIFT_FROM = 16  # pixels a side: smaller images lose too much to a shift
+CHANGE_FROM = 16  # pixels a side: smaller images lose too much to a shift
+DENSE_CHANGES = Augmentation(shift=1)
+CONVOLUTION_CHANGES = Augmentation(shift=2, rotate=12, zoom=0.12, shear=0.15)
+CONVOLUTION_SMOOTHING = 0.03
 
 BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("epochs", 0, 1_000_000),
@@ -28,9 +32,15 @@ BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("momentum", 0, 0.9999),
     ("weight_decay", 0, 10),
     ("l2", 0, 10),
-    ("smoothing", 0, 0.9),
+    ("smoothing", UNDECIDED, 0.9),
     ("averaging", 0, 0.999999),
-    ("augment", -1, 16),
+    ("shift", UNDECIDED, 16),
+    ("rotate", UNDECIDED, 180),
+    ("zoom", UNDECIDED, 0.9),
+    ("shear", UNDECIDED, 2),
+    ("cutout", 0, 64),
+    ("distill", 0, 1),
+    ("temperature", 0.1, 100),
     ("patience", 0, 1_000_000),
     ("seed", 0, (1 << 63) - 1),
 )
@@ -41,13 +51,14 @@ CHOICES = (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("init", INITS))
 class TrainOptions:
     """How to train. Raises QnnError for a value that makes no sense.
 
-    epochs, batch, rate: 0 means "as suits the data" (`resolved`).
+    epochs, batch, rate: 0, smoothing, shift, rotate, zoom, shear: -1 means "as suits the data" (`resolved`).
     optimizer: "adam" or "sgd"; momentum: Sgd's, and the first of Adam's two.
     schedule: of the learning rate, whose peak is `rate`: one of SCHEDULES.
     weight_decay: decoupled, times the rate (Loshchilov, Hutter 2019); l2: a term l2 / 2 * |w|**2 of the loss.
     smoothing: of the labels. averaging: decay per step of the moving average of the parameters, which is what is
     evaluated and kept; 0 turns it off. init: "he" or "xavier".
-    augment: images are shifted at random by up to so many pixels while training; -1: by 1 if they are large enough.
+    shift, rotate, zoom, shear, cutout: how images are changed at random while training, as in Augmentation.
+    distill: the part of the loss that asks for a teacher's outputs instead of the labels; temperature: of its softmax.
     patience: stop when so many epochs brought nothing better; 0: never.
     """
 
@@ -59,10 +70,16 @@ class TrainOptions:
     schedule: str = "one-cycle"
     weight_decay: float = 0.002
     l2: float = 0.0
-    smoothing: float = 0.0
+    smoothing: float = UNDECIDED
     averaging: float = 0.999
     init: str = "he"
-    augment: int = AUGMENT_AUTOMATIC
+    shift: int = UNDECIDED
+    rotate: float = UNDECIDED
+    zoom: float = UNDECIDED
+    shear: float = UNDECIDED
+    cutout: int = 0
+    distill: float = 0.7
+    temperature: float = 4.0
     patience: int = 0
     seed: int = 0
 
@@ -84,19 +101,44 @@ def option_name(field: str) -> str:
     return f"--{field.replace('_', '-')}"
 
 
-def resolved(options: TrainOptions, dataset: Dataset) -> TrainOptions:
-    """`options` with every automatic value replaced by what suits `dataset`. Raises QnnError where one cannot be."""
-    samples, shape = len(dataset.train), dataset.schema.shape
+def resolved(options: TrainOptions, dataset: Dataset, convolves: bool = False) -> TrainOptions:
+    """`options` with every automatic value replaced by what suits `dataset` and a network with or without convolutions.
+
+    Raises QnnError where one cannot be.
+    """
+    samples, classes = len(dataset.train), dataset.schema.task == "classification"
     batch = options.batch or min(BATCH_MOST, max(BATCH_LEAST, 1 << (samples // BATCHES | 1).bit_length() - 1))
     steps = STEPS[dataset.schema.task]
     epochs = options.epochs or min(EPOCHS_MOST, max(EPOCHS_LEAST, round(steps / math.ceil(samples / batch))))
-    augment = options.augment
-    if augment == AUGMENT_AUTOMATIC:
-        augment = 1 if len(shape) == 3 and min(shape[:2]) >= SHIFT_FROM else 0
-    if augment and (len(shape) != 3 or augment >= min(shape[:2])):
-        raise QnnError(f"--augment {augment}", f"samples of shape {shape} cannot be shifted so", "use --augment 0")
+    smoothing = options.smoothing
+    if smoothing == UNDECIDED:
+        smoothing = CONVOLUTION_SMOOTHING if convolves and classes else 0.0
     rate = options.rate or RATES[options.optimizer]
-    return replace(options, epochs=epochs, batch=batch, augment=augment, rate=rate)
+    options = replace(options, epochs=epochs, batch=batch, smoothing=smoothing, rate=rate)
+    return _with_changes(options, dataset.schema.shape, convolves)
+
+
+def augmentation_of(options: TrainOptions) -> Augmentation:
+    """How images are changed while training."""
+    return Augmentation(**{field.name: getattr(options, field.name) for field in fields(Augmentation)})
+
+
+def _with_changes(options: TrainOptions, shape: tuple[int, ...], convolves: bool) -> TrainOptions:
+    """`options` with the changes of images that suit samples of `shape`, where the user did not decide."""
+    images = len(shape) == 3
+    usual = CONVOLUTION_CHANGES if convolves else DENSE_CHANGES
+    if not images or min(shape[:2]) < CHANGE_FROM:
+        usual = Augmentation()
+    decided = {
+        field.name: getattr(usual if getattr(options, field.name) == UNDECIDED else options, field.name)
+        for field in fields(Augmentation)
+    }
+    found = Augmentation(**decided)
+    for name, value in vars(found).items():
+        too_far = name in ("shift", "cutout") and images and value >= min(shape[:2])
+        if value and (not images or too_far):
+            raise QnnError(f"--{name} {value}", f"samples of shape {shape} cannot be changed so", f"use --{name} 0")
+    return replace(options, **decided)
 
 
 def changed(old: TrainOptions, new: TrainOptions, allowed: tuple[str, ...]) -> tuple[str, ...]:
