@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+import shutil
+import stat
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qnn.errors import QnnError
@@ -42,42 +46,104 @@ def write_whole(path: Path, data: bytes) -> None:
 def write_all_whole(outputs: Sequence[tuple[Path, bytes]]) -> None:
     """Write several files; every byte is on disk before the first name changes.
 
-    Raises QnnError if a folder cannot be made or written; what was there before is then untouched.
+    A symlink's target is written, not the link; a file keeps its mode. Raises QnnError if a folder cannot be made or
+    written, or a target is no regular file; what was there before is then put back.
     """
-    staged: list[tuple[str, Path]] = []
-    target = outputs[0][0] if outputs else Path()
+    staged: list[_Staged] = []
+    target = Path()
     try:
         for target, data in outputs:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if target.is_dir():
-                raise IsADirectoryError(0, "is a folder")
-            staged.append((_stage(target, data), target))
-        for temporary, target in staged:
-            os.replace(temporary, target)
+            staged.append(_stage(target, data))
+        for i, item in enumerate(staged if len(staged) > 1 else ()):
+            staged[i] = replace(item, backup=_backup(item.target))
+        for target, item in zip((path for path, _ in outputs), staged, strict=True):
+            os.replace(item.temporary, item.target)
     except OSError as error:
-        raise QnnError(target, f"cannot be written ({error.strerror})", "check the folder and the free space") from None
+        _roll_back(staged)
+        problem = f"cannot be written ({error.strerror or error})"
+        raise QnnError(target, problem, "check the folder and the free space") from None
+    except BaseException:
+        _roll_back(staged)
+        raise
     finally:
-        for temporary, _ in staged:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
+        for item in staged:
+            for leftover in (item.temporary, item.backup):
+                if leftover is not None:
+                    leftover.unlink(missing_ok=True)
 
 
-def _stage(target: Path, data: bytes) -> str:
-    """A temporary file beside `target` that holds `data`, flushed to disk."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+@dataclass(frozen=True)
+class _Staged:
+    """A file that is ready to become `target`, and another name of what `target` was, if it was anything."""
+
+    temporary: Path
+    target: Path
+    backup: Path | None = None
+
+
+def _stage(path: Path, data: bytes) -> _Staged:
+    """A temporary file beside the target of `path` that holds `data`, flushed to disk."""
+    try:
+        target = path.resolve()
+    except RuntimeError:  # what Python before 3.13 makes of a loop of symlinks
+        raise QnnError(path, "is a loop of symlinks", "name a file") from None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mode = _mode_of(path, target)
+    temporary = _beside(target)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        if mode is not None:
+            temporary.chmod(mode)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink()
         raise
-    return temporary
+    return _Staged(temporary, target)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _mode_of(path: Path, target: Path) -> int | None:
+    """The permissions of the file `target`, None if there is none. Raises QnnError if it is no regular file."""
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        what = "is a folder" if stat.S_ISDIR(mode) else "is not a regular file"
+        raise QnnError(path, f"cannot be written ({what})", "name another file")
+    return stat.S_IMODE(mode)
+
+
+def _backup(target: Path) -> Path | None:
+    """Another name for what is at `target`: a link, or a copy where the file system has no links."""
+    if not target.exists():
+        return None
+    backup = _beside(target)
+    try:
+        backup.hardlink_to(target)
+    except OSError:
+        try:
+            shutil.copy2(target, backup)
+        except BaseException:
+            backup.unlink(missing_ok=True)
+            raise
+    return backup
+
+
+def _roll_back(staged: Sequence[_Staged]) -> None:
+    """Undo the renames that were done: those whose temporary file is gone."""
+    for item in staged:
+        if item.temporary.exists():
+            continue
+        with suppress(OSError):
+            if item.backup is not None:
+                os.replace(item.backup, item.target)
+            else:
+                item.target.unlink()
+
+
+def _beside(target: Path) -> Path:
+    """A name in the folder of `target` that nobody uses."""
+    return target.with_name(f".qnn-{secrets.token_hex(8)}.tmp")
