@@ -9,6 +9,7 @@ from qnn.names import IDENTIFIER, check_name
 from qnn.ops.op import TensorType, expect
 
 MAX_NODES = 1024
+ENTERING_KINDS = ("quantize", "table")  # what may bring the raw input to the quantized one
 HEAD_KINDS = ((CLASS, "argmax"), (PROBABILITIES, "softmax"), (VALUE, "rescale"))
 
 
@@ -18,7 +19,7 @@ def check(graph: Graph) -> Graph:
     expect(0 < len(graph.nodes) <= MAX_NODES, graph.name, f"it has {len(graph.nodes)} nodes")
     graph.input.check(INPUT)
     raw_fits = graph.input.shape == graph.schema.shape and graph.input.dtype == graph.schema.dtype
-    expect(raw_fits, INPUT, "its type is not the schema's")
+    expect(raw_fits and graph.input.holds_all(), INPUT, "its type is not the schema's: raw values are not clamped")
     types: dict[str, TensorType] = {INPUT: graph.input}
     for node in graph.nodes:
         expect(bool(IDENTIFIER.match(node.name)), node.name, "its name is not an identifier")
@@ -29,14 +30,20 @@ def check(graph: Graph) -> Graph:
         expect(not any(name in HEADS for name in node.inputs), node.name, "nothing reads a head")
         inputs = tuple(types[name] for name in node.inputs)
         node.type.check(node.name)
-        expect(len(inputs) >= 1, node.name, "it has no input")
+        expect(len(inputs) == node.op.arity, node.name, f"it has {len(inputs)} inputs, not {node.op.arity}")
+        expect((node.name in HEADS) == (node.op.kind in dict(HEAD_KINDS).values()), node.name, "a head out of place")
         if node.type.shape != node.op.output_shape(inputs):
             raise QnnError(node.name, f"its shape {node.type.shape} is not its operator's", "compile the model again")
         node.op.check(node.name, inputs, node.type)
         types[node.name] = node.type
     expect(bool(graph.body) and graph.output == graph.body[-1].name, graph.name, "its output is not its last node")
     expect(graph.nodes[: len(graph.body)] == graph.body, graph.name, "a head stands before the output")
-    expect(graph.quantized_input in types, graph.name, f"it has no tensor {graph.quantized_input!r}")
+    first = graph.body[0]
+    entering = {INPUT} if graph.input.dtype == "uint8" else set()
+    entering |= {first.name} if first.inputs == (INPUT,) and first.op.kind in ENTERING_KINDS else set()
+    expect(graph.quantized_input in entering, graph.name, f"{graph.quantized_input!r} is not its quantized input")
+    quantized = graph.type_of(graph.quantized_input)
+    expect(quantized.dtype == "uint8" and quantized.holds_all(), graph.name, "its quantized input is not clamped")
     _check_interface(graph)
     return graph
 

@@ -13,7 +13,12 @@ from qnn.errors import QnnError
 MULTIPLIER_BITS = 31
 MAX_SHIFT = 22
 MAX_PRESCALE = 30
+CONSTANT_BITS = 30  # of |zero_point| * 2**shift
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
+
+
+class ScaleError(QnnError):
+    """A factor between two tensors is beyond what a requantization can express."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,18 +99,19 @@ class Requantization:
             raise QnnError(subject, "its requantization is out of range", "compile the model again")
 
 
-def encode_scale(factor: float) -> tuple[int, int, int]:
+def encode_scale(factor: float, most_shift: int = MAX_SHIFT) -> tuple[int, int, int]:
     """(multiplier, shift, prescale) with factor = multiplier * 2**(prescale - shift - 32), rounded half up (SPEC 3.2).
 
-    Raises QnnError if the factor is not a positive number below 2**28.
+    most_shift: where the shift stops and the multiplier has fewer bits instead.
+    Raises QnnError if the factor is not a positive number below 2**27.
     """
-    if not 0 < factor < 1 << 28:
-        raise QnnError("scale", f"the factor {factor!r} cannot be encoded", "check the ranges in the scales file")
+    if not 0 < factor < 1 << 27:
+        raise ScaleError("scale", f"the factor {factor!r} cannot be encoded", "check the ranges in the scales file")
     exact = Fraction(factor)
     exponent = 0  # of the left shift that brings the factor into [1/8, 1/4), so that the multiplier has 31 bits
     while exact >= Fraction(1, 4):
         exact, exponent = exact / 2, exponent - 1
-    while exact < Fraction(1, 8) and exponent < MAX_SHIFT - 1:
+    while exact < Fraction(1, 8) and exponent < most_shift - 1:
         exact, exponent = exact * 2, exponent + 1
     multiplier = _round_half_up(exact * (1 << 33))
     if multiplier == 1 << MULTIPLIER_BITS:
@@ -114,8 +120,13 @@ def encode_scale(factor: float) -> tuple[int, int, int]:
 
 
 def requantization(factors: np.ndarray, zero_point: int | np.ndarray, low: int, high: int) -> Requantization:
-    """The Requantization of float64 factors (C,): q = round_half_up(acc * factor) + zero_point, clamped."""
-    encoded = [encode_scale(float(factor)) for factor in factors]
+    """The Requantization of float64 factors (C,): q = round_half_up(acc * factor) + zero_point, clamped.
+
+    Where a zero point is so large that its constant would not fit int32, the shift is smaller (SPEC 3.2).
+    """
+    zeros = np.broadcast_to(np.abs(np.asarray(zero_point, np.int64)), (len(factors),))
+    most = [max(1, min(MAX_SHIFT, CONSTANT_BITS - int(zero).bit_length())) for zero in zeros]
+    encoded = [encode_scale(float(factor), shift) for factor, shift in zip(factors, most, strict=True)]
     return Requantization(
         multiplier=np.array([m for m, _, _ in encoded], dtype=np.int32),
         shift=np.array([k for _, k, _ in encoded], dtype=np.uint8),

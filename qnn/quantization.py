@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from qnn.check import check
+from qnn.errors import QnnError
+from qnn.fixedpoint import ScaleError
 from qnn.forward import node_shapes
 from qnn.graph import INPUT, Graph, Node
 from qnn.heads import head_nodes
@@ -123,7 +125,12 @@ def _lower(
         types = tuple(kind if item is None else item.type for kind, item in zip(types, made, strict=True))
     shapes = tuple(source.shapes[name] for name in source.wiring[node.name])
     span = HEADROOM_SPAN if node.name in source.headroom else FULL_SPAN
-    return before + node.layer.lower(Lowering(node.name, inputs, types, node.parameters, output, grid, shapes, span))
+    lowering = Lowering(node.name, inputs, types, node.parameters, output, grid, shapes, span)
+    try:
+        return before + node.layer.lower(lowering)
+    except ScaleError as error:
+        problem = f"{error.problem}: its inputs or outputs hardly vary on the calibration samples"
+        raise QnnError(node.name, problem, "train longer, or calibrate on other samples") from None
 
 
 def _output_type(source: _Source, node: FloatNode, inputs: tuple[TensorType, ...]) -> TensorType:

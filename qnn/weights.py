@@ -42,8 +42,8 @@ def channel_scales(weights: np.ndarray, bias: np.ndarray, x_scale: float, y_scal
     spread = np.maximum(rows.max(axis=1), 0) - np.minimum(rows.min(axis=1), 0)
     scales = np.maximum(np.abs(rows).max(axis=1) / WEIGHT_MAX, spread / span)
     scales = np.maximum(scales, np.abs(bias) / (x_scale * 2.0**BIAS_BITS))
-    scales = np.where(scales > 0, scales, y_scale / (8 * x_scale))
-    return np.array([float32(scale) for scale in scales])
+    rounded = np.array([float32(scale) for scale in scales])
+    return np.where(rounded > 0, rounded, float32(y_scale / (8 * x_scale)))
 
 
 def quantize_weights(

@@ -81,6 +81,11 @@ def _edited(graph: Graph, edit: object) -> bytes:
         lambda d: d["schema"].update(task="poetry"),
         lambda d: d["schema"].update(shape=[7, 7, 7]),
         lambda d: d["record"].update(seed=1.5),
+        lambda d: d["input"].update(high=d["input"]["low"]),
+        lambda d: d["nodes"][0].update(inputs=["input", "input"]),
+        lambda d: d.update(quantized_input=d["output"]),
+        lambda d: d.update(quantized_input=d["nodes"][-1]["name"]),
+        lambda d: d["nodes"].append(dict(d["nodes"][-1], name="extra")),
     ],
 )
 def test_documents_that_lie_are_refused(tmp_path: Path, rng: np.random.Generator, edit: object) -> None:

@@ -169,3 +169,18 @@ def test_units_are_fine_enough_and_fit_int32(step: float, offset: float, wanted:
     found = unit_decimals(step, offset, wanted)
     assert found == decimals
     assert abs(offset) * 10.0**found < MAX_OFFSET
+
+
+@pytest.mark.parametrize(
+    ("offset", "deviation"), [(48.1, 1e-5), (101325.0, 0.01), (1e6, 0.01), (1.7e9, 1e3), (1e7, 0.5), (-5e8, 1e-3)]
+)
+def test_values_far_from_zero_compile(offset: float, deviation: float) -> None:
+    """Latitudes, pressures, time stamps: a large offset beside a small spread."""
+    model = model_of(READINGS)
+    targets = {"target_offset": np.full(2, offset), "target_scale": np.full(2, deviation)}
+    far = dataclasses.replace(model, normalization=dataclasses.replace(model.normalization, **targets))
+    graph = quantize(far, calibrate(far, far.samples), "net")
+    values = answers_of(graph, simulate(graph, far.samples))
+    real = target_values(far.normalization, forward(far, far.samples))
+    (step,) = {10.0 ** -int(d) for d in graph.node(VALUE).op.decimals}  # type: ignore[attr-defined]
+    assert np.abs(values - real).max() <= step + 0.1 * deviation * np.abs(forward(far, far.samples)).max()

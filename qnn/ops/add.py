@@ -21,6 +21,7 @@ class Add(Op):
     """acc = factor1 * x1 + factor2 * x2 + offset; y = requantize(acc). Both factors are within 0..2**15."""
 
     kind: ClassVar[str] = "add"
+    arity: ClassVar[int] = 2
     factor1: int
     factor2: int
     offset: int

@@ -20,6 +20,7 @@ class Concat(Op):
     """
 
     kind: ClassVar[str] = "concat"
+    arity: ClassVar[int] = 2
     channels1: int
     channels2: int
 

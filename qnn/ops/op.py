@@ -42,6 +42,10 @@ class TensorType:
         """How many bytes one sample occupies."""
         return self.elements * np.dtype(self.dtype).itemsize
 
+    def holds_all(self) -> bool:
+        """Can the tensor hold every value of its storage?"""
+        return (self.dtype, self.low, self.high) in DTYPE_RANGES
+
     def check(self, subject: str) -> None:
         """Raises QnnError if shape, range or scale cannot be."""
         ranges = {name: (low, high) for name, low, high in DTYPE_RANGES}
@@ -69,6 +73,7 @@ class Op:
     """
 
     kind: ClassVar[str]
+    arity: ClassVar[int] = 1  # how many inputs it reads
 
     def works_in_place(self) -> bool:
         """May the output be written over an input of the same storage, from its first byte on (SPEC 6.1)?"""
