@@ -50,18 +50,19 @@ def write_all_whole(outputs: Sequence[tuple[Path, bytes]]) -> None:
     written, or a target is no regular file; what was there before is then put back.
     """
     staged: list[_Staged] = []
-    target = Path()
+    path = Path()
     try:
-        for target, data in outputs:
-            staged.append(_stage(target, data))
+        for path, data in outputs:
+            staged.append(_stage(path, data))
         for i, item in enumerate(staged if len(staged) > 1 else ()):
             staged[i] = replace(item, backup=_backup(item.target))
-        for target, item in zip((path for path, _ in outputs), staged, strict=True):
+        for item in staged:
+            path = item.path
             os.replace(item.temporary, item.target)
     except OSError as error:
         _roll_back(staged)
         problem = f"cannot be written ({error.strerror or error})"
-        raise QnnError(target, problem, "check the folder and the free space") from None
+        raise QnnError(path, problem, "check the folder and the free space") from None
     except BaseException:
         _roll_back(staged)
         raise
@@ -74,8 +75,12 @@ def write_all_whole(outputs: Sequence[tuple[Path, bytes]]) -> None:
 
 @dataclass(frozen=True)
 class _Staged:
-    """A file that is ready to become `target`, and another name of what `target` was, if it was anything."""
+    """A file that is ready to become `target`, which is where `path` leads.
 
+    backup: another name of what `target` was; None if there was nothing, or nothing else is written.
+    """
+
+    path: Path
     temporary: Path
     target: Path
     backup: Path | None = None
@@ -101,7 +106,7 @@ def _stage(path: Path, data: bytes) -> _Staged:
     except BaseException:
         temporary.unlink()
         raise
-    return _Staged(temporary, target)
+    return _Staged(path, temporary, target)
 
 
 def _mode_of(path: Path, target: Path) -> int | None:
