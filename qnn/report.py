@@ -39,6 +39,7 @@ CSV_COLUMNS = (
     "instructions",
     "instructions_max",
     "mismatches",
+    "crash",
     "saturated",
 )
 
@@ -73,7 +74,8 @@ class Row:
             "macs": self.build.manifest["macs"],
             "instructions": counts.mean if counts else None,
             "instructions_max": counts.maximum if counts else None,
-            "mismatches": sum(target.mismatches for target in self.verification.targets),
+            "mismatches": self.verification.mismatches,
+            "crash": self.verification.crash or None,
             "saturated": self.evaluation.saturated,
             "targets": {target.target: target.document() for target in self.verification.targets},
             "nodes": self.build.manifest["nodes"],

@@ -74,8 +74,9 @@ def summary_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """A row of a report as text, in the order of SUMMARY_COLUMNS."""
     metric = "accuracy" if "accuracy" in row else "rmse"
     keys = ("weights_bytes", "tables_bytes", "code_bytes", "flash_bytes", "scratch_bytes", "stack_bytes", "ram_bytes")
-    numbers = (*(row[key] for key in keys), row["macs"], row["instructions"], row["mismatches"], row["saturated"])
-    return (str(row["bits"]), metric_text(metric, row[metric]), *(number_text(value) for value in numbers))
+    numbers = (*(row[key] for key in keys), row["macs"], row["instructions"])
+    texts = (*(number_text(value) for value in numbers), mismatches_text(row), number_text(row["saturated"]))
+    return (str(row["bits"]), metric_text(metric, row[metric]), *texts)
 
 
 def metric_text(metric: str, value: float) -> str:
@@ -88,6 +89,11 @@ def number_text(value: float | None) -> str:
     return "n/a" if value is None else f"{value:,.0f}"
 
 
+def mismatches_text(found: Mapping[str, Any]) -> str:
+    """How many values of a row or a target differ, or that its C crashed."""
+    return "crashed" if found.get("crash") else number_text(found["mismatches"])
+
+
 def _node_cells(node: Mapping[str, Any]) -> tuple[str, ...]:
     shape = "x".join(map(str, node["shape"]))
     bound = node["accumulator"]
@@ -97,7 +103,8 @@ def _node_cells(node: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _target_cells(target: Mapping[str, Any]) -> tuple[str, ...]:
-    return target.get("engine", ""), target["compiler"], number_text(target["mismatches"])
+    crash = target.get("crash")
+    return target.get("engine", ""), target["compiler"], f"crashed: {crash}" if crash else mismatches_text(target)
 
 
 def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

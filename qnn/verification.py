@@ -27,7 +27,8 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Instructions:
-    """Retired instructions of NAME_run: over `counted` samples; the maximum also covers the all-maximum input."""
+    """Retired instructions, or cycles, of NAME_run: over `counted` samples; the maximum also covers the all-maximum
+    input."""
 
     minimum: int
     mean: float
@@ -39,8 +40,10 @@ class Instructions:
 class TargetResult:
     """What one target gave.
 
-    mismatches: how many values differ. first: the first of them. crash: why the C did not come to its end, or "".
-    instructions, sizes, stack_bytes: on RV32 targets that can tell.
+    mismatches: how many values differ, as far as it ran. first: the first of them.
+    crash: why the C did not come to its end, or "".
+    instructions, sizes, stack_bytes, cycles: on RV32 targets that can tell. estimate: the cycles that the same samples
+    take on a virtual board, without flash misses.
     """
 
     target: str
@@ -52,6 +55,8 @@ class TargetResult:
     instructions: Instructions | None = None
     sizes: ObjectSizes | None = None
     stack_bytes: int | None = None
+    cycles: Instructions | None = None
+    estimate: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -59,14 +64,22 @@ class TargetResult:
         return not self.mismatches and not self.crash
 
     def document(self) -> dict[str, Any]:
-        """The JSON object of this target."""
-        found: dict[str, Any] = {"mismatches": self.mismatches, "compiler": self.compiler}
+        """The JSON object of this target; after a crash nobody knows how many values would have differed."""
+        found: dict[str, Any] = {
+            "mismatches": None if self.crash else self.mismatches,
+            "crash": self.crash or None,
+            "compiler": self.compiler,
+        }
         if self.runner:
             found["engine"] = self.runner
         if self.instructions:
             counts = self.instructions
             found["instructions"] = {"min": counts.minimum, "mean": counts.mean, "max": counts.maximum}
             found["counted"] = counts.counted
+        if self.cycles:
+            found["cycles"] = {"min": self.cycles.minimum, "mean": self.cycles.mean, "max": self.cycles.maximum}
+        if self.estimate is not None:
+            found["cycles_estimate"] = self.estimate
         if self.sizes:
             found |= {"code_bytes": self.sizes.code, "rodata_bytes": self.sizes.rodata}
         if self.stack_bytes is not None:
@@ -80,7 +93,7 @@ class TargetResult:
                 "expected": first.expected,
                 "got": first.got,
             }
-        return found | ({"crash": self.crash} if self.crash else {})
+        return found
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,16 @@ class Verification:
         """Did every value agree on every target?"""
         return all(target.ok for target in self.targets)
 
+    @property
+    def mismatches(self) -> int | None:
+        """How many values differ on all targets together; None if one of them crashed."""
+        return None if self.crash else sum(target.mismatches for target in self.targets)
+
+    @property
+    def crash(self) -> str:
+        """Why targets did not come to their end, each with its name; "" if they all did."""
+        return "; ".join(f"{target.target}: {target.crash}" for target in self.targets if target.crash)
+
     def target(self, name: str) -> TargetResult:
         """The result of the target called `name`. Raises KeyError."""
         return {target.target: target for target in self.targets}[name]
@@ -111,5 +134,6 @@ class Verification:
             "outputs": self.outputs,
             "values": self.values,
             "layers": self.layers,
+            "ok": self.ok,
             "targets": {target.target: target.document() for target in self.targets},
         }

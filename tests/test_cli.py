@@ -15,6 +15,7 @@ import pytest
 from conftest import Run
 from networks import IMAGE, READINGS, model_of
 
+from qnn.engines.engine import CrashError
 from qnn.modelfile import save_model
 
 
@@ -182,6 +183,48 @@ def test_report_without_an_rv32_compiler_says_null(trained: Path, qnn: Run, monk
     assert row["flash_bytes"] is row["ram_bytes"] is row["instructions"] is None
     assert row["mismatches"] == 0
     assert "n/a" in qnn("report", str(trained / "digits.qnn"))[1]
+
+
+@pytest.fixture
+def crashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RV32 code that crashes while its instructions are counted, after every value agreed."""
+    pytest.importorskip("unicorn")
+
+    def measure(*_: object) -> None:
+        raise CrashError("it fell over")
+
+    monkeypatch.setattr("qnn.engines.unicorn_engine.UnicornEngine.measure", measure)
+
+
+@pytest.mark.usefixtures("crashing")
+def test_a_crash_is_no_zero_mismatches_in_a_report(trained: Path, tmp_path: Path, qnn: Run) -> None:
+    words = ("report", str(trained / "digits.qnn"), "-o", str(tmp_path / "r.html"))
+    code, out, err = qnn(*words, "--json")
+    (row,) = json.loads(out)["rows"]
+    assert code == 1
+    assert err == "qnn: rv32: it fell over\n"
+    assert (row["mismatches"], row["crash"]) == (None, "rv32: it fell over")
+    targets = row["targets"]
+    assert (targets["rv32"]["mismatches"], targets["rv32"]["crash"]) == (None, "it fell over")
+    assert (targets["host"]["mismatches"], targets["host"]["crash"]) == (0, None)
+    assert "crashed: it fell over" in (tmp_path / "r.html").read_text()
+    assert "crashed" in qnn(*words)[1]
+    assert "crashed" in qnn("inspect", str(tmp_path / "r.json"))[1]
+
+
+@pytest.mark.usefixtures("crashing")
+def test_a_crash_fails_the_demo(tmp_path: Path, qnn: Run) -> None:
+    code, out, err = qnn("demo", "--net", "dense 10", "-o", str(tmp_path / "demo"))
+    assert code == 1
+    assert err == "qnn: rv32: it fell over\n"
+    assert any("mismatches" in line and "crashed" in line for line in out.splitlines())
+
+
+def test_the_demo_warns_of_a_missing_rv32_compiler(tmp_path: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qnn.report.targets_here", lambda: ("host",))
+    code, _, err = qnn("demo", "--net", "dense 10", "-o", str(tmp_path / "demo"))
+    assert code == 0
+    assert "no RV32 compiler" in err
 
 
 def test_demo_is_the_whole_road(tmp_path: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:

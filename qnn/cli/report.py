@@ -23,6 +23,7 @@ from qnn.cli.loading import (
     load_rows,
     request,
 )
+from qnn.cli.verify import show_failures
 from qnn.errors import QnnError
 from qnn.files import write_all_whole
 from qnn.metrics import score_samples
@@ -52,7 +53,7 @@ def command(
 ) -> None:
     """Compile a model at each width; say what it scores, what it costs, and whether the C is exact.
 
-    Exit code 1 if any value of the C differs from the simulator.
+    Exit code 1 if the C crashes or any of its values differs from the simulator's.
 
     Example: qnn report model.qnn --data digits --bits 8 -o report.html
     """
@@ -70,13 +71,16 @@ def command(
     rows: list[Row] = []
     for width in widths:
         with output.progress(f"verifying {width} bits") as progress:
-            rows.append(measure(network, ranges, name_from(model.stem), int(width), samples.x, samples.y, progress))
+            wide = int(width) if width.isdecimal() else width
+            rows.append(measure(network, ranges, name_from(model.stem), wide, samples.x, samples.y, progress))
     parameters = sum(array.size for node in network.nodes for array in node.parameters)
     document = report_document(samples.source, samples.part, reference, parameters, rows)
     if out is not None:
         write_report(out, f"{model.stem}: accuracy versus size", document)
     show_report(output, f"{model}: {samples.source} ({samples.part}, {len(samples.x):,} samples)", document)
     output.emit(document)
+    for row in rows:
+        show_failures(row.verification)
     if not all(row.verification.ok for row in rows):
         raise typer.Exit(1)
 

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from qnn.board.ports import BAUD
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.loading import (
     DataDirOption,
@@ -29,7 +30,7 @@ from qnn.graph import Graph
 from qnn.graphfile import load_graph
 from qnn.toolchain import rv32_compiler
 from qnn.verification import TargetResult, Verification
-from qnn.verifier import DEFAULT_COUNT, DEFAULT_TARGETS, HOST, TARGETS, parse_targets, verify
+from qnn.verifier import DEFAULT_COUNT, DEFAULT_TARGETS, QEMU, RV32, TARGETS, BoardPort, parse_targets, verify
 
 FALLBACK = "random:1000"
 DEFAULT_ON, DEFAULT_COUNTED = ",".join(DEFAULT_TARGETS), str(DEFAULT_COUNT)
@@ -38,6 +39,8 @@ ROWS = (
     "instructions, mean",
     "least",
     "most",
+    "cycles, mean",
+    "cycles, estimated without flash misses",
     "code bytes",
     "stack bytes",
     "runs in",
@@ -50,6 +53,10 @@ LayersOption = Annotated[bool, typer.Option("--layers", help="Compare every laye
 CompilerOption = Annotated[
     str | None, typer.Option("--rv32-compiler", help="The compiler for RV32IMC: a command, or ziglang.")
 ]
+PortOption = Annotated[
+    str | None, typer.Option("--port", help="The board's port: a name, or socket://HOST:PORT; default: the only one.")
+]
+BaudOption = Annotated[int, typer.Option("--baud", min=300, help="Baud rate, where the port is no USB port.")]
 
 
 def command(
@@ -59,6 +66,8 @@ def command(
     count: CountOption = DEFAULT_COUNTED,
     layers: LayersOption = False,
     compiler: CompilerOption = None,
+    port: PortOption = None,
+    baud: BaudOption = BAUD,
     part: PartOption = None,
     label: LabelOption = None,
     drop_missing: DropMissingOption = False,
@@ -78,10 +87,10 @@ def command(
     targets, counted = parse_targets(on), parse_count(count)
     folder = build.parent if build.name == "model.qnn" else build
     graph = load_graph(folder / "model.qnn")
-    rv32 = rv32_compiler(compiler) if compiler and set(targets) != {HOST} else None
+    rv32 = rv32_compiler(compiler) if compiler and {RV32, QEMU} & set(targets) else None
     samples = _samples(output, graph, request(data, part, label, drop_missing, data_dir, max_memory))
     with output.progress("verifying") as progress:
-        found = verify(folder, samples.x, targets, counted, layers, progress, rv32)
+        found = verify(folder, samples.x, targets, counted, layers, progress, rv32, BoardPort(port, baud))
     output.emit(found.document() | {"data": samples.source, "part": samples.part})
     show(output, found, samples)
     if not found.ok:
@@ -105,6 +114,11 @@ def show(output: Output, found: Verification, samples: Samples) -> None:
     output.table(title, ("", *names), zip(ROWS, *columns, strict=True))
     if found.ok:
         output.say(f"Equal: each target's {found.values:,} values are the simulator's, bit for bit.")
+    show_failures(found)
+
+
+def show_failures(found: Verification) -> None:
+    """A line on stderr, always, for each target that crashed or differs."""
     failures = Console(stderr=True, highlight=False)
     for target in found.targets:
         if target.crash:
@@ -132,4 +146,6 @@ def _figures(target: TargetResult) -> tuple[str, ...]:
     mismatches = "crashed" if target.crash else f"{target.mismatches:,}"
     code = f"{target.sizes.code:,}" if target.sizes else ""
     stack = "" if target.stack_bytes is None else f"{target.stack_bytes:,}"
-    return mismatches, *instructions, code, stack, target.runner or "this machine", target.compiler
+    cycles = f"{target.cycles.mean:,.0f}" if target.cycles else ""
+    estimate = "" if target.estimate is None else f"{target.estimate:,.0f}"
+    return mismatches, *instructions, cycles, estimate, code, stack, target.runner or "this machine", target.compiler
