@@ -231,7 +231,7 @@ static void take(uint32_t line, Frame *frame)
 void serve(uint32_t hz)
 {
     static Frame frames[LINES];
-    uint32_t line, left;
+    uint32_t line, turn, left;
     clock_hz = hz;
     for (line = 0; line < LINES; line++) {
         frames[line].bytes = (uint8_t *)frame_memory[line];
@@ -239,6 +239,7 @@ void serve(uint32_t hz)
     }
     for (;;)
         for (line = 0; line < LINES; line++)
-            for (left = line_available(line); left; left--)
-                take(line, &frames[line]);
+            for (turn = 0; turn < 64u && (left = line_available(line)) != 0; turn++)
+                while (left--)
+                    take(line, &frames[line]);
 }

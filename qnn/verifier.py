@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from qnn.board.engine import BoardEngine
+from qnn.board.estimate import estimated_cycles
+from qnn.board.ports import BAUD, open_port
 from qnn.engines.engine import CrashError, Engine
 from qnn.engines.host import HostEngine
 from qnn.engines.image import Images
@@ -25,13 +28,22 @@ from qnn.simulator import simulate, tensor_names
 from qnn.toolchain import Compiler
 from qnn.verification import Instructions, Mismatch, TargetResult, Verification
 
-HOST, RV32, QEMU = "host", "rv32", "qemu"
-TARGETS = (HOST, RV32, QEMU)
+HOST, RV32, QEMU, BOARD = "host", "rv32", "qemu", "board"
+TARGETS = (HOST, RV32, QEMU, BOARD)
 DEFAULT_TARGETS = (HOST, RV32)
 DEFAULT_COUNT = 20
 CHUNK_SAMPLES = 1024
+BOARD_SAMPLES = 64  # between two steps of the progress bar, at 115200 baud
 CHUNK_BYTES = 64 << 20
 EXTREMES = ("with all inputs at their maximum", "with all inputs at their minimum")
+
+
+@dataclass(frozen=True)
+class BoardPort:
+    """Where a board is: a serial port or socket://HOST:PORT (None: the only one there is), and its baud rate."""
+
+    port: str | None = None
+    baud: int = BAUD
 
 
 def verify(
@@ -42,23 +54,24 @@ def verify(
     layers: bool = False,
     progress: Progress = silent,
     rv32: Compiler | None = None,
+    board: BoardPort | None = None,
 ) -> Verification:
     """Run raw samples `x` (N, *shape) through the C of the folder `build` and compare with the simulator by ==.
 
     NAME_run, NAME_run_q and every head are compared on all samples and on the two EXTREMES; with `layers` every
     node's tensor too. On RV32, instructions are counted exactly on `count` evenly spaced samples (None: all), and
     on the input with every element at its maximum, which leaves a kernel no zero to skip at the input.
-    rv32: the compiler for RV32 targets, if not the preferred one.
+    rv32: the compiler for RV32 targets, if not the preferred one. board: where the board is, if not at the only port.
     Raises QnnError for bad input, a missing compiler or emulator, or C that does not compile.
     """
     graph = load_graph(build / "model.qnn")
     chosen = _spaced(len(x), count)
     simulate(graph, x[:1])  # says it if the samples do not fit the graph
     with ExitStack() as stack:
-        engines = _engines(targets, build, graph, rv32, stack)
+        engines = _engines(targets, build, graph, rv32, board, stack)
         results = [TargetResult(e.name, e.runner, str(e.compiler), sizes=e.sizes) for e in engines]
         done = 0
-        for labels, samples in _chunks(graph, x, layers):
+        for labels, samples in _chunks(graph, x, layers, BOARD_SAMPLES if BOARD in targets else CHUNK_SAMPLES):
             expected = simulate(graph, samples, _kept(graph, layers))
             for i, engine in enumerate(engines):
                 results[i] = _compared(results[i], engine, graph, labels, samples, expected, layers)
@@ -67,6 +80,8 @@ def verify(
         worst = _extremes(graph)[:1]
         for i, engine in enumerate(engines):
             results[i] = _measured(results[i], engine, np.concatenate([worst, x[chosen]]), progress)
+            if engine.name == BOARD and results[i].cycles:
+                results[i] = replace(results[i], estimate=estimated_cycles(build, graph, x[chosen][:DEFAULT_COUNT]))
     outputs = len(x) * graph.type_of(graph.output).elements
     values = len(x) * _values(graph, layers)
     return Verification(graph.name, len(x), outputs, values, layers, tuple(results))
@@ -84,7 +99,7 @@ def parse_targets(text: str) -> tuple[str, ...]:
 
 
 def _engines(
-    targets: Sequence[str], build: Path, graph: Graph, rv32: Compiler | None, stack: ExitStack
+    targets: Sequence[str], build: Path, graph: Graph, rv32: Compiler | None, board: BoardPort | None, stack: ExitStack
 ) -> list[Engine]:
     """An engine for each target; `stack` closes them. RV32 targets run the same image."""
     names, interface = parse_targets(",".join(targets)), interface_of(graph)
@@ -93,6 +108,11 @@ def _engines(
     for name in names:
         if name == HOST:
             engines.append(stack.enter_context(closing(HostEngine(build, interface))))
+            continue
+        if name == BOARD:
+            line = board or BoardPort()
+            stream = open_port(line.port, line.baud)
+            engines.append(stack.enter_context(closing(BoardEngine(build, interface, stream))))
             continue
         images = images or stack.enter_context(closing(Images(build, interface, rv32)))
         open_engine = UnicornEngine if name == RV32 else QemuEngine
@@ -116,10 +136,10 @@ def _extremes(graph: Graph) -> np.ndarray:
     return np.stack([np.full(graph.input.shape, value, graph.input.dtype) for value in (kind.max, kind.min)])
 
 
-def _chunks(graph: Graph, x: np.ndarray, layers: bool) -> Iterator[tuple[Sequence[int | str], np.ndarray]]:
+def _chunks(graph: Graph, x: np.ndarray, layers: bool, most: int) -> Iterator[tuple[Sequence[int | str], np.ndarray]]:
     """The EXTREMES, then the samples in portions that the simulator's memory allows, with what to call each."""
     elements = graph.input.elements + sum(node.type.elements for node in graph.nodes)
-    step = max(1, min(CHUNK_SAMPLES, CHUNK_BYTES // (8 * elements)))
+    step = max(1, min(most, CHUNK_BYTES // (8 * elements)))
     yield (*EXTREMES, *range(min(step, len(x)))), np.concatenate([_extremes(graph), x[:step]])
     for start in range(step, len(x), step):
         yield range(start, min(start + step, len(x))), x[start : start + step]
@@ -202,8 +222,15 @@ def _measured(result: TargetResult, engine: Engine, x: np.ndarray, progress: Pro
         return replace(result, crash=str(error))
     if measurement is None:
         return result
-    counts = measurement.instructions
+    counts, cycles = measurement.instructions, measurement.cycles
+    return replace(
+        result,
+        instructions=_summary(counts) if counts.any() else None,
+        cycles=_summary(cycles) if cycles is not None and cycles.any() else None,
+        stack_bytes=measurement.stack_bytes,
+    )
+
+
+def _summary(counts: np.ndarray) -> Instructions:
     usual = counts[1:]
-    mean = round(float(usual.mean()), 1)
-    instructions = Instructions(int(usual.min()), mean, int(counts.max()), len(usual))
-    return replace(result, instructions=instructions, stack_bytes=measurement.stack_bytes)
+    return Instructions(int(usual.min()), round(float(usual.mean()), 1), int(counts.max()), len(usual))

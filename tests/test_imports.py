@@ -35,7 +35,7 @@ FLOAT_ROAD = (
 # A layer may import what stands before it, and its own modules.
 ROADS = (
     ("errors", "schema", "progress", "files", "fixedpoint", "ops", "graph", "check", "graphfile", "simulator"),
-    ("graph", "memory", "emitter", "engines", "verifier", "report", "cli"),
+    ("graph", "memory", "emitter", "engines", "board", "verifier", "report", "cli"),
     ("data", "layers", "model", "training", "report", "cli"),
 )
 

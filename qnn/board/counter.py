@@ -39,7 +39,7 @@ class Counter:
         self._csrs = {EVENT: 0, ENABLE: 0, COUNT: 0}
         self._start = 0
         self._costs: dict[tuple[int, int], Cost] = {}
-        self._cycles = self._instructions = 0
+        self._instructions = 0
         self._last: Cost | None = None
 
     def instruction(self, _core: object, address: int, _size: int, _data: object) -> None:
@@ -59,19 +59,19 @@ class Counter:
         """Count the basic block that is about to run."""
         last = self._last
         if last is not None and last.branches and address != last.end:
-            self._cycles += TAKEN_EXTRA
+            self._peripherals.cycles += TAKEN_EXTRA
         key = (address, size)
         cost = self._costs.get(key)
         if cost is None:
             cost = self._costs[key] = block_cost(bytes(self._core.mem_read(address, size)), address)
         self._last = cost
         self._instructions += cost.instructions
-        self._cycles += cost.cycles
+        self._peripherals.cycles += cost.cycles
 
     def _now(self) -> int:
         if self._csrs[EVENT] & INSTRUCTIONS:
             return self._instructions
-        return self._peripherals.cycles + self._cycles
+        return self._peripherals.cycles
 
     def _read(self, csr: int) -> int:
         return (self._now() - self._start) & 0xFFFFFFFF if csr == COUNT else self._csrs[csr]

@@ -103,7 +103,7 @@ def _write_sources(build: Path, interface: Interface, digest: str, weights: str,
     for source in firmware_folder().iterdir():
         if source.suffix in (".c", ".h", ".S", ".ld"):
             shutil.copyfile(source, folder / source.name)
-    (folder / MEMORY).write_bytes(resources.files("qnn.engines").joinpath("rv32", MEMORY).read_bytes())
+    (folder / MEMORY).write_bytes((resources.files("qnn.engines") / "rv32" / MEMORY).read_bytes())
     shutil.copyfile(firmware_folder() / f"{weights}.ld", folder / "weights.ld")
     vectors = re.search(rf"#define {interface.name}_SELF_TEST (\d+)", text)
     lines = (
@@ -117,7 +117,8 @@ def _write_sources(build: Path, interface: Interface, digest: str, weights: str,
         "#endif",
     )
     (folder / "model-config.h").write_text("\n".join(lines) + "\n", encoding="ascii")
-    trace = f'#define {interface.name}_TRACE(node, data, bytes) QNN_KEEP(node, data, bytes)\n#include "{interface.name}.h"\n'
+    keep = f"#define {interface.name}_TRACE(node, data, bytes) QNN_KEEP(node, data, bytes)"
+    trace = f'{keep}\n#include "{interface.name}.h"\n'
     (folder / "model-trace.h").write_text(trace, encoding="ascii")
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The virtual board's registers: two serial lines, the system timer, the flash MMU; others keep what is written.
 
-Time passes when the firmware looks at it: each reading of the system timer takes TICKS_PER_READING, so that a run is
+Time passes when the firmware looks at it: each reading of the system timer takes CYCLES_PER_READING, so that a run is
 the same every time.
 """
 
@@ -18,7 +18,7 @@ FLASH_MMU, MMU_PAGES, INVALID_PAGE = 0xC5000, 128, 0x100
 FIFO_BYTES = 127  # of the UART's 128, as its status can say
 USB_WRITABLE, USB_READABLE = 2, 4
 TIMER_VALID = 1 << 29
-TICKS_PER_READING = 160
+CYCLES_PER_READING = 1600
 CYCLES_PER_TICK = 10
 IDLE_POLLS = 3  # of the USB line, with nothing else in between: the firmware waits for input
 IDLE_READINGS = 5000  # of the timer, with nothing else in between: it waits for time to pass
@@ -33,7 +33,7 @@ class Peripherals:
     def __init__(self, stop: Callable[[], None], usb_host: bool = True) -> None:
         self.received: tuple[deque[int], deque[int]] = (deque(), deque())
         self.sent = (bytearray(), bytearray())
-        self.ticks = 0
+        self.cycles = 0  # since the start, at 160 MHz
         self.pages = [INVALID_PAGE] * MMU_PAGES
         self.usb_host = usb_host
         self._stop_core = stop
@@ -41,15 +41,9 @@ class Peripherals:
         self._polls = self._readings = 0
         self._kept: dict[int, int] = {}
 
-    @property
-    def cycles(self) -> int:
-        """Cycles at 160 MHz since the start, as far as time has passed."""
-        return self.ticks * CYCLES_PER_TICK
-
     def read(self, offset: int) -> int:
         """The register at 0x60000000 + offset."""
         if offset == UART0:
-            self._polls = 0
             return self.received[UART].popleft() if self.received[UART] else 0
         if offset == UART_STATUS:
             return min(len(self.received[UART]), FIFO_BYTES)
@@ -59,7 +53,7 @@ class Peripherals:
             self._polls = 0
             return self.received[USB].popleft() if self.received[USB] else 0
         if offset == SYSTIMER_LOW:
-            return self.ticks & 0xFFFFFFFF
+            return self.cycles // CYCLES_PER_TICK & 0xFFFFFFFF
         if offset == SYSTIMER:
             return TIMER_VALID
         if FLASH_MMU <= offset < FLASH_MMU + 4 * MMU_PAGES:
@@ -76,7 +70,7 @@ class Peripherals:
             if self.usb_host:
                 self.sent[USB].append(value & 0xFF)
         elif offset == SYSTIMER:
-            self.ticks += TICKS_PER_READING
+            self.cycles += CYCLES_PER_READING
             self._readings += 1
             if self._readings % IDLE_READINGS == 0:
                 self._stop()

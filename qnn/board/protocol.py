@@ -54,6 +54,8 @@ class Hello:
     self_test: 0 all right, n the n-th output value differs, NO_SELF_TEST without vectors.
     """
 
+    model_hash: str
+    name: str
     chip: int
     flags: int
     clock_hz: int
@@ -72,8 +74,6 @@ class Hello:
     vectors: int
     self_test: int
     spec_version: int
-    model_hash: str
-    name: str
 
     @property
     def chip_name(self) -> str:
@@ -95,7 +95,7 @@ def parse_hello(body: bytes) -> Hello | None:
         return None
     digest = body[words : words + HASH_BYTES].hex()
     name = body[words + HASH_BYTES :].decode("ascii", errors="replace")
-    return Hello(*struct.unpack_from(HELLO_WORDS, body), digest, name)
+    return Hello(digest, name, *struct.unpack_from(HELLO_WORDS, body))
 
 
 def cobs_encode(data: bytes) -> bytes:

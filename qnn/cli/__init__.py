@@ -10,7 +10,22 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from qnn.cli import calibrate, data, demo, doctor, inspect, report, run, simulate, train, verify
+from qnn.cli import (
+    calibrate,
+    data,
+    demo,
+    doctor,
+    emulate,
+    firmware,
+    flash,
+    inspect,
+    monitor,
+    report,
+    run,
+    simulate,
+    train,
+    verify,
+)
 from qnn.cli import compile as compile_command
 from qnn.errors import QnnError
 
@@ -32,6 +47,10 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("verify", verify.command),
     ("report", report.command),
     ("inspect", inspect.command),
+    ("firmware", firmware.command),
+    ("flash", flash.command),
+    ("monitor", monitor.command),
+    ("emulate", emulate.command),
     ("doctor", doctor.command),
 )
 for _name, _command in COMMANDS:

@@ -21,10 +21,12 @@ class Measurement:
     """What NAME_run costs on RV32: retired instructions, int64 (N,), from its first instruction to its return.
 
     stack_bytes: the deepest stack of NAME_run and of the heads, below their callers' frames; None if not measured.
+    cycles: int64 (N,), where the target has a clock.
     """
 
     instructions: np.ndarray
     stack_bytes: int | None
+    cycles: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

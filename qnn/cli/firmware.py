@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""qnn firmware: a flash image for the ESP32-C3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qnn.board.firmware import FLASH, WEIGHTS, Firmware, build_firmware
+from qnn.cli.console import JsonOption, Output, QuietOption
+from qnn.files import write_all_whole
+from qnn.toolchain import rv32_compiler
+
+BuildArgument = Annotated[Path, typer.Argument(help="A build folder, as qnn compile writes it.")]
+WeightsOption = Annotated[
+    str, typer.Option("--weights", help=f"Where the model's constants live: {' or '.join(WEIGHTS)}.")
+]
+FlashSizeOption = Annotated[int, typer.Option("--flash-size", min=1, max=16, help="Size of the board's flash, MiB.")]
+CompilerOption = Annotated[str | None, typer.Option("--rv32-compiler", help="The compiler: a command, or ziglang.")]
+
+
+def command(
+    build: BuildArgument,
+    out: Annotated[Path | None, typer.Option("--output", "-o", help="The image; default: BUILD/flash.bin.")] = None,
+    weights: WeightsOption = FLASH,
+    flash_size: FlashSizeOption = 4,
+    compiler: CompilerOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Build the firmware around a model, without ESP-IDF, and write its flash image (from offset 0) and its ELF file.
+
+    Example: qnn firmware build/ -o flash.bin
+    """
+    output = Output(json, quiet)
+    path = out or build / "flash.bin"
+    firmware = build_firmware(build, weights, rv32_compiler(compiler) if compiler else None, flash_size)
+    write_all_whole([(path, firmware.flash), (path.with_suffix(".elf"), firmware.elf)])
+    show(output, firmware, path)
+    output.emit(firmware.document() | {"image": str(path), "weights": weights})
+
+
+def show(output: Output, firmware: Firmware, path: Path) -> None:
+    """The firmware's sizes, for people."""
+    rows = (
+        ("flash image, bytes", f"{len(firmware.flash):,}"),
+        ("firmware, bytes of code and constants", f"{firmware.firmware_bytes:,}"),
+        ("model, bytes of code and constants", f"{firmware.model_bytes:,}"),
+        ("SRAM, bytes", f"{firmware.ram_bytes:,}"),
+        ("left for the stack, bytes", f"{firmware.stack_bytes:,}"),
+        ("compiled by", firmware.compiler),
+    )
+    output.table(f"{path}: {firmware.name} for the ESP32-C3", ("", "value"), rows)
+    output.say(f"try it without a board: qnn emulate; write it to one: qnn flash {path}")
