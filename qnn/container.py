@@ -19,6 +19,7 @@ import numpy as np
 
 from qnn.errors import QnnError
 from qnn.files import GIBIBYTE, read_bounded
+from qnn.npyheader import read_header
 
 FORMAT = "qnn"
 VERSION = 1
@@ -59,6 +60,8 @@ def unpack(data: bytes, path: Path) -> Container:
             entries = archive.infolist()
             if len(entries) > MAX_ENTRIES or any(e.compress_type != zipfile.ZIP_STORED for e in entries):
                 raise QnnError(path, "is not a .qnn file (too many or compressed entries)", "make it with qnn")
+            if len({entry.filename for entry in entries}) != len(entries):
+                raise QnnError(path, "is not a .qnn file (two entries have one name)", "make it with qnn")
             document = _document(archive, path)
             arrays = {e.filename[:-4]: _array(archive, e.filename, path) for e in entries if e.filename != DOCUMENT}
     except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
@@ -90,7 +93,7 @@ def _document(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise QnnError(path, "is not a .qnn file", "make it with qnn train or compile")
     version = document.get("version")
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:  # True and 1.0 equal 1, and are none
         raise QnnError(path, f"has format version {version!r}; this qnn reads version {VERSION}", "update qnn")
     if document.get("kind") not in KINDS:
         raise QnnError(path, f"is of unknown kind {document.get('kind')!r}", "update qnn")
@@ -101,15 +104,13 @@ def _array(archive: zipfile.ZipFile, filename: str, path: Path) -> np.ndarray:
     if not filename.endswith(".npy"):
         raise QnnError(path, f"has an unexpected entry {filename!r}", "make it with qnn")
     stream = io.BytesIO(archive.read(filename))
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise QnnError(path, f"array {filename!r} has an unknown format", "make it with qnn")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype.str not in ALLOWED_DTYPES:
-        raise QnnError(path, f"array {filename!r} has type {dtype}", "make it with qnn")
+    header = read_header(stream, ((1, 0),))
+    if header.dtype.str not in ALLOWED_DTYPES:
+        raise QnnError(path, f"array {filename!r} has type {header.dtype}", "make it with qnn")
     content = stream.read()
     # Compared before anything is allocated: a header may claim any shape.
-    if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != len(content):
+    if math.prod(header.shape) * header.dtype.itemsize != len(content):
         raise QnnError(path, f"array {filename!r} does not have the size it claims", "make it with qnn")
-    array = np.ndarray(shape, dtype, content, order="F" if fortran else "C")
+    array = np.ndarray(header.shape, header.dtype, content, order="F" if header.fortran else "C")
     array.setflags(write=False)
     return array

@@ -16,6 +16,7 @@ from qnn.data.arrays import labels_of_array, samples_of_array
 from qnn.data.options import LoadOptions, check_memory
 from qnn.data.table import Table
 from qnn.errors import QnnError
+from qnn.npyheader import read_header
 
 NAMES = (("x", "y"), ("x_train", "y_train"))
 TEST_NAMES = ("x_test", "y_test")
@@ -59,14 +60,11 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, subject: str) -> np
     with archive.open(entry) as stream:
         start = stream.read(MAX_HEADER_BYTES)
     head = io.BytesIO(start)
-    version = np.lib.format.read_magic(head)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"array format {version}")
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(head)
-    if dtype.hasobject or dtype.names is not None:
+    header = read_header(head)
+    if header.dtype.hasobject:
         raise QnnError(subject, f"array {entry.filename} holds Python objects", "store plain numbers")
-    if head.tell() + math.prod(shape) * dtype.itemsize != entry.file_size or len(start) > entry.file_size:
+    size = head.tell() + math.prod(header.shape) * header.dtype.itemsize
+    if size != entry.file_size or len(start) > entry.file_size:
         raise ValueError(f"array {entry.filename} is not as large as its header says")
     if entry.file_size > 1040 * max(entry.compress_size, 1) or entry.compress_type not in (0, 8):
         raise ValueError(f"array {entry.filename} is compressed in a way that NumPy does not")
