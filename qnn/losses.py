@@ -83,6 +83,52 @@ class MeanSquaredError:
         return gradient
 
 
+@dataclass(frozen=True)
+class Distillation:
+    """(1 - weight) times `labels`' loss, plus weight times how far outputs are from a teacher's (Hinton et al. 2015).
+
+    Classes: temperature ** 2 times the cross-entropy of both softmaxes of outputs / temperature (of one output, of both
+    sigmoids), less the teacher's entropy, so that 0 is reached. Values: the mean squared error. A teacher's outputs
+    have the shape of the student's.
+    """
+
+    labels: Loss
+    weight: float
+    temperature: float
+
+    def value(self, outputs: np.ndarray, targets: np.ndarray, teacher: np.ndarray) -> float:
+        """The loss of outputs (N, O)."""
+        if isinstance(self.labels, MeanSquaredError):
+            apart = self.labels.value(outputs, teacher)
+        else:
+            wanted, found = (_log_probabilities(logits / self.temperature) for logits in (teacher, outputs))
+            losses = (np.exp(wanted) * (wanted - found)).sum(axis=1)
+            apart = self.temperature**2 * float(losses.mean(dtype=np.float64))
+        return (1.0 - self.weight) * self.labels.value(outputs, targets) + self.weight * apart
+
+    def gradient(self, outputs: np.ndarray, targets: np.ndarray, teacher: np.ndarray) -> np.ndarray:
+        """Its gradient by the outputs, (N, O)."""
+        if isinstance(self.labels, MeanSquaredError):
+            apart = self.labels.gradient(outputs, teacher)
+        else:
+            probabilities = sigmoid if outputs.shape[1] == 1 else softmax
+            apart = probabilities(outputs / self.temperature) - probabilities(teacher / self.temperature)
+            apart *= self.temperature / len(outputs)
+        apart *= self.weight
+        gradient = self.labels.gradient(outputs, targets)
+        gradient *= 1.0 - self.weight
+        gradient += apart
+        return gradient
+
+
+def _log_probabilities(logits: np.ndarray) -> np.ndarray:
+    """log of the softmax (N, O), of one logit those of both classes, (N, 2)."""
+    if logits.shape[1] == 1:
+        return np.concatenate([-np.logaddexp(0, logits), -np.logaddexp(0, -logits)], axis=1)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
 def loss_for(schema: Schema, outputs: int, smoothing: float = 0.0) -> Loss:
     """The loss of a network with that many outputs on data of `schema`."""
     if schema.task == "regression":

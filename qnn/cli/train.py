@@ -19,6 +19,8 @@ from qnn.cli.trainreport import Report, document, epoch_line, scores, show_data,
 from qnn.data import load
 from qnn.data.dataset import Dataset
 from qnn.data.options import DEFAULT_MAX_MEMORY, LoadOptions
+from qnn.model import Model
+from qnn.modelfile import load_model
 from qnn.net import convolves, default_net, parse_net
 from qnn.progress import silent
 from qnn.training import Epoch, TrainOptions, TrainResult, read_unfinished, resolved, train
@@ -55,6 +57,9 @@ def command(
     zoom: options.ZoomOption = FLOAT.zoom,
     shear: options.ShearOption = FLOAT.shear,
     cutout: options.CutoutOption = FLOAT.cutout,
+    teacher: options.TeacherOption = None,
+    distill: options.DistillOption = FLOAT.distill,
+    temperature: options.TemperatureOption = FLOAT.temperature,
     label: options.LabelOption = LABEL,
     task: options.TaskOption = LOAD.task,
     drop_columns: options.DropColumnsOption = "",
@@ -85,7 +90,8 @@ def command(
     show_data(console, dataset)
     net = net or (unfinished.net if unfinished else default_net(dataset.schema))
     chosen = resolved(chosen, dataset, convolves(parse_net(net, dataset.schema)))
-    result = _train(console, dataset, net, chosen, output, resume)
+    taught = load_model(teacher) if teacher else None
+    result = _train(console, dataset, net, chosen, output, resume, taught)
     report = Report(result, scores(dataset, result.model), output, _again() if result.stopped else None)
     console.emit(document(dataset, report))
     show_result(console, report)
@@ -103,7 +109,15 @@ def _load(console: Output, data: str, wanted: LoadOptions) -> Dataset:
     return dataset
 
 
-def _train(console: Output, dataset: Dataset, net: str, chosen: TrainOptions, path: Path, resume: bool) -> TrainResult:
+def _train(
+    console: Output,
+    dataset: Dataset,
+    net: str,
+    chosen: TrainOptions,
+    path: Path,
+    resume: bool,
+    teacher: Model | None,
+) -> TrainResult:
     """Train with a bar on a terminal, else about SHOWN_EPOCHS lines; Ctrl-C ends it after the batch."""
     task, every = dataset.schema.task, -(-chosen.epochs // SHOWN_EPOCHS)
     with stop_on_interrupt() as should_stop, console.progress("training") as progress:
@@ -113,7 +127,15 @@ def _train(console: Output, dataset: Dataset, net: str, chosen: TrainOptions, pa
                 console.say(epoch_line(task, epoch, chosen.epochs))
 
         return train(
-            dataset, net, chosen, path, resume=resume, progress=progress, observer=observe, should_stop=should_stop
+            dataset,
+            net,
+            chosen,
+            path,
+            teacher=teacher,
+            resume=resume,
+            progress=progress,
+            observer=observe,
+            should_stop=should_stop,
         )
 
 

@@ -18,6 +18,7 @@ from qnn.schedules import SCHEDULES
 from qnn.training import TrainOptions, Unfinished
 
 DATA, TRAINING, RECIPE, IMAGES = "Data", "Training", "Recipe", "Images, changed at random"
+TEACHER = "Knowledge distillation"
 
 DataArgument = Annotated[
     str, typer.Argument(metavar="DATA", help="A built-in name (digits, thermistor, mnist), CSV, IDX folder or .npz.")
@@ -98,6 +99,17 @@ ShearOption = Annotated[
 ]
 CutoutOption = Annotated[
     int, typer.Option("--cutout", min=0, help="Blank a square of so many pixels a side.", rich_help_panel=IMAGES)
+]
+
+TeacherOption = Annotated[
+    Path | None,
+    typer.Option("--teacher", help="A larger trained model to learn from as well.", rich_help_panel=TEACHER),
+]
+DistillOption = Annotated[
+    float, typer.Option("--distill", help="The teacher's part of the loss, 0 to 1.", rich_help_panel=TEACHER)
+]
+TemperatureOption = Annotated[
+    float, typer.Option("--temperature", help="Of both softmaxes that are compared.", rich_help_panel=TEACHER)
 ]
 
 LabelOption = Annotated[

@@ -88,7 +88,7 @@ def cut(images: np.ndarray, side: int, rng: np.random.Generator) -> None:
     top, left = rng.integers(0, height, count), rng.integers(0, width, count)
     inside = []
     for first, size in ((top, height), (left, width)):
-        offset = np.arange(size) - (first[:, None] - side // 2)
+        offset = np.arange(size) - (first.reshape(-1, 1) - side // 2)
         inside.append((offset >= 0) & (offset < side))
     images[inside[0][:, :, None] & inside[1][:, None]] = 0.0
 

@@ -33,7 +33,7 @@ def run_epoch(job: Job, state: State) -> float | None:
     total = 0.0
     with team(job.model.nodes, state.parameters, job.shards) as workers, np.errstate(over="ignore", invalid="ignore"):
         for index, rows in enumerate(_slices(order, job.options.batch)):
-            total += workers.learn(rows, seeds[index], job.loss) * len(rows)
+            total += workers.learn(rows, seeds[index], job.goal) * len(rows)
             _step(job, state, workers.shards[0])
             if index % REPORT_EVERY == 0:
                 _report(job, state, total / (index * job.options.batch + len(rows)))

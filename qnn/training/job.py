@@ -13,8 +13,9 @@ import numpy as np
 from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
 from qnn.forward import node_shapes, output_shape
-from qnn.losses import Loss, loss_for
+from qnn.losses import Distillation, Loss, loss_for
 from qnn.model import Model
+from qnn.modelfile import model_hash
 from qnn.net import build_nodes, convolves, net_text, parse_net
 from qnn.normalize import fit_normalization
 from qnn.optimizers import Optimizer, optimizer_for
@@ -22,7 +23,8 @@ from qnn.progress import Progress
 from qnn.training.batches import Batches
 from qnn.training.options import TrainOptions, augmentation_of, resolved
 from qnn.training.samples import choose_samples
-from qnn.training.shards import SHARDS
+from qnn.training.shards import SHARDS, Goal
+from qnn.training.teacher import check_teacher, teacher_nodes
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,7 @@ class Callbacks:
 class Job:
     """A training: its data, its network with the initial parameters, its rules.
 
-    batches: of all rows of a step; shards: of the parts of a step that are trained in parallel. loss is what is
+    batches: of all rows of a step; shards: of the parts of a step that are trained in parallel. goal is what is
     minimized, plain_loss (without smoothing) what is reported on `held`, the rows that choose the best
     epoch: the validation part, or the training part where there is none. path: of the model, if it goes to disk.
     """
@@ -46,7 +48,8 @@ class Job:
     model: Model
     options: TrainOptions
     optimizer: Optimizer
-    loss: Loss
+    goal: Goal
+    teacher_sha256: str
     plain_loss: Loss
     batches: Batches
     shards: tuple[Batches, ...]
@@ -61,7 +64,12 @@ class Job:
 
 
 def prepare(
-    dataset: Dataset, net: str, options: TrainOptions, path: Path | None, callbacks: Callbacks
+    dataset: Dataset,
+    net: str,
+    options: TrainOptions,
+    path: Path | None,
+    callbacks: Callbacks,
+    teacher: Model | None = None,
 ) -> tuple[Job, np.random.Generator]:
     """The job, and the generator for its batches; initial weights and stored samples have generators of their own."""
     if dataset.y is None or not len(dataset.train):
@@ -85,7 +93,8 @@ def prepare(
         model=model,
         options=options,
         optimizer=optimizer_for(options.optimizer, options.momentum),
-        loss=loss_for(dataset.schema, outputs, options.smoothing),
+        goal=_goal(model, loss_for(dataset.schema, outputs, options.smoothing), teacher, options),
+        teacher_sha256=model_hash(teacher) if teacher else "",
         plain_loss=loss_for(dataset.schema, outputs),
         batches=Batches(dataset, model.normalization, options.batch),
         shards=_shards(dataset, model, options),
@@ -103,3 +112,11 @@ def _shards(dataset: Dataset, model: Model, options: TrainOptions) -> tuple[Batc
     count = SHARDS if maps else 1
     size = -(-options.batch // count)
     return tuple(Batches(dataset, model.normalization, size, augmentation_of(options)) for _ in range(count))
+
+
+def _goal(model: Model, loss: Loss, teacher: Model | None, options: TrainOptions) -> Goal:
+    """What is minimized. Raises QnnError for a teacher that `model` cannot learn from."""
+    if teacher is None:
+        return Goal(loss, None, ())
+    check_teacher(teacher, model)
+    return Goal(loss, Distillation(loss, options.distill, options.temperature), teacher_nodes(teacher))

@@ -13,14 +13,15 @@ from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
 from qnn.files import write_all_whole
 from qnn.model import Model
-from qnn.modelfile import model_bytes
+from qnn.modelfile import FLOAT_MODEL, model_bytes
 from qnn.net import default_net
+from qnn.outputs import check_replaceable
 from qnn.progress import Progress, silent
 from qnn.training.engine import bind, flat_parameters
 from qnn.training.epoch import close_epoch, run_epoch
 from qnn.training.job import Callbacks, Job, prepare
 from qnn.training.options import TrainOptions, changed, option_name
-from qnn.training.resume import AGAIN, Unfinished, read_unfinished, resume_path, unfinished_bytes
+from qnn.training.resume import AGAIN, UNFINISHED, Unfinished, read_unfinished, resume_path, unfinished_bytes
 from qnn.training.state import Epoch, State, fresh_state
 
 MAY_CHANGE = ("epochs", "patience")  # what may differ when a training is resumed
@@ -45,6 +46,7 @@ def train(
     options: TrainOptions = DEFAULT,
     path: Path | None = None,
     *,
+    teacher: Model | None = None,
     resume: bool = False,
     progress: Progress = silent,
     observer: Callable[[Epoch], object] = lambda epoch: None,
@@ -54,16 +56,19 @@ def train(
 
     With `path`, the best model so far is there after every epoch, and beside it a resume file until training ends.
     `resume` continues from that file to the result that an uninterrupted training gives, bit for bit.
+    `teacher`: a model whose outputs the network learns as well (options.distill, options.temperature).
     `should_stop` is asked after every batch, `observer` gets every epoch. Raises QnnError for NET or options that do
     not fit, data without labels, a training that diverges, files that cannot be written, and a resume file that is
     missing, damaged or of another training.
     """
     if path is not None and (not path.name or path.is_dir()):
         raise QnnError(path, "is a folder", "name a file, such as model.qnn")
+    if path is not None:
+        check_replaceable([(path, FLOAT_MODEL), (resume_path(path), UNFINISHED)])
     unfinished = read_unfinished(path) if resume and path is not None else None
     if net is None:
         net = unfinished.net if unfinished else default_net(dataset.schema)
-    job, rng = prepare(dataset, net, options, path, Callbacks(progress, should_stop))
+    job, rng = prepare(dataset, net, options, path, Callbacks(progress, should_stop), teacher)
     parameters = flat_parameters(job.model.nodes)
     if unfinished is not None and path is not None:
         _check_same(job, unfinished, parameters.size, resume_path(path))
@@ -101,6 +106,9 @@ def _check_same(job: Job, unfinished: Unfinished, parameters: int, file: Path) -
         raise QnnError(file, "was trained on other data or another split", "use the same data and options, or " + AGAIN)
     if unfinished.net != job.model.net:
         raise QnnError(file, f'was trained with --net "{unfinished.net}"', "use that, or " + AGAIN)
+    if unfinished.teacher_sha256 != job.teacher_sha256:
+        was = "with another --teacher" if unfinished.teacher_sha256 else "without --teacher"
+        raise QnnError(file, f"was trained {was}", "name the same, or " + AGAIN)
     names = changed(unfinished.options, job.options, MAY_CHANGE)
     if names:
         values = ", ".join(f"{option_name(name)} {getattr(unfinished.options, name)}" for name in names)
@@ -114,7 +122,7 @@ def _store(job: Job, state: State, with_model: bool) -> None:
     """Write the resume file, and the best model if it is wanted: both or none."""
     if job.path is None:
         return
-    unfinished = Unfinished(job.model.net, job.options, job.dataset.record, state)
+    unfinished = Unfinished(job.model.net, job.options, job.dataset.record, state, job.teacher_sha256)
     outputs = [(resume_path(job.path), unfinished_bytes(unfinished))]
     if with_model:
         outputs.insert(0, (job.path, model_bytes(_model(job, state))))

@@ -12,12 +12,14 @@ import numpy as np
 
 from qnn.container import Container, pack, read
 from qnn.errors import QnnError
+from qnn.outputs import Kind, container_kind
 from qnn.schema import DataRecord
 from qnn.schemafile import Document, read_plain, read_record
 from qnn.training.options import TrainOptions
 from qnn.training.state import Epoch, State
 
 KIND = "training"
+UNFINISHED = Kind("an unfinished training", lambda path: container_kind(path) == KIND)
 WORD_BITS = 32
 RNG_WORDS = 4  # a PCG64 state is 128 bits
 MAX_MEMORY_VECTORS = 4
@@ -26,12 +28,16 @@ AGAIN = "train again without --resume"
 
 @dataclass(frozen=True, eq=False)
 class Unfinished:
-    """A training that was interrupted: its NET, its resolved options, its data's record, its last whole epoch."""
+    """A training that was interrupted: its NET, its resolved options, its data's record, its last whole epoch.
+
+    teacher_sha256: the model_hash of its teacher, "" without one.
+    """
 
     net: str
     options: TrainOptions
     record: DataRecord
     state: State
+    teacher_sha256: str = ""
 
 
 def resume_path(path: Path) -> Path:
@@ -46,6 +52,7 @@ def unfinished_bytes(unfinished: Unfinished) -> bytes:
         "net": unfinished.net,
         "options": dataclasses.asdict(unfinished.options),
         "record": dataclasses.asdict(unfinished.record),
+        "teacher_sha256": unfinished.teacher_sha256,
         "step": state.step,
         "rng": _rng_words(state.rng),
         "history": [{**vars(epoch), "best": int(epoch.best)} for epoch in state.history],
@@ -77,9 +84,8 @@ def read_unfinished(path: Path) -> Unfinished:
     if step < len(history):
         raise QnnError(file, "its step does not fit its history", AGAIN)
     state = State(vectors[0], vectors[1], vectors[2], tuple(vectors[3:]), _read_rng(document), step, history)
-    return Unfinished(
-        document.text("net"), _read_options(document.child("options")), read_record(document.child("record")), state
-    )
+    options, record = _read_options(document.child("options")), read_record(document.child("record"))
+    return Unfinished(document.text("net"), options, record, state, document.text("teacher_sha256"))
 
 
 def _read_options(document: Document) -> TrainOptions:

@@ -15,12 +15,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qnn.losses import Loss
+from qnn.losses import Distillation, Loss
 from qnn.model import Node
 from qnn.training.batches import Batches
 from qnn.training.engine import bind, run_backward, run_forward, statistics_of
 
 SHARDS = 2  # of a batch where layers work on maps
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """What is minimized: the loss of the labels, or, with a `teacher` (nodes), the distilled one."""
+
+    loss: Loss
+    distilled: Distillation | None
+    teacher: tuple[Node, ...]
+
+    def measure(self, inputs: np.ndarray, outputs: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+        """The loss of the outputs for the inputs, and its gradient by the outputs."""
+        if self.distilled is None:
+            return self.loss.value(outputs, targets), self.loss.gradient(outputs, targets)
+        wanted, _ = run_forward(self.teacher, inputs, None)
+        return self.distilled.value(outputs, targets, wanted), self.distilled.gradient(outputs, targets, wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,17 +48,17 @@ class Shard:
     gradients: tuple[Node, ...]
     vector: np.ndarray
 
-    def learn(self, rows: np.ndarray, share: float, seed: int, loss: Loss) -> float:
+    def learn(self, rows: np.ndarray, share: float, seed: int, goal: Goal) -> float:
         """Write the gradient of `share` times the mean loss of `rows`; that mean. `seed`: of what chance decides."""
         rng = np.random.Generator(np.random.PCG64(seed))
         inputs, targets = self.batches.read(rows, rng)
         outputs, saved = run_forward(self.nodes, inputs, rng)
-        gradient = loss.gradient(outputs, targets)
+        loss, gradient = goal.measure(inputs, outputs, targets)
         gradient *= share
         run_backward(self.nodes, saved, gradient, self.gradients)
         for statistic in statistics_of(self.gradients):
             statistic *= share
-        return loss.value(outputs, targets)
+        return loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +68,12 @@ class Team:
     shards: tuple[Shard, ...]
     others: Executor | None
 
-    def learn(self, rows: np.ndarray, seeds: np.ndarray, loss: Loss) -> float:
+    def learn(self, rows: np.ndarray, seeds: np.ndarray, goal: Goal) -> float:
         """Write the gradient of the mean loss of a batch into the first shard's vector; that mean."""
         parts = [part for part in np.array_split(rows, len(self.shards)) if len(part)]
         shares = [len(part) / len(rows) for part in parts]
         tasks = [
-            _task(shard, part, share, int(seed), loss)
+            _task(shard, part, share, int(seed), goal)
             for shard, part, share, seed in zip(self.shards, parts, shares, seeds, strict=False)
         ]
         pending = [self.others.submit(task) for task in tasks[1:]] if self.others else []
@@ -84,5 +100,5 @@ def team(nodes: tuple[Node, ...], parameters: np.ndarray, batches: tuple[Batches
         yield Team(shards, pool)
 
 
-def _task(shard: Shard, rows: np.ndarray, share: float, seed: int, loss: Loss) -> Callable[[], float]:
-    return lambda: shard.learn(rows, share, seed, loss)
+def _task(shard: Shard, rows: np.ndarray, share: float, seed: int, goal: Goal) -> Callable[[], float]:
+    return lambda: shard.learn(rows, share, seed, goal)
