@@ -79,7 +79,7 @@ def test_what_numpy_writes(shape: tuple[int, ...], dtype: str, version: tuple[in
 def test_hostile_headers_are_one_line(header: str) -> None:
     """Python's evaluator, as numpy uses it, fails on these in six different ways, or accepts them with a warning."""
     bad = array_file(header)
-    with pytest.raises(QnnError, match="data.npz: is not a .npz file or is damaged"):
+    with pytest.raises(QnnError, match=r"data\.npz: is not a \.npz file or is damaged"):
         read_npz(io.BytesIO(zipped({"x.npy": bad})), "data.npz", LoadOptions())
     with zipfile.ZipFile(io.BytesIO(pack(Container("float", {}, {})))) as archive:
         document = archive.read("model.json")

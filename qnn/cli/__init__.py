@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import typer
 from rich.console import Console
@@ -59,15 +65,48 @@ app.add_typer(data.app, name="data")
 
 
 def main() -> None:
-    """Run the command line; turns every expected failure into one line on stderr and an exit code."""
+    """Run the command line; turns every failure into one line on stderr and an exit code.
+
+    QNN_DEBUG=1 in the environment shows where an unexpected failure came from.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names of classes and columns may be beyond the terminal's code page.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        with _ended_by_signal():
+            app()
     except QnnError as error:
         _fail(str(error), 2)
     except MemoryError:
         _fail("memory: there is not enough of it; use fewer samples or a smaller network", 2)
     except KeyboardInterrupt:
         _fail("stopped", 130)
+    except OSError as error:
+        place = error.filename or "files"
+        _fail(str(QnnError(place, f"{error.strerror or error} ({type(error).__name__})", "check disk and rights")), 2)
+    except Exception as error:
+        if os.environ.get("QNN_DEBUG") == "1":
+            traceback.print_exc()
+        remedy = "please report it, with what QNN_DEBUG=1 in the environment shows"
+        _fail(str(QnnError("internal error", f"{type(error).__name__}: {error}", remedy)), 2)
+
+
+@contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """SIGTERM unwinds the stack while this lasts, so that children end and temporary files go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminated(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _fail(text: str, code: int) -> None:
