@@ -9,9 +9,11 @@ import os
 import re
 import shlex
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ HOST_NAMES = ("cc", "gcc", "clang")
 RV32_NAMES = ("riscv32-esp-elf-gcc", "riscv-none-elf-gcc", "riscv64-unknown-elf-gcc")
 HOST_VARIABLE, RV32_VARIABLE = "CC", "QNN_RV32_CC"
 ZIGLANG = "ziglang"
+ZIG_CACHES = ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 HOST_REMEDY = "install gcc or clang, or: pip install 'qnn[rv32]', whose ziglang has a C compiler"
 RV32_REMEDY = "pip install 'qnn[rv32]' (its ziglang compiles for RV32), or install gcc-riscv64-unknown-elf"
@@ -169,18 +172,35 @@ def environment(compiler: Compiler) -> dict[str, str]:
     """Variables that the compiler needs: ziglang's caches belong into the user's cache, not beside the sources."""
     if compiler.kind != ZIG:
         return {}
-    cache = _zig_cache()
-    names = ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")
-    return {name: str(cache) for name in names if name not in os.environ}
+    missing = [name for name in ZIG_CACHES if name not in os.environ]
+    return dict.fromkeys(missing, str(_zig_cache())) if missing else {}
 
 
 def _zig_cache() -> Path:
+    """A folder for ziglang's caches that only this user can write. Raises QnnError where there is none."""
     cache = Path(platformdirs.user_cache_dir("qnn", appauthor=False)) / ZIG
-    try:
+    with suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return Path(tempfile.gettempdir()) / "qnn-zig"
-    return cache if os.access(cache, os.W_OK) else Path(tempfile.gettempdir()) / "qnn-zig"
+        if os.access(cache, os.W_OK):
+            return cache
+    user = "" if sys.platform == "win32" else f"-{os.getuid()}"  # Windows gives each user a folder of their own
+    cache = Path(tempfile.gettempdir()) / f"qnn-zig{user}"
+    remedy = f"set {' and '.join(ZIG_CACHES)}"
+    try:
+        cache.mkdir(mode=0o700, exist_ok=True)
+        status = cache.lstat()
+    except OSError as error:
+        raise QnnError(cache, f"cannot be made ({error.strerror})", remedy) from None
+    if not _private(status):
+        raise QnnError(cache, "is not a folder that only this user can write, as ziglang's caches must be", remedy)
+    return cache
+
+
+def _private(status: os.stat_result) -> bool:
+    """Is it a folder, no link to one, of this user alone? In a shared folder anybody could have made it first."""
+    if sys.platform == "win32":
+        return stat.S_ISDIR(status.st_mode)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
 
 
 def _found(variable: str, names: Sequence[str]) -> Iterator[Compiler]:

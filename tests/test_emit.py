@@ -208,6 +208,20 @@ def test_file_names_become_valid_names(stem: str) -> None:
     assert check_name(name_from(stem))
 
 
+@pytest.mark.parametrize("name", ["stdint", "stdio", "stddef", "stdlib", "string", "limits", "math", "Math", "time"])
+def test_a_header_must_not_hide_the_systems(name: str) -> None:
+    """gcc -I build: <stdlib.h> would be the network."""
+    with pytest.raises(QnnError, match="hides the system's"):
+        check_name(name)
+    assert name_from(name) == f"net_{name}"
+
+
+@pytest.mark.parametrize("count", range(2, 8))
+def test_no_trigraph_is_left(count: int) -> None:
+    for ending in "/=(')!<>-":
+        assert "??" not in comment_text("?" * count + ending)
+
+
 def test_comment_text_cannot_end_a_comment() -> None:
     assert comment_text("a */ b /* c ??/ \\ \n é") == "a * / b / * c ? ?/ \\\\ \\n \\xe9"
 

@@ -221,6 +221,30 @@ def test_ziglang_is_the_last_resort(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert set(toolchain.environment(compiler)) == {"ZIG_GLOBAL_CACHE_DIR"}
 
 
+@posix_only
+def test_ziglangs_cache_is_the_users_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the user's cache cannot be made it goes into the temporary folder, which everybody can write."""
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "file" / "qnn"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    zig = Compiler(ZIG, ("zig", "cc"), "1")
+    for name in toolchain.ZIG_CACHES:
+        monkeypatch.delenv(name, raising=False)
+    cache = Path(toolchain.environment(zig)["ZIG_GLOBAL_CACHE_DIR"])
+    assert cache.parent == tmp_path
+    assert cache.stat().st_mode & 0o777 == 0o700
+    cache.chmod(0o777)  # as somebody else could have made it
+    with pytest.raises(QnnError, match="only this user can write"):
+        toolchain.environment(zig)
+    cache.rmdir()
+    cache.symlink_to(tmp_path)
+    with pytest.raises(QnnError, match="only this user can write"):
+        toolchain.environment(zig)
+    for name in toolchain.ZIG_CACHES:
+        monkeypatch.setenv(name, str(tmp_path))
+    assert toolchain.environment(zig) == {}
+
+
 def test_every_warning_is_an_error() -> None:
     command = toolchain.compile_command(Compiler(GCC, ("gcc",), "1"), ("-O2",), ("a.c",), "a.o")
     assert command == ["gcc", *STRICT, "-O2", "a.c", "-o", "a.o"]
