@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,26 @@ from typing import Any
 import numpy as np
 
 from qnn.emitter.ccheck import check_c
-from qnn.emitter.example import example_text
-from qnn.emitter.header import header_text
+from qnn.emitter.example import TEMPLATE, example_text
+from qnn.emitter.header import first_line, header_text
 from qnn.emitter.manifest import manifest
+from qnn.emitter.selftest import self_test_text, spaced_samples
 from qnn.files import write_all_whole
 from qnn.graph import Graph
-from qnn.graphfile import graph_bytes
+from qnn.graphfile import INTEGER_MODEL, graph_bytes
 from qnn.headroom import AUTO, layers_with_headroom
 from qnn.memory import plan_memory
 from qnn.model import Model
+from qnn.outputs import Kind, check_replaceable, head_of, json_of
 from qnn.quantization import quantize
-from qnn.scales import Scales, scales_bytes
+from qnn.scales import SCALES, Scales, scales_bytes
 from qnn.sparsity import with_zero_groups
+
+
+MANIFEST = Kind("the manifest of a build", lambda path: "graph_sha256" in json_of(path))
+HEADER = Kind("a header that qnn wrote under that name", lambda path: head_of(path).startswith(first_line(path.stem)))
+EXAMPLE = Kind("the example of a build", lambda path: head_of(path).startswith(TEMPLATE.split("#")[0]))
+KINDS = (("example.c", EXAMPLE), ("manifest.json", MANIFEST), ("model.qnn", INTEGER_MODEL), ("scales.json", SCALES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,21 +43,27 @@ class Build:
     manifest: Mapping[str, Any]
 
 
-def compile_model(model: Model, scales: Scales, name: str, reduce_range: str = AUTO) -> Build:
+def compile_model(model: Model, scales: Scales, name: str, reduce_range: str = AUTO, self_test: int = 0) -> Build:
     """The build of `model` with C prefix `name`; equal inputs give equal bytes.
 
     reduce_range: which layers' weights leave a bit of headroom for the fast kernels, one of headroom.CHOICES.
-    Raises QnnError where the model cannot be quantized, or if the C were more than integer code (a bug of qnn).
+    self_test: how many of the model's samples the header carries with their outputs.
+    Raises QnnError where the model cannot be quantized or keeps fewer samples than that, or if the C were more than
+    integer code (a bug of qnn).
     """
     chosen = layers_with_headroom(model, scales, reduce_range)
     graph = with_zero_groups(quantize(model, scales, name, chosen), model.samples)
-    return build_graph(graph, scales, model.samples[0] if len(model.samples) else None)
+    vectors = spaced_samples(model.samples, self_test)
+    return build_graph(graph, scales, model.samples[0] if len(model.samples) else None, vectors)
 
 
-def build_graph(graph: Graph, scales: Scales | None, sample: np.ndarray | None) -> Build:
-    """The build of an integer graph; `sample` is the raw sample of its example.c (zeros if None)."""
+def build_graph(
+    graph: Graph, scales: Scales | None, sample: np.ndarray | None, vectors: np.ndarray | None = None
+) -> Build:
+    """The build of an integer graph; `sample` is the raw sample of its example.c (zeros if None), `vectors` are those
+    (N, *shape) that the header tests itself on."""
     plan = plan_memory(graph)
-    header = header_text(graph, plan)
+    header = header_text(graph, plan) + ("" if vectors is None else self_test_text(graph, vectors))
     check_c(header, graph.name)
     figures = manifest(graph, plan)
     raw = np.zeros(graph.input.shape, graph.input.dtype) if sample is None else sample
@@ -64,9 +78,35 @@ def build_graph(graph: Graph, scales: Scales | None, sample: np.ndarray | None) 
     return Build(graph, tuple(files), figures)
 
 
-def write_build(build: Build, folder: Path) -> None:
-    """Write the build's files into `folder` (made if missing), all whole or none."""
+def write_build(build: Build, folder: Path) -> Path | None:
+    """Write the build's files into `folder` (made if missing), all whole or none.
+
+    The header of the build that was there before, under another name, is removed; it is returned, or None.
+    Raises QnnError where a file of that name is not of a build: it is left as it is.
+    """
+    check_build_folder(folder, build.graph.name)
+    before = _header_in(folder)
     write_all_whole([(folder / name, content) for name, content in build.files])
+    if before is None or before.name == f"{build.graph.name}.h":
+        return None
+    before.unlink(missing_ok=True)
+    return before
+
+
+def check_build_folder(folder: Path, name: str, inputs: Sequence[Path] = ()) -> None:
+    """Raises QnnError if a build called `name` in `folder` would replace what no build wrote, or one of `inputs`."""
+    kinds = ((f"{name}.h", HEADER), *KINDS)
+    check_replaceable([(folder / file, kind) for file, kind in kinds], inputs)
+
+
+def _header_in(folder: Path) -> Path | None:
+    """The header of the build in `folder`, if there is one."""
+    manifest = folder / "manifest.json"
+    named = json_of(manifest).get("header") if manifest.is_file() else None
+    if not isinstance(named, str) or Path(named).name != named:
+        return None
+    header = folder / named
+    return header if header.is_file() and HEADER.holds(header) else None
 
 
 def emit(graph: Graph, folder: Path, scales: Scales | None = None, sample: np.ndarray | None = None) -> Build:

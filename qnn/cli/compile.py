@@ -20,7 +20,7 @@ from qnn.cli.loading import (
     load_rows,
     request,
 )
-from qnn.compiler import Build, compile_model, write_build
+from qnn.compiler import Build, check_build_folder, compile_model, write_build
 from qnn.errors import QnnError
 from qnn.headroom import AUTO, CHOICES
 from qnn.model import Model
@@ -50,6 +50,9 @@ def command(
     data: DataOption = None,
     method: MethodOption = DEFAULT_METHOD,
     reduce_range: ReduceRangeOption = AUTO,
+    self_test: Annotated[
+        int, typer.Option("--self-test", min=0, help="How many samples the header carries to test itself on the chip.")
+    ] = 0,
     label: LabelOption = None,
     drop_missing: DropMissingOption = False,
     data_dir: DataDirOption = None,
@@ -66,6 +69,7 @@ def command(
     output = Output(json, quiet)
     check_bits(bits)
     prefix = check_name(name) if name is not None else name_from(model.stem)
+    check_build_folder(out, prefix, [model])
     network = load_model(model)
     if scales is not None:
         ranges = load_scales(scales)
@@ -75,9 +79,11 @@ def command(
         if data is not None:
             samples = load_rows(output, asked, network.schema, network.record, "train").x
         ranges = _calibrated(output, network, samples, method)
-    build = compile_model(network, ranges, prefix, reduce_range)
-    write_build(build, out)
+    build = compile_model(network, ranges, prefix, reduce_range, self_test)
+    removed = write_build(build, out)
     show_build(output, build, out)
+    if removed is not None:
+        output.say(f"removed {removed}, the header of the build that was there")
     output.emit({**build.manifest, "header": str(out / build.manifest["header"])})
 
 
