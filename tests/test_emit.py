@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,7 @@ def test_same_input_same_bytes() -> None:
 
 COMPILE_AND_HASH = """
 import hashlib, sys
+from dataclasses import replace
 from pathlib import Path
 from qnn.calibration import calibrate
 from qnn.compiler import compile_model
@@ -234,3 +236,16 @@ def test_heads_follow_the_task() -> None:
     }
     assert kinds["readings"] == ["value"]
     assert kinds["binary"] == kinds["bytes"] == ["class", "probabilities"]
+
+
+def test_the_hash_does_not_know_where_the_data_lay() -> None:
+    """The same data in another folder, or read by another name, is the same network and the same header."""
+    model = model_of(READINGS)
+    elsewhere = replace(model, record=replace(model.record, source="/home/me/readings.csv"))
+    builds = [compile_model(m, calibrate(m, m.samples), "readings") for m in (model, elsewhere)]
+    files = [dict(build.files) for build in builds]
+    for name in ("readings.h", "manifest.json", "example.c"):
+        assert files[0][name] == files[1][name]
+    longer = replace(model, schema=replace(model.schema, targets=("a", "b")))
+    other = dict(compile_model(longer, calibrate(longer, longer.samples), "readings").files)
+    assert other["manifest.json"] != files[0]["manifest.json"]

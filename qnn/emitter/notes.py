@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from qnn.graph import INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.graphfile import graph_bytes
@@ -12,13 +13,15 @@ from qnn.names import comment_text
 from qnn.ops.ckernel import TABLES, WEIGHTS
 from qnn.ops.quantize import Quantize
 from qnn.ops.rescale import Rescale
+from qnn.schema import DataRecord
 
 MAX_LISTED = 32
+NO_RECORD = DataRecord("", "", 0, 0.0, 0.0)
 
 
 def graph_hash(graph: Graph) -> str:
-    """SHA-256, hex, of the graph's file."""
-    return hashlib.sha256(graph_bytes(graph)).hexdigest()
+    """SHA-256, hex, of the graph's file without the record: where the data lay is no part of the network."""
+    return hashlib.sha256(graph_bytes(replace(graph, record=NO_RECORD))).hexdigest()
 
 
 def flash_bytes(graph: Graph, role: str, node: Node | None = None) -> int:
