@@ -18,9 +18,11 @@ from qnn.files import write_whole
 from qnn.graph import Graph, Node
 from qnn.ops import OPS
 from qnn.ops.op import TensorType
+from qnn.outputs import Kind, container_kind
 from qnn.schemafile import Document, read_plain, read_record, read_schema
 
 KIND = "integer"
+INTEGER_MODEL = Kind("a compiled model", lambda path: container_kind(path) == KIND)
 
 
 def save_graph(graph: Graph, path: Path) -> None:

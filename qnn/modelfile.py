@@ -21,10 +21,12 @@ from qnn.layers import LAYERS
 from qnn.layers.layer import Layer
 from qnn.model import INPUT, MAX_STORED_SAMPLES, Model, Node, Normalization
 from qnn.net import output_widths
+from qnn.outputs import Kind, container_kind
 from qnn.schema import Schema
 from qnn.schemafile import Document, read_plain, read_record, read_schema
 
 KIND = "float"
+FLOAT_MODEL = Kind("a float model", lambda path: container_kind(path) == KIND)
 MAX_NODES = 256
 NODE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 AGAIN = "train the model again"

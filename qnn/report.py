@@ -19,7 +19,9 @@ from qnn.errors import QnnError
 from qnn.evaluate import Evaluation, evaluate
 from qnn.metrics import Score
 from qnn.model import Model
+from qnn.outputs import Kind, head_of, json_of
 from qnn.progress import Progress, silent
+from qnn.reportpage import GENERATOR
 from qnn.scales import Scales
 from qnn.verification import Verification
 from qnn.verifier import HOST, RV32, verify
@@ -42,6 +44,9 @@ CSV_COLUMNS = (
     "crash",
     "saturated",
 )
+REPORT_PAGE = Kind("the page of a report", lambda path: GENERATOR in head_of(path))
+REPORT_JSON = Kind("the JSON of a report", lambda path: {"float", "data", "part", "rows"} <= json_of(path).keys())
+REPORT_CSV = Kind("the CSV of a report", lambda path: head_of(path).startswith(",".join(CSV_COLUMNS[:3]) + ","))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+GENERATOR = '<meta name="generator" content="qnn">'
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{generator}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>{title}</title>
@@ -48,7 +50,7 @@ def report_page(title: str, document: Mapping[str, Any]) -> str:
         tables.append(_table(f"Layers at {row['bits']} bits", NODE_COLUMNS, [_node_cells(n) for n in row["nodes"]]))
         targets = [(name, *_target_cells(target)) for name, target in row["targets"].items()]
         tables.append(_table(f"Verification at {row['bits']} bits", TARGET_COLUMNS, targets))
-    return PAGE.format(title=escape(title), summary=summary, tables="\n".join(tables))
+    return PAGE.format(generator=GENERATOR, title=escape(title), summary=summary, tables="\n".join(tables))
 
 
 SUMMARY_COLUMNS = (

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from qnn.errors import QnnError
 from qnn.files import read_bounded, write_whole
+from qnn.outputs import Kind, check_replaceable, json_of
 from qnn.ranges import Range
 from qnn.schemafile import Document
 
 FORMAT, VERSION = "qnn-scales", 1
 MAX_BYTES = 16 << 20
+SCALES = Kind("a scales file", lambda path: json_of(path).get("format") == FORMAT)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def scales_bytes(scales: Scales) -> bytes:
 
 
 def save_scales(scales: Scales, path: Path) -> None:
-    """Write the scales file, whole or not at all."""
+    """Write the scales file, whole or not at all. Raises QnnError where something else is at `path`."""
+    check_replaceable([(path, SCALES)])
     write_whole(path, scales_bytes(scales))
 
 

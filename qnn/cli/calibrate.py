@@ -21,8 +21,9 @@ from qnn.cli.loading import (
     request,
 )
 from qnn.modelfile import load_model
+from qnn.outputs import check_replaceable
 from qnn.ranges import METHODS
-from qnn.scales import Scales, save_scales
+from qnn.scales import SCALES, Scales, save_scales
 
 ModelArgument = Annotated[Path, typer.Argument(help="A float model that qnn train wrote.")]
 MethodOption = Annotated[str, typer.Option("--method", help=f"How ranges are chosen: {', '.join(METHODS)}.")]
@@ -48,6 +49,7 @@ def command(
     Example: qnn calibrate model.qnn --data digits --method percentile -o scales.json
     """
     output = Output(json, quiet)
+    check_replaceable([(out, SCALES)])
     network = load_model(model)
     samples = network.samples
     if data is not None or part is not None:

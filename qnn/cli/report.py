@@ -29,7 +29,8 @@ from qnn.files import write_all_whole
 from qnn.metrics import score_samples
 from qnn.modelfile import load_model
 from qnn.names import name_from
-from qnn.report import Row, measure, report_csv, report_document
+from qnn.outputs import Kind, check_replaceable
+from qnn.report import REPORT_CSV, REPORT_JSON, REPORT_PAGE, Row, measure, report_csv, report_document
 from qnn.reportpage import SUMMARY_COLUMNS, metric_text, report_page, summary_cells
 from qnn.scales import load_scales
 
@@ -61,6 +62,8 @@ def command(
     widths = [width.strip() for width in bits.split(",")]
     for width in widths:
         check_bits(width)
+    if out is not None:
+        check_replaceable(report_files(out))
     network = load_model(model)
     asked = request(data, part, label, drop_missing, data_dir, max_memory)
     samples = load_rows(output, asked, network.schema, network.record, "evaluate")
@@ -77,6 +80,7 @@ def command(
     document = report_document(samples.source, samples.part, reference, parameters, rows)
     if out is not None:
         write_report(out, f"{model.stem}: accuracy versus size", document)
+        output.say(f"wrote {', '.join(str(path) for path, _ in report_files(out))}")
     show_report(output, f"{model}: {samples.source} ({samples.part}, {len(samples.x):,} samples)", document)
     output.emit(document)
     for row in rows:
@@ -85,16 +89,23 @@ def command(
         raise typer.Exit(1)
 
 
+def report_files(out: Path) -> list[tuple[Path, Kind]]:
+    """The page, the JSON and the CSV that a report called `out` (with or without one of their suffixes) consists of."""
+    if not out.name:
+        raise QnnError(out, "is a folder", "name a file, such as report.html")
+    stem = out.stem if out.suffix in (".html", ".json", ".csv") else out.name
+    kinds = ((".html", REPORT_PAGE), (".json", REPORT_JSON), (".csv", REPORT_CSV))
+    return [(out.with_name(stem + suffix), kind) for suffix, kind in kinds]
+
+
 def write_report(out: Path, title: str, document: dict[str, Any]) -> None:
-    """Write the page `out` (its name ends in .html), and .json and .csv beside it."""
-    page = out if out.suffix == ".html" else out.with_name(out.name + ".html")
-    write_all_whole(
-        [
-            (page, report_page(title, document).encode()),
-            (page.with_suffix(".json"), (jsonlib.dumps(document, indent=1, allow_nan=False) + "\n").encode()),
-            (page.with_suffix(".csv"), report_csv(document).encode()),
-        ]
-    )
+    """Write the files of `report_files`. Raises QnnError where something else is in their place."""
+    files = report_files(out)
+    check_replaceable(files)
+    page = report_page(title, document).encode()
+    text = (jsonlib.dumps(document, indent=1, allow_nan=False) + "\n").encode()
+    contents = (page, text, report_csv(document).encode())
+    write_all_whole([(path, content) for (path, _), content in zip(files, contents, strict=True)])
 
 
 def show_report(output: Output, title: str, document: dict[str, Any]) -> None:

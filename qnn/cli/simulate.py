@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,13 @@ from qnn.evaluate import Evaluation, evaluate
 from qnn.files import write_whole
 from qnn.graph import Graph
 from qnn.graphfile import load_graph
+from qnn.outputs import Kind, check_replaceable, head_of
 
 BuildArgument = Annotated[Path, typer.Argument(help="A build folder, or the model.qnn in one.")]
+
+PREDICTIONS = Kind(
+    "a file of predictions", lambda path: re.match(r'sample,(class\n|").*\n?(0,|$)', head_of(path)) is not None
+)
 
 
 def build_file(build: Path) -> Path:
@@ -49,6 +55,8 @@ def command(
     Example: qnn simulate build/ --data digits
     """
     output = Output(json, quiet)
+    if predictions is not None:
+        check_replaceable([(predictions, PREDICTIONS)])
     graph = load_graph(build_file(build))
     asked = request(data, part, label, drop_missing, data_dir, max_memory)
     samples = load_rows(output, asked, graph.schema, graph.record, "evaluate")

@@ -20,10 +20,11 @@ from qnn.data import load
 from qnn.data.dataset import Dataset
 from qnn.data.options import DEFAULT_MAX_MEMORY, LoadOptions
 from qnn.model import Model
-from qnn.modelfile import load_model
+from qnn.modelfile import FLOAT_MODEL, load_model
 from qnn.net import convolves, default_net, parse_net
+from qnn.outputs import keep_previous
 from qnn.progress import silent
-from qnn.training import Epoch, TrainOptions, TrainResult, read_unfinished, resolved, train
+from qnn.training import Epoch, TrainOptions, TrainResult, check_outputs, read_unfinished, resolved, train
 
 FLOAT = TrainOptions()
 LOAD = LoadOptions()
@@ -86,10 +87,14 @@ def command(
     console = Output(json, quiet)
     unfinished = read_unfinished(output) if resume else None
     chosen = train_options(context, unfinished)
+    check_outputs(output)
     dataset = _load(console, data, load_options(context, unfinished))
     show_data(console, dataset)
     net = net or (unfinished.net if unfinished else default_net(dataset.schema))
     chosen = resolved(chosen, dataset, convolves(parse_net(net, dataset.schema)))
+    kept = None if resume else keep_previous(output, FLOAT_MODEL)
+    if kept is not None:
+        console.say(f"the model that was in {output} is now in {kept}")
     taught = load_model(teacher) if teacher else None
     result = _train(console, dataset, net, chosen, output, resume, taught)
     report = Report(result, scores(dataset, result.model), output, _again() if result.stopped else None)

@@ -61,10 +61,8 @@ def train(
     not fit, data without labels, a training that diverges, files that cannot be written, and a resume file that is
     missing, damaged or of another training.
     """
-    if path is not None and (not path.name or path.is_dir()):
-        raise QnnError(path, "is a folder", "name a file, such as model.qnn")
     if path is not None:
-        check_replaceable([(path, FLOAT_MODEL), (resume_path(path), UNFINISHED)])
+        check_outputs(path)
     unfinished = read_unfinished(path) if resume and path is not None else None
     if net is None:
         net = unfinished.net if unfinished else default_net(dataset.schema)
@@ -84,6 +82,13 @@ def train(
         resume_path(path).unlink(missing_ok=True)
     best = state.best_epoch
     return TrainResult(_model(job, state) if best else None, job.options, state.history, best, stopped)
+
+
+def check_outputs(path: Path) -> None:
+    """Raises QnnError where a training that writes a model to `path` would replace something else."""
+    if not path.name or path.is_dir():
+        raise QnnError(path, "is a folder", "name a file, such as model.qnn")
+    check_replaceable([(path, FLOAT_MODEL), (resume_path(path), UNFINISHED)])
 
 
 def _run(job: Job, state: State, observer: Callable[[Epoch], object]) -> bool:
