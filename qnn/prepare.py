@@ -37,6 +37,12 @@ def with_folded_scales(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     return nodes
 
 
+def folds(node: Node, nodes: tuple[Node, ...]) -> bool:
+    """Does with_folded_scales fold the node away?"""
+    producer = _only_read_by(node, nodes)
+    return node.layer.scales_channels and producer is not None and producer.layer.has_weights
+
+
 def with_early_clamps(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     """A clamp behind a max pool moves before it, where the requantization does it: max and clamp commute."""
     for node in nodes:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,23 +20,40 @@ from qnn.errors import QnnError
 from qnn.files import read_bounded
 from qnn.forward import node_shapes
 from qnn.graphfile import load_graph
-from qnn.model import Model
+from qnn.model import Model, Node
 from qnn.modelfile import load_model
+from qnn.net import net_text, sketch_net, wired_nodes
+from qnn.prepare import folds
 from qnn.scales import FORMAT as SCALES_FORMAT
 from qnn.scales import load_scales
 from qnn.schema import Schema
 
+BIAS_BYTES = 4
+COUNTS = ("parameters", "macs", "weight_bytes")
+MAX_INPUTS = 1 << 20
+
 
 def command(
-    file: Annotated[Path, typer.Argument(help="A model.qnn, a build folder, a scales file, a manifest or a report.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="A model.qnn, a build folder, a scales file, a manifest or a report.")
+    ] = None,
+    net: Annotated[str | None, typer.Option("--net", help="In place of a file: a network before training.")] = None,
+    shape: Annotated[str, typer.Option("--input", help="What --net reads: 28x28x1, or 64 features.")] = "28x28x1",
+    outputs: Annotated[int, typer.Option("--outputs", min=1, help="Where --net leaves its last width open.")] = 10,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show layers, shapes, parameters, scales, bounds and memory of any file that qnn writes.
+    """Show layers, shapes, parameters, scales, bounds and memory of any file that qnn writes, or of a network to be.
 
     Example: qnn inspect build/
+
+    Example: qnn inspect --net "conv 3x3 8 bn relu, maxpool 2, dense 10" --input 28x28x1
     """
     output = Output(json, quiet)
+    if (file is None) == (net is None):
+        raise QnnError("qnn inspect", "takes either a file or --net", "name one of them")
+    if file is None:
+        return _inspect_net(output, str(net), parse_shape(shape), outputs)
     path = file / "model.qnn" if file.is_dir() else file
     if path.suffix == ".json":
         _inspect_json(output, path)
@@ -43,30 +61,63 @@ def command(
         _inspect_model(output, path, load_model(path))
     else:
         _inspect_graph(output, path)
+    return None
+
+
+def _inspect_net(output: Output, text: str, shape: tuple[int, ...], outputs: int) -> None:
+    items = sketch_net(text, shape, outputs)
+    nodes = _show_nodes(output, net_text(items), wired_nodes(items), shape)
+    output.emit({"kind": "net", "net": net_text(items), "input": list(shape), **_totals(nodes), "nodes": nodes})
 
 
 def _inspect_model(output: Output, path: Path, model: Model) -> None:
-    shapes = node_shapes(model.nodes, model.schema.shape)
-    nodes = [
-        {
-            "name": node.name,
-            "layer": node.layer.kind,
-            "inputs": list(node.inputs),
-            "shape": list(shapes[node.name]),
-            "parameters": sum(array.size for array in node.parameters),
-            "macs": sum(array.size for array in node.parameters if array.ndim > 1),
-        }
-        for node in model.nodes
-    ]
-    rows = [
-        (str(n["name"]), str(n["layer"]), _shape(n["shape"]), f"{n['parameters']:,}", f"{n['macs']:,}") for n in nodes
-    ]
     show_schema(output, model.schema)
-    output.table(f"{path}: float model, {model.net}", ("node", "layer", "output", "parameters", "MACs"), rows)
+    nodes = _show_nodes(output, f"{path}: float model, {model.net}", model.nodes, model.schema.shape)
     record = model.record
     output.say(f"trained on {record.source} (seed {record.seed}); {len(model.samples)} samples stored for calibration")
-    total = sum(int(str(node["parameters"])) for node in nodes)
-    output.emit({"kind": "float", "net": model.net, "task": model.schema.task, "parameters": total, "nodes": nodes})
+    document = {"kind": "float", "net": model.net, "task": model.schema.task, **_totals(nodes), "nodes": nodes}
+    output.emit(document)
+
+
+def _show_nodes(
+    output: Output, title: str, nodes: tuple[Node, ...], shape: tuple[int, ...]
+) -> list[dict[str, int | str | list[int] | list[str]]]:
+    """Print the float nodes that read samples of `shape`; what --json says of them."""
+    shapes = node_shapes(nodes, shape)
+    found: list[dict[str, int | str | list[int] | list[str]]] = []
+    for node in nodes:
+        inputs = tuple(shapes[name] for name in node.inputs)
+        sizes = [math.prod(size) for size in node.layer.parameter_shapes(inputs)]
+        weighs = node.layer.has_weights or (node.layer.scales_channels and not folds(node, nodes))
+        found.append(
+            {
+                "name": node.name,
+                "layer": node.layer.kind,
+                "inputs": list(node.inputs),
+                "shape": list(shapes[node.name]),
+                "parameters": sum(sizes),
+                "macs": node.layer.macs(inputs),
+                "weight_bytes": sizes[0] + BIAS_BYTES * sizes[1] if weighs else 0,
+            }
+        )
+    columns = ("node", "layer", "output", "parameters", "MACs", "bytes at 8 bits")
+    rows = [(str(n["name"]), str(n["layer"]), _shape(n["shape"]), *(f"{n[key]:,}" for key in COUNTS)) for n in found]
+    totals = _totals(found)
+    output.table(title, columns, [*rows, ("total", "", "", *(f"{totals[key]:,}" for key in COUNTS))])
+    return found
+
+
+def _totals(nodes: list[dict[str, int | str | list[int] | list[str]]]) -> dict[str, int]:
+    return {key: sum(int(str(node[key])) for node in nodes) for key in COUNTS}
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """The shape that the user wrote: 28x28x1, 28x28 (one channel), or 64 features. Raises QnnError."""
+    words = text.lower().split("x")
+    sizes = tuple(int(word) for word in words if word.isascii() and word.isdigit() and len(word) < 7)
+    if len(sizes) != len(words) or len(sizes) > 3 or min(sizes) < 1 or math.prod(sizes) > MAX_INPUTS:
+        raise QnnError(f"--input {text[:40]}", "is no shape of a sample", "write 28x28x1, or 64 for 64 features")
+    return (*sizes, 1) if len(sizes) == 2 else sizes
 
 
 def _inspect_graph(output: Output, path: Path) -> None:

@@ -32,7 +32,7 @@ from qnn.net.words import IMPLIED, OPTIONS, UNSET, WORDS
 from qnn.schema import Schema
 
 __all__ = ["PRESETS", "WORDS", "Branches", "Item", "Preset", "Residual", "Schema", "build_nodes", "convolves"]
-__all__ += ["default_net", "net_text", "output_widths", "parse_net"]
+__all__ += ["default_net", "net_text", "output_widths", "parse_net", "sketch_net", "wired_nodes"]
 
 MAX_LAYERS = 64
 MAX_PARAMETERS = 1 << 26
@@ -52,19 +52,36 @@ def parse_net(text: str, schema: Schema) -> tuple[Item, ...]:
     Raises QnnError for anything that is not NET or does not fit the data, with the nearest word, the shapes or the
     right width.
     """
-    text = next((preset.text for preset in PRESETS if preset.name == text.strip().lower()), text)
-    syntax = list(read_syntax(text, OPTIONS))
+    syntax = _read(text)
     while syntax and isinstance(syntax[-1], Call) and syntax[-1] in _implied(syntax, schema):
         syntax.pop()
+    items, shape = _complete(syntax, schema.shape, output_widths(schema)[0], default_net(schema))
+    _check_outputs(shape, schema)
+    return items
+
+
+def sketch_net(text: str, shape: Shape, outputs: int) -> tuple[Item, ...]:
+    """As parse_net, for samples of `shape` before there is data: any number of outputs, `outputs` where it is open."""
+    syntax = _read(text)
+    while syntax and isinstance(syntax[-1], Call) and syntax[-1].name in ("linear", "sigmoid", IMPLIED):
+        syntax.pop()
+    return _complete(syntax, shape, outputs, "dense 64 relu, dense 10")[0]
+
+
+def _read(text: str) -> list[Syntax]:
+    text = next((preset.text for preset in PRESETS if preset.name == text.strip().lower()), text)
+    return list(read_syntax(text, OPTIONS))
+
+
+def _complete(syntax: list[Syntax], shape: Shape, width: int, example: str) -> tuple[tuple[Item, ...], Shape]:
+    """The items that fit samples of `shape`, the last width filled in, and the shape they give."""
     items = made(tuple(syntax))
     if not items:
-        raise QnnError(SUBJECT, "names no layer", f'try "{default_net(schema)}"')
+        raise QnnError(SUBJECT, "names no layer", f'try "{example}"')
     count = len(layers_of(items))
     if count > MAX_LAYERS:
         raise QnnError(SUBJECT, f"has {count} layers, more than the {MAX_LAYERS} allowed", "use fewer")
-    items, shape = fitted((*items[:-1], _last(items[-1], schema)), schema.shape)
-    _check_outputs(shape, schema)
-    return items
+    return fitted((*items[:-1], _last(items[-1], width)), shape)
 
 
 def net_text(items: tuple[Item, ...]) -> str:
@@ -79,9 +96,8 @@ def convolves(items: tuple[Item, ...]) -> bool:
 
 def build_nodes(items: tuple[Item, ...], schema: Schema, rng: np.random.Generator, init: str) -> tuple[Node, ...]:
     """The items as nodes (conv2d1, relu1, conv2d2 ...) with fresh parameters from `rng`."""
-    nodes: list[Node] = []
-    _wire(items, INPUT, nodes)
-    shapes = node_shapes(tuple(nodes), schema.shape)
+    nodes = wired_nodes(items)
+    shapes = node_shapes(nodes, schema.shape)
     inputs = [tuple(shapes[name] for name in node.inputs) for node in nodes]
     count = sum(
         math.prod(shape)
@@ -97,6 +113,13 @@ def build_nodes(items: tuple[Item, ...], schema: Schema, rng: np.random.Generato
         replace(node, parameters=node.layer.initialize(sizes, rng, init))
         for node, sizes in zip(nodes, inputs, strict=True)
     )
+
+
+def wired_nodes(items: tuple[Item, ...]) -> tuple[Node, ...]:
+    """The items as nodes in execution order, without parameters."""
+    nodes: list[Node] = []
+    _wire(items, INPUT, nodes)
+    return tuple(nodes)
 
 
 def output_widths(schema: Schema) -> tuple[int, ...]:
@@ -137,9 +160,8 @@ def _implied(syntax: list[Syntax], schema: Schema) -> tuple[Call, ...]:
     return (Call("linear"), Call(IMPLIED), *((Call("sigmoid"),) if one_output else ()))
 
 
-def _last(item: Item, schema: Schema) -> Item:
+def _last(item: Item, width: int) -> Item:
     """The last item, its width filled in. Raises QnnError unless it is one that a network may end with."""
-    width = output_widths(schema)[0]
     if item == Dense(UNSET):
         return Dense(width)
     if isinstance(item, (Dense, GlobalAveragePool, Flatten)):
