@@ -6,10 +6,10 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench accuracy clean
+.PHONY: help setup demo test lint bench accuracy firmware flash monitor verify-board flash-verify clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv and install qnn with everything into it
 
@@ -37,6 +37,23 @@ bench: $(READY) ## measure training, simulator and kernels
 
 accuracy: $(READY) ## train the reference networks (needs mnist; takes minutes)
 	@$(BIN)/python bench/accuracy.py
+
+MODEL ?= build/
+PORT_OPTION = $(if $(PORT),--port $(PORT))
+
+firmware: $(READY) ## flash image for the ESP32-C3 (MODEL=build/)
+	@$(BIN)/qnn firmware $(MODEL)
+
+flash: $(READY) ## write it to a board (MODEL=build/ PORT=...)
+	@$(BIN)/qnn flash $(MODEL) $(PORT_OPTION)
+
+monitor: $(READY) ## print what the board says (PORT=...)
+	@$(BIN)/qnn monitor $(PORT_OPTION)
+
+verify-board: $(READY) ## compare the board with the simulator, every test sample (MODEL=build/ PORT=...)
+	@$(BIN)/qnn verify $(MODEL) --on board $(PORT_OPTION)
+
+flash-verify: flash verify-board ## flash, then verify-board
 
 clean: ## remove what was built and installed
 	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

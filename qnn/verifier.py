@@ -112,7 +112,7 @@ def _engines(
         if name == BOARD:
             line = board or BoardPort()
             stream = open_port(line.port, line.baud)
-            engines.append(stack.enter_context(closing(BoardEngine(build, interface, stream))))
+            engines.append(stack.enter_context(closing(BoardEngine(build, graph, stream))))
             continue
         images = images or stack.enter_context(closing(Images(build, interface, rv32)))
         open_engine = UnicornEngine if name == RV32 else QemuEngine

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +10,12 @@ import numpy as np
 
 from qnn.board import protocol
 from qnn.board.link import Link, Request, Stream
+from qnn.emitter.notes import graph_hash
 from qnn.engines.engine import Measurement, ObjectSizes
-from qnn.engines.interface import Interface, Tensor
+from qnn.engines.interface import Tensor, interface_of
 from qnn.engines.job import QUANTIZED_RUN, exact
 from qnn.errors import QnnError
-from qnn.files import read_bounded
-from qnn.graph import CLASS, PROBABILITIES, VALUE
+from qnn.graph import CLASS, PROBABILITIES, VALUE, Graph
 from qnn.progress import Progress, silent
 from qnn.toolchain import Compiler
 
@@ -25,20 +24,20 @@ COUNTS_BYTES, LAYER_BYTES = 8, 8
 
 
 class BoardEngine:
-    """Runs a build on the board at the other end of `stream`, which must have been flashed with it.
+    """Runs the build of `graph`, in the folder `build`, on the board at the other end of `stream`.
 
-    Raises QnnError if there is no board, or another model on it. Close it when done.
+    The board must have been flashed with it. Raises QnnError if there is no board, or another model on it. Close it when done.
     """
 
     name = "board"
     sizes: ObjectSizes | None = None
 
-    def __init__(self, build: Path, interface: Interface, stream: Stream) -> None:
-        self.interface = interface
+    def __init__(self, build: Path, graph: Graph, stream: Stream) -> None:
+        self.interface = interface_of(graph)
         self.link = Link(stream)
         try:
             self.hello = self.link.hello()
-            self._check(build)
+            self._check(build, graph_hash(graph))
         except BaseException:
             self.close()
             raise
@@ -84,8 +83,7 @@ class BoardEngine:
         """See Engine.close."""
         self.link.close()
 
-    def _check(self, build: Path) -> None:
-        expected = hashlib.sha256(read_bounded(build / "model.qnn")).hexdigest()
+    def _check(self, build: Path, expected: str) -> None:
         if self.hello.model_hash != expected:
             problem = f"has the model {self.hello.name} {self.hello.model_hash[:12]}, not {expected[:12]} of {build}"
             raise QnnError(self.link.stream.name, problem, f"flash it: qnn flash {build}")

@@ -11,7 +11,6 @@ from qnn.board.emulator import Board
 from qnn.board.engine import BoardEngine
 from qnn.board.firmware import build_firmware
 from qnn.board.ports import BoardStream
-from qnn.engines.interface import interface_of
 from qnn.errors import QnnError
 from qnn.graph import Graph
 
@@ -23,6 +22,6 @@ def estimated_cycles(build: Path, graph: Graph, x: np.ndarray) -> float | None:
         board = Board(firmware.flash, firmware.symbols, exact=True)
     except QnnError:
         return None
-    measurement = BoardEngine(build, interface_of(graph), BoardStream(board)).measure(x)
+    measurement = BoardEngine(build, graph, BoardStream(board)).measure(x)
     assert measurement.cycles is not None
     return round(float(measurement.cycles.mean()), 1)

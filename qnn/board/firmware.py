@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from typing import Any
 
 from qnn import toolchain
 from qnn.board.image import flash_image
+from qnn.emitter.notes import graph_hash
 from qnn.engines.image import open_elf
 from qnn.engines.interface import Interface, interface_of
 from qnn.engines.sources import HEADER_LIMIT, configuration, find_header
@@ -82,9 +82,8 @@ def build_firmware(build: Path, weights: str = FLASH, compiler: Compiler | None 
     if weights not in WEIGHTS:
         raise QnnError("--weights", f"{weights!r} is no memory", f"use {' or '.join(WEIGHTS)}")
     chosen = compiler or toolchain.rv32_compiler()
-    graph_bytes = read_bounded(build / "model.qnn")
-    interface = interface_of(load_graph(build / "model.qnn"))
-    digest = hashlib.sha256(graph_bytes).hexdigest()
+    graph = load_graph(build / "model.qnn")
+    interface, digest = interface_of(graph), graph_hash(graph)
     with tempfile.TemporaryDirectory(prefix="qnn-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         _write_sources(build, interface, digest, weights, folder)
