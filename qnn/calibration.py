@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 
 from qnn.errors import QnnError
@@ -10,8 +12,9 @@ from qnn.forward import activations, node_shapes
 from qnn.model import INPUT, Model
 from qnn.prepare import prepare
 from qnn.progress import Progress, silent
-from qnn.ranges import METHODS, find_range
+from qnn.ranges import METHODS, Range, find_range
 from qnn.scales import Scales, TensorRange
+from qnn.schemafile import MAX_MAGNITUDE, MIN_MAGNITUDE
 
 DEFAULT_METHOD = "mse"
 MAX_SAMPLES = 2048
@@ -36,9 +39,18 @@ def calibrate(model: Model, x: np.ndarray, method: str = DEFAULT_METHOD, progres
         for name, found in parts.items():
             found.append(values[name][:: step[name]])
         progress(index + 1, len(x) // len(values[INPUT]) + len(parts))
-    tensors = tuple(TensorRange(name, find_range(np.concatenate(found), method)) for name, found in parts.items())
+    tensors = tuple(TensorRange(name, _range(name, np.concatenate(found), method)) for name, found in parts.items())
     low, high = _raw_range(model)
     return Scales(method, len(x), low, high, tensors)
+
+
+def _range(name: str, values: np.ndarray, method: str) -> Range:
+    """As `find_range`, with bounds that a scales file may hold."""
+    largest = float(np.abs(values).max())
+    if not largest <= MAX_MAGNITUDE:
+        raise QnnError(name, f"its values reach {largest:.3g}: the network has diverged", "train it again")
+    found = find_range(values if largest >= MIN_MAGNITUDE else np.zeros(1), method)
+    return Range(*(bound if abs(bound) >= MIN_MAGNITUDE else 0.0 for bound in astuple(found)))
 
 
 def _raw_range(model: Model) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -105,7 +105,7 @@ def _read_type(document: Document) -> TensorType:
         dtype=document.text("dtype"),
         low=document.integer("low"),
         high=document.integer("high"),
-        scale=document.number("scale"),
+        scale=document.magnitude("scale"),
         zero_point=document.integer("zero_point"),
         zero_groups=document.number("zero_groups"),
     )

@@ -30,6 +30,9 @@ FLOAT_MODEL = Kind("a float model", lambda path: container_kind(path) == KIND)
 MAX_NODES = 256
 NODE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 AGAIN = "train the model again"
+# Far beyond what 32-bit integers with up to 18 decimals can give, and far within float32.
+SCALES_OF_INPUTS, SCALES_OF_TARGETS, MAX_OFFSET = (1e-12, 1e12), (1e-30, 1e12), 1e12
+MAX_PARAMETER = 1e12
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -131,8 +134,8 @@ def _parameters(
     for array, shape in zip(found, wanted, strict=True):
         if array is None or array.dtype != np.float32 or array.shape != shape:
             raise QnnError(node.name, f"its parameters are not {len(wanted)} float32 arrays of {wanted}", AGAIN)
-        if not np.isfinite(array).all():
-            raise QnnError(node.name, "a parameter is not finite", AGAIN)
+        if not (np.abs(array) <= MAX_PARAMETER).all():
+            raise QnnError(node.name, f"a parameter is not finite, or beyond {MAX_PARAMETER:g}", AGAIN)
     return tuple(array for array in found if array is not None)
 
 
@@ -150,11 +153,19 @@ def _normalization(schema: Schema, arrays: Mapping[str, np.ndarray], path: Path)
     normalization = Normalization(**typing.cast(dict[str, np.ndarray], values))
     limits = np.iinfo(schema.dtype)
     inside = (normalization.low >= limits.min) & (normalization.high <= limits.max)
-    if not np.all(inside & (normalization.low <= normalization.high) & (normalization.scale >= 0)):
+    scales = (normalization.scale == 0) | _within(normalization.scale, *SCALES_OF_INPUTS)
+    if not np.all(inside & (normalization.low <= normalization.high) & scales):
         raise QnnError(path, "its normalization has an impossible range or scale", AGAIN)
-    if not np.all(normalization.target_scale > 0):
-        raise QnnError(path, "its normalization.target_scale is not positive", AGAIN)
+    if not np.all(_within(normalization.target_scale, *SCALES_OF_TARGETS)):
+        raise QnnError(path, "its normalization.target_scale is not positive, or out of range", AGAIN)
+    for name in ("offset", "target_offset"):
+        if not np.all(np.abs(getattr(normalization, name)) <= MAX_OFFSET):
+            raise QnnError(path, f"its normalization.{name} is beyond {MAX_OFFSET:g}", AGAIN)
     return normalization
+
+
+def _within(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    return np.asarray((values >= low) & (values <= high))
 
 
 def _samples(schema: Schema, arrays: Mapping[str, np.ndarray], path: Path) -> np.ndarray:

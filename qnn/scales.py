@@ -87,7 +87,7 @@ def load_scales(path: Path) -> Scales:
 
 
 def _read_range(item: Document) -> Range:
-    found = Range(item.number("minimum"), item.number("maximum"), item.number("low"), item.number("high"))
+    found = Range(*(item.magnitude(name) for name in ("minimum", "maximum", "low", "high")))
     if not (found.minimum <= found.maximum and found.low <= 0 <= found.high):
         name = item.text("name")
         raise QnnError(item.path, f"the range of {name!r} is not in order", "keep minimum <= maximum, low <= 0 <= high")

@@ -14,6 +14,8 @@ from qnn.schema import TASKS, DataRecord, Feature, Reading, Schema
 
 MAX_ITEMS = 1 << 20
 MAX_INTEGER = 1 << 63
+MAX_DECIMALS = 18  # 10**18 is the largest power of ten in int64
+MIN_MAGNITUDE, MAX_MAGNITUDE = 1e-30, 1e30
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,16 @@ class Document:
             raise QnnError(self.path, f"its field {key!r} is not true or false", "make the file again with qnn")
         return bool(self.values[key])
 
-    def integer(self, key: str) -> int:
-        """An integer that fits int64."""
+    def integer(self, key: str, low: int = -MAX_INTEGER, high: int = MAX_INTEGER - 1) -> int:
+        """An integer from low to high, which are int64's limits unless given."""
         value = int(self._typed(key, int, "an integer"))
-        if not -MAX_INTEGER <= value < MAX_INTEGER:
+        if not low <= value <= high:
             raise QnnError(self.path, f"its field {key!r} is out of range", "make the file again with qnn")
         return value
+
+    def decimals(self, key: str) -> int:
+        """A number of decimals."""
+        return self.integer(key, -MAX_DECIMALS, MAX_DECIMALS)
 
     def number(self, key: str) -> float:
         """A finite float."""
@@ -55,6 +61,13 @@ class Document:
         if (isinstance(value, int) and abs(value) >= MAX_INTEGER) or not math.isfinite(value):
             raise QnnError(self.path, f"its field {key!r} is not a finite number", "make the file again with qnn")
         return float(value)
+
+    def magnitude(self, key: str) -> float:
+        """A float that leaves room to compute with it in float32: 0, or between the two magnitudes, of either sign."""
+        value = self.number(key)
+        if value and not MIN_MAGNITUDE <= abs(value) <= MAX_MAGNITUDE:
+            raise QnnError(self.path, f"its field {key!r} is out of range: {value}", "make the file again with qnn")
+        return value
 
     def child(self, key: str) -> Document:
         """A nested object."""
@@ -64,9 +77,9 @@ class Document:
         """A list of objects."""
         return tuple(Document({"item": item}, self.path).child("item") for item in self._items(key))
 
-    def integers(self, key: str) -> tuple[int, ...]:
-        """A list of integers."""
-        return tuple(Document({key: item}, self.path).integer(key) for item in self._items(key))
+    def integers(self, key: str, low: int = -MAX_INTEGER, high: int = MAX_INTEGER - 1) -> tuple[int, ...]:
+        """A list of integers, as `integer` reads them."""
+        return tuple(Document({key: item}, self.path).integer(key, low, high) for item in self._items(key))
 
     def numbers(self, key: str) -> tuple[float, ...]:
         """A list of finite floats."""
@@ -88,11 +101,11 @@ def read_schema(document: Document) -> Schema:
     schema = Schema(
         shape=document.integers("shape"),
         dtype=document.text("dtype"),
-        features=tuple(Feature(item.text("name"), item.integer("decimals")) for item in document.list("features")),
+        features=tuple(Feature(item.text("name"), item.decimals("decimals")) for item in document.list("features")),
         task=document.text("task"),
         classes=document.texts("classes"),
         targets=document.texts("targets"),
-        target_decimals=document.integers("target_decimals"),
+        target_decimals=document.integers("target_decimals", -MAX_DECIMALS, MAX_DECIMALS),
     )
     if schema.task not in TASKS or schema.dtype not in ("uint8", "int32"):
         raise QnnError(document.path, "its task or input type is unknown", "update qnn")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +148,42 @@ def test_no_samples_and_unknown_methods_are_refused() -> None:
         calibrate(model, model.samples[:0])
     with pytest.raises(QnnError, match="use one of minmax"):
         calibrate(model, model.samples, "median")
+
+
+@given(st.data())
+def test_any_edited_scales_compile_or_are_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """No range that a file may hold makes float32 overflow on the way to the integers."""
+    model = model_of(data.draw(st.sampled_from([IMAGE, READINGS])))
+    document = json.loads(scales_bytes(calibrate(model, model.samples[:8], "minmax")))
+    sizes = st.sampled_from([0.0, 5e-324, 1e-300, 1e-45, 1e-31, 1e-30, 1e-9, 1.0, 1e9, 1e30, 1.1e30, 3e38, 1e308])
+    for tensor in document["tensors"]:
+        if data.draw(st.booleans()):
+            tensor |= {"low": -data.draw(sizes), "high": data.draw(sizes)}
+    path = tmp_path_factory.getbasetemp() / "edited.json"
+    path.write_text(json.dumps(document))
+    try:
+        scales = load_scales(path)
+        graph = quantize(model, scales, "net")
+    except QnnError:
+        return
+    assert all(node.type.scale > 0 and np.isfinite(node.type.scale) for node in graph.nodes)
+
+
+def test_a_network_that_diverged_is_not_calibrated() -> None:
+    model = model_of(READINGS)
+    node = model.nodes[0]
+    huge = tuple(np.full_like(array, 1e31) for array in node.parameters)
+    diverged = replace(model, nodes=(replace(node, parameters=huge), *model.nodes[1:]))
+    with pytest.raises(QnnError, match=r"dense1: its values reach .* has diverged"):
+        calibrate(diverged, model.samples)
+
+
+def test_values_too_small_for_a_scales_file_count_as_0(tmp_path: Path) -> None:
+    model = model_of(READINGS)
+    faint = tuple(np.full_like(array, 1e-36) for array in model.nodes[0].parameters)
+    quiet = replace(model, nodes=(replace(model.nodes[0], parameters=faint), *model.nodes[1:]))
+    scales = calibrate(quiet, model.samples)
+    save_scales(scales, tmp_path / "scales.json")
+    assert load_scales(tmp_path / "scales.json").range_of("dense1").high == 0.0

@@ -13,14 +13,18 @@ import pytest
 from graphs import edge_samples, random_graph
 from hypothesis import given
 from hypothesis import strategies as st
+from networks import READINGS, model_of
 
+from qnn.calibration import calibrate
 from qnn.check import check
+from qnn.compiler import compile_model
 from qnn.container import Container, pack, unpack
 from qnn.errors import QnnError
-from qnn.graph import Graph, Node
+from qnn.graph import VALUE, Graph, Node
 from qnn.graphfile import graph_bytes, graph_of, load_graph, save_graph
 from qnn.ops.dense import Dense
 from qnn.ops.op import TensorType
+from qnn.ops.rescale import Rescale
 from qnn.simulator import define
 
 
@@ -81,6 +85,9 @@ def _edited(graph: Graph, edit: object) -> bytes:
         lambda d: d["schema"].update(task="poetry"),
         lambda d: d["schema"].update(shape=[7, 7, 7]),
         lambda d: d["record"].update(seed=1.5),
+        lambda d: d["schema"].update(target_decimals=[19]),
+        lambda d: d["nodes"][0]["type"].update(scale=1e308),
+        lambda d: d["nodes"][0]["type"].update(scale=5e-324),
         lambda d: d["input"].update(high=d["input"]["low"]),
         lambda d: d["nodes"][0].update(inputs=["input", "input"]),
         lambda d: d.update(quantized_input=d["output"]),
@@ -126,6 +133,19 @@ def _with_dense(graph: Graph, **changes: object) -> Graph:
         nodes[index].type,
     )
     return dataclasses.replace(graph, nodes=tuple(nodes))
+
+
+@pytest.mark.parametrize("decimals", [-32768, 23, 32767])
+def test_decimals_that_no_number_has_are_refused(decimals: int) -> None:
+    """10**32768 is infinite, which JSON cannot say."""
+    model = model_of(READINGS)
+    graph = compile_model(model, calibrate(model, model.samples), "readings").graph
+    head = graph.node(VALUE)
+    assert isinstance(head.op, Rescale)
+    absurd = dataclasses.replace(head.op, decimals=np.full(2, decimals, np.int16))
+    nodes = (*graph.body, dataclasses.replace(head, op=absurd))
+    with pytest.raises(QnnError, match="its decimals are absurd"):
+        check(dataclasses.replace(graph, nodes=nodes))
 
 
 def test_an_accumulator_that_could_overflow_is_refused(rng: np.random.Generator) -> None:

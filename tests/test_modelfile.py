@@ -129,6 +129,10 @@ BAD_DOCUMENTS: tuple[tuple[Callable[[dict[str, Any]], Any], str], ...] = (
     (_set(lambda d: d["schema"], "classes", ["a"]), "contradicts itself"),
     (_set(lambda d: d["schema"], "classes", ["a", "b"]), "does not fit the schema"),
     (_set(lambda d: d["schema"], "targets", ["a"]), "contradicts itself"),
+    (_set(lambda d: d["schema"], "target_decimals", [1 << 31]), "'target_decimals'"),
+    (_set(lambda d: d["schema"], "target_decimals", [-(1 << 63)]), "'target_decimals'"),
+    (_set(lambda d: d["schema"]["features"][0], "decimals", 10**18), "'decimals'"),
+    (_set(lambda d: d["schema"]["features"][0], "decimals", -19), "'decimals'"),
     (_set(lambda d: d["record"], "seed", 1.5), "'seed'"),
     (_set(lambda d: d, "schema", []), "'schema'"),
 )
@@ -164,6 +168,11 @@ BAD_ARRAYS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray | None], str], ..
     ("normalization.scale", lambda a: a.astype(np.float32), "normalization.scale"),
     ("normalization.offset", lambda a: a * np.nan, "not finite"),
     ("normalization.offset", lambda a: a[:, None], "normalization"),
+    ("normalization.scale", lambda a: np.full_like(a, 1e308), "range or scale"),
+    ("normalization.scale", lambda a: np.full_like(a, 5e-324), "range or scale"),
+    ("normalization.offset", lambda a: np.full_like(a, 1e308), "normalization.offset is beyond"),
+    ("normalization.offset", lambda a: np.full_like(a, -1e308), "normalization.offset is beyond"),
+    ("node.dense1.0", lambda a: np.full_like(a, 3e38), "a parameter is not finite, or beyond"),
     ("normalization.low", lambda a: a + (1 << 40), "range or scale"),
     ("normalization.high", lambda a: a - (1 << 20), "range or scale"),
     ("normalization.target_scale", lambda a: np.ones(2), "target_scale"),
@@ -191,7 +200,7 @@ def test_arrays_that_lie(model: Model, name: str, change: Callable[[np.ndarray],
 def test_zero_and_negative_target_scales() -> None:
     model = made(curve(targets=1), "dense")
     container = unpack(model_bytes(model), Path("good.qnn"))
-    for scale in (0.0, -1.0):
+    for scale in (0.0, -1.0, 5e-324, 1e308):
         arrays = {**container.arrays, "normalization.target_scale": np.array([scale])}
         with pytest.raises(QnnError, match="not positive"):
             model_of(Container("float", container.document, arrays), Path("bad.qnn"))

@@ -13,12 +13,14 @@ from qnn.ops.ckernel import CField, CKernel
 from qnn.ops.op import Op, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 
+MAX_DECIMALS = 22  # float64 holds powers of ten exactly up to this one
+
 
 @dataclass(frozen=True, eq=False)
 class Rescale(Op):
     """value[o] = requantize[o](x[o] - zero_point), int32, in units of 10**-decimals[o] of the target.
 
-    decimals: int16 (O,), may be negative; it says what the values mean and does not enter the arithmetic.
+    decimals: int16 (O,), from -22 to 22; it says what the values mean and does not enter the arithmetic.
     """
 
     kind: ClassVar[str] = "rescale"
@@ -35,6 +37,7 @@ class Rescale(Op):
         expect(self.zero_point == x.zero_point, subject, "its zero point is not its input's")
         decimals_fit = self.decimals.dtype == np.int16 and self.decimals.shape == (x.elements,)
         expect(decimals_fit, subject, "its decimals do not fit its outputs")
+        expect(bool(np.all(np.abs(self.decimals.astype(np.int64)) <= MAX_DECIMALS)), subject, "its decimals are absurd")
         self.requantization.check(subject, x.elements, (x.low - self.zero_point, x.high - self.zero_point))
         expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
 
