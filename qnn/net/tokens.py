@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -97,8 +98,13 @@ def _list(reader: _Reader) -> tuple[Syntax, ...]:
 
 def _part(reader: _Reader) -> Iterator[Syntax]:
     """Words up to the next comma or bracket."""
+    name = ""
     while reader.peek() not in ("", ",", ";", ")"):
-        name = reader.take()
+        before, name = name, reader.take()
+        if name == "(" and before:
+            near = difflib.get_close_matches(before, BLOCKS, 1, 0.5)
+            remedy = f"did you mean {near[0]!r}?" if near else f"only {' and '.join(BLOCKS)} have brackets"
+            raise QnnError(SUBJECT, f"has a bracket behind {before[:40]!r}", remedy)
         if not name[0].isalpha():
             raise QnnError(SUBJECT, f"has {name[:40]!r} where a word should be", EXAMPLE)
         yield _block(reader, name) if name in BLOCKS else _call(reader, name)
