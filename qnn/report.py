@@ -23,6 +23,7 @@ from qnn.outputs import Kind, head_of, json_of
 from qnn.progress import Progress, silent
 from qnn.reportpage import GENERATOR
 from qnn.scales import Scales
+from qnn.schemafile import Document
 from qnn.verification import Verification
 from qnn.verifier import HOST, RV32, verify
 
@@ -47,6 +48,8 @@ CSV_COLUMNS = (
 REPORT_PAGE = Kind("the page of a report", lambda path: GENERATOR in head_of(path))
 REPORT_JSON = Kind("the JSON of a report", lambda path: {"float", "data", "part", "rows"} <= json_of(path).keys())
 REPORT_CSV = Kind("the CSV of a report", lambda path: head_of(path).startswith(",".join(CSV_COLUMNS[:3]) + ","))
+
+SHOWN_NUMBERS = tuple(name for name in CSV_COLUMNS if name not in ("bits", "accuracy", "rmse", "crash"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +123,20 @@ def report_document(source: str, part: str, float_score: Score, parameters: int,
         "part": part,
         "rows": [row.document() for row in rows],
     }
+
+
+def check_report(values: Mapping[str, Any], path: Path) -> None:
+    """Raises QnnError naming the file at `path` unless `values` has what the table of a report shows."""
+    document = Document(values, path)
+    reference = document.child("float")
+    reference.integer("parameters", 0)
+    for part in (reference, *document.list("rows")):
+        part.number("accuracy" if "accuracy" in part.values else "rmse")
+    for row in document.list("rows"):
+        if not isinstance(row.values.get("bits"), str):
+            row.integer("bits")
+        for key in SHOWN_NUMBERS:
+            row.optional_number(key)
 
 
 def report_csv(document: Mapping[str, Any]) -> str:

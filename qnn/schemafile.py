@@ -62,6 +62,10 @@ class Document:
             raise QnnError(self.path, f"its field {key!r} is not a finite number", "make the file again with qnn")
         return float(value)
 
+    def optional_number(self, key: str) -> float | None:
+        """A finite float, or None where the file says null."""
+        return None if key in self.values and self.values[key] is None else self.number(key)
+
     def magnitude(self, key: str) -> float:
         """A float that leaves room to compute with it in float32: 0, or between the two magnitudes, of either sign."""
         value = self.number(key)

@@ -185,6 +185,44 @@ def test_report_without_an_rv32_compiler_says_null(trained: Path, qnn: Run, monk
     assert "n/a" in qnn("report", str(trained / "digits.qnn"))[1]
 
 
+REPORT = {
+    "float": {"accuracy": 1.0, "parameters": 3},
+    "rows": [
+        {"bits": "mixed", "accuracy": 1.0}
+        | dict.fromkeys(
+            ("weights_bytes", "tables_bytes", "code_bytes", "flash_bytes", "scratch_bytes", "stack_bytes"), 1
+        )
+        | dict.fromkeys(("ram_bytes", "macs", "instructions", "instructions_max", "mismatches", "saturated"))
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"rows": [], "float": {}}, "parameters"),
+        ({"float": []}, "float"),
+        ({"float": {"rmse": None, "parameters": 3}}, "rmse"),
+        ({"float": {"rmse": 1, "parameters": "3"}}, "parameters"),
+        ({"rows": {}}, "rows"),
+        ({"rows": [1]}, "item"),
+        ({"rows": [{}]}, "rmse"),
+        ({"rows": [{"accuracy": 0.5}]}, "bits"),
+        ({"rows": [{**REPORT["rows"][0], "macs": "many"}]}, "macs"),
+        ({"rows": [{**REPORT["rows"][0], "bits": 8.5}]}, "bits"),
+        ({"rows": [{k: v for k, v in REPORT["rows"][0].items() if k != "saturated"}]}, "saturated"),
+    ],
+)
+def test_inspect_refuses_a_malformed_report(tmp_path: Path, qnn: Run, change: dict[str, object], field: str) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(REPORT))
+    assert qnn("inspect", str(path))[0] == 0
+    path.write_text(json.dumps(REPORT | change))
+    code, out, err = qnn("inspect", str(path))
+    assert (code, out) == (2, "")
+    assert f"report.json: its field '{field}' is not" in err
+
+
 @pytest.fixture
 def crashing(monkeypatch: pytest.MonkeyPatch) -> None:
     """RV32 code that crashes while its instructions are counted, after every value agreed."""

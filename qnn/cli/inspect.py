@@ -24,6 +24,7 @@ from qnn.model import Model, Node
 from qnn.modelfile import load_model
 from qnn.net import net_text, sketch_net, wired_nodes
 from qnn.prepare import folds
+from qnn.report import check_report
 from qnn.scales import FORMAT as SCALES_FORMAT
 from qnn.scales import load_scales
 from qnn.schema import Schema
@@ -31,6 +32,7 @@ from qnn.schema import Schema
 BIAS_BYTES = 4
 COUNTS = ("parameters", "macs", "weight_bytes")
 MAX_INPUTS = 1 << 20
+MAX_JSON_BYTES = 64 << 20
 
 
 def command(
@@ -136,7 +138,7 @@ def _inspect_graph(output: Output, path: Path) -> None:
 
 def _inspect_json(output: Output, path: Path) -> None:
     try:
-        document: Any = jsonlib.loads(read_bounded(path))
+        document: Any = jsonlib.loads(read_bounded(path, MAX_JSON_BYTES), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise QnnError(path, f"is not JSON ({error})", "name a file that qnn wrote") from None
     if not isinstance(document, dict):
@@ -147,10 +149,16 @@ def _inspect_json(output: Output, path: Path) -> None:
     elif "graph_sha256" in document:
         return _inspect_graph(output, path.with_name("model.qnn"))
     elif "rows" in document and "float" in document:
+        check_report(document, path)
         show_report(output, str(path), document)
     else:
         raise QnnError(path, "is not a scales file, a manifest or a report", "name a file that qnn wrote")
     return output.emit(document)
+
+
+def _refuse(constant: str) -> None:
+    """NaN and the infinities, which Python reads and JSON does not have."""
+    raise ValueError(f"{constant} is no number")
 
 
 def show_schema(output: Output, schema: Schema) -> None:
