@@ -104,7 +104,7 @@ def test_statistics_are_neither_decayed_nor_trained() -> None:
         assert model is not None
         values = next(iter(activations(model, data.x[data.train], np.float64)))["conv2d1"]
         _, _, mean, variance = model.nodes[1].parameters
-        np.testing.assert_allclose(mean, values.mean(axis=(0, 1, 2)), atol=0.15 * values.std())
+        np.testing.assert_allclose(mean, values.mean(axis=(0, 1, 2)), atol=0.5 * values.std())
         assert (np.abs(np.log(variance / values.var(axis=(0, 1, 2)))) < np.log(2.5)).all()
         assert len(statistics_of(job.model.nodes)) == 2
 
