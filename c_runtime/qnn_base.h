@@ -15,6 +15,13 @@
 #define QNN_KERNEL static inline
 #endif
 
+/* A pointer that is a multiple of 4. */
+#if defined(__GNUC__)
+#define QNN_ALIGNED(pointer) ((const uint8_t *)__builtin_assume_aligned(pointer, 4))
+#else
+#define QNN_ALIGNED(pointer) (pointer)
+#endif
+
 /* >> of a negative number must round down, as every compiler for two's complement machines does. */
 typedef char qnn_arithmetic_shift_required[((-3) >> 1) == -2 ? 1 : -1];
 

@@ -109,7 +109,7 @@ QNN_INLINE void qnn_conv2d(const qnn_conv2d_t *p, const uint8_t *x, uint8_t *pac
             w = qnn_conv2d_one(p->bias[o], count, a, b, w, acc);
             qnn_conv2d_store(p, o, 1, pixels, acc, y);
         }
-        y = qnn_after(y, 2 * p->filters);
+        y = qnn_after(y, pixels * p->filters);
     }
 }
 

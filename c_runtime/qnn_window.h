@@ -79,6 +79,12 @@ QNN_KERNEL void qnn_window_pack(const qnn_window_t *p, int32_t row, int32_t colu
     int32_t stride = p->width * p->channels, count = (inside.right - inside.left) * p->channels, r;
     int32_t before = inside.left * p->channels, after = (p->kernel_width - inside.right) * p->channels;
     const uint8_t *from = x + inside.first;
+    if (count == p->kernel_width * p->channels && inside.bottom - inside.top == p->kernel_height) {
+        for (r = 0; r < p->kernel_height; r++, from += stride) {
+            to = qnn_window_copy(to, from, count);
+        }
+        return;
+    }
     to = qnn_window_fill(to, inside.top * p->kernel_width * p->channels, fill);
     for (r = inside.top; r < inside.bottom; r++, from += stride) {
         to = qnn_window_fill(to, before, fill);

@@ -28,6 +28,7 @@ class Conv1d(Traits):
     kind: ClassVar[str] = "conv1d"
     has_weights: ClassVar[bool] = True
     requantizes: ClassVar[bool] = True
+    pairs_weights: ClassVar[bool] = True
     filters: int
     kernel: int
     stride: int = 1

@@ -29,6 +29,7 @@ class Conv2d(SlidingLayer):
     kind: ClassVar[str] = "conv2d"
     has_weights: ClassVar[bool] = True
     requantizes: ClassVar[bool] = True
+    pairs_weights: ClassVar[bool] = True
     filters: int
     kernel_height: int
     kernel_width: int

@@ -10,13 +10,14 @@ import numpy as np
 
 from qnn.fixedpoint import Requantization
 from qnn.ops.accumulate import channel_bounds, check_accumulator, exact_product
-from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
+from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
 from qnn.ops.dense import interleave_rows
+from qnn.ops.dual import blocked, dual_problem, dual_words, lowest_weights
 from qnn.ops.op import Op, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 from qnn.ops.window import Window
 
-BLOCK_PIXELS = 2  # output pixels that share one pass over the weights in c_runtime/qnn_conv2d.h
+BLOCK_PIXELS, BLOCK_FILTERS = 2, 4  # that share one pass over the weights in c_runtime/qnn_conv2d*.h
 CHUNK_BYTES = 1 << 26  # of columns: bounds the simulator's memory
 
 
@@ -76,7 +77,28 @@ class Conv2d(Op):
         return np.concatenate(parts)
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
-        filters = len(self.weights)
+        suffix = "u8" if output.dtype == "uint8" else "i16"
+        problem = dual_problem(self.weights.reshape(len(self.weights), -1), inputs[0])
+        return self._plain_kernel(suffix, problem) if problem else self._dual_kernel(suffix)
+
+    def _dual_kernel(self, suffix: str) -> CKernel:
+        filters, column = len(self.weights), self.window.taps * self.window.channels
+        words = dual_words(self.weights.reshape(filters, -1))
+        fields = (
+            CField("window", self.window.struct()),
+            CField("filters", filters),
+            CField("pad_value", self.pad_value),
+            CField("weights", CArray("uint32_t", blocked(words, BLOCK_FILTERS), WEIGHTS)),
+            CField("lowest", CArray("int8_t", lowest_weights(self.weights.reshape(filters, -1)), TABLES)),
+            CField("bias", CArray("int32_t", self.bias, WEIGHTS)),
+            CField("requantize", requantize_struct(self.requantization, filters)),
+        )
+        work = BLOCK_PIXELS * 8 * words.shape[1] + (column if self.window.taps > 1 else 0)
+        name = f"qnn_conv2d_dual_u8_{suffix}"
+        return CKernel("qnn_conv2d_dual.h", name, "qnn_conv2d_dual_t", fields, work, "two products a multiplication")
+
+    def _plain_kernel(self, suffix: str, problem: str) -> CKernel:
+        filters, column = len(self.weights), self.window.taps * self.window.channels
         fields = (
             CField("window", self.window.struct()),
             CField("filters", filters),
@@ -85,9 +107,8 @@ class Conv2d(Op):
             CField("bias", CArray("int32_t", self.bias, WEIGHTS)),
             CField("requantize", requantize_struct(self.requantization, filters)),
         )
-        suffix = "u8" if output.dtype == "uint8" else "i16"
-        column = self.window.taps * self.window.channels
-        return CKernel("qnn_conv2d.h", f"qnn_conv2d_u8_{suffix}", "qnn_conv2d_t", fields, BLOCK_PIXELS * column)
+        name, reason = f"qnn_conv2d_u8_{suffix}", f"one product each: {problem}"
+        return CKernel("qnn_conv2d.h", name, "qnn_conv2d_t", fields, BLOCK_PIXELS * column, reason)
 
     def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         return int(self.weights.size) * self.window.pixels

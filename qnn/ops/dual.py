@@ -27,7 +27,8 @@ def dual_problem(weights: np.ndarray, x: TensorType) -> str:
     """Why int8 weights (O, K) and inputs of type x do not allow two products in one multiplication; "" if they do."""
     if x.low < 0:
         return "its input may be negative"
-    pairs = grouped(weights).reshape(len(weights), -1, 2).sum(axis=2)
+    groups = grouped(weights)
+    pairs = groups[:, :, :2] + groups[:, :, 2:]  # weights 0 and 2, 1 and 3
     worst = int(pairs.max()) * x.high
     if worst > PAIR_LIMIT:
         return f"a pair of weights reaches {int(pairs.max())} steps above the lowest, {worst} with the largest inputs"
@@ -35,9 +36,9 @@ def dual_problem(weights: np.ndarray, x: TensorType) -> str:
 
 
 def dual_words(weights: np.ndarray) -> np.ndarray:
-    """uint32 (O, groups): w1 + w3 * 2**8 + w0 * 2**16 + w2 * 2**24 of each group of int8 weights (O, K)."""
+    """uint32 (O, groups): w2 + w3 * 2**8 + w0 * 2**16 + w1 * 2**24 of each group of int8 weights (O, K)."""
     w0, w1, w2, w3 = np.moveaxis(grouped(weights), 2, 0)
-    return (w1 + (w3 << 8) + (w0 << 16) + (w2 << 24)).astype(np.uint32)
+    return (w2 + (w3 << 8) + (w0 << 16) + (w1 << 24)).astype(np.uint32)
 
 
 def blocked(words: np.ndarray, rows: int) -> np.ndarray:

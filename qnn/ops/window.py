@@ -10,6 +10,9 @@ import numpy as np
 from qnn.ops.ckernel import CField, CStruct
 from qnn.ops.op import MAX_ELEMENTS, TensorType, expect
 
+MAX_PADDED_KERNEL = 64  # a kernel beyond its map needs padding; only a pool over all of a map may be larger than this
+MAX_COLUMNS = 1 << 28  # values of one sample that windows cover, counted as often as they are covered
+
 
 @dataclass(frozen=True)
 class Window:
@@ -42,11 +45,16 @@ class Window:
         return self.out_height * self.out_width
 
     @property
+    def around(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """How far windows reach beyond the map: above and below it, left and right of it."""
+        bottom = (self.out_height - 1) * self.stride_height + self.kernel_height - self.pad_top - self.height
+        right = (self.out_width - 1) * self.stride_width + self.kernel_width - self.pad_left - self.width
+        return (self.pad_top, max(bottom, 0)), (self.pad_left, max(right, 0))
+
+    @property
     def pads(self) -> bool:
         """Does some window reach beyond the map?"""
-        bottom = (self.out_height - 1) * self.stride_height + self.kernel_height - self.pad_top
-        right = (self.out_width - 1) * self.stride_width + self.kernel_width - self.pad_left
-        return self.pad_top > 0 or self.pad_left > 0 or bottom > self.height or right > self.width
+        return self.around != ((0, 0), (0, 0))
 
     def check(self, subject: str, x: TensorType) -> None:
         """Raises QnnError unless the geometry is possible and every window touches the map."""
@@ -61,15 +69,16 @@ class Window:
         for size, kernel, stride, pad, out in axes:
             expect(0 <= pad < kernel, subject, "its padding is not below its kernel")
             expect((out - 1) * stride - pad < size, subject, "its last window lies outside the map")
+            expect(kernel <= max(size, MAX_PADDED_KERNEL), subject, "its kernel is too large for its map")
+        padded = (self.height + sum(self.around[0])) * (self.width + sum(self.around[1])) * self.channels
+        columns = self.pixels * self.taps * self.channels
+        expect(padded <= MAX_ELEMENTS and columns <= MAX_COLUMNS, subject, "its window is too large")
 
     def columns(self, x: np.ndarray, fill: int) -> np.ndarray:
         """View-like (N, out_height, out_width, channels, kernel_height, kernel_width) of maps x, padding is `fill`."""
-        bottom = max((self.out_height - 1) * self.stride_height + self.kernel_height - self.pad_top - self.height, 0)
-        right = max((self.out_width - 1) * self.stride_width + self.kernel_width - self.pad_left - self.width, 0)
         maps = x.reshape(-1, self.height, self.width, self.channels)
         if self.pads:
-            around = ((0, 0), (self.pad_top, bottom), (self.pad_left, right), (0, 0))
-            maps = np.pad(maps, around, constant_values=fill)
+            maps = np.pad(maps, ((0, 0), *self.around, (0, 0)), constant_values=fill)
         windows = np.lib.stride_tricks.sliding_window_view(maps, (self.kernel_height, self.kernel_width), (1, 2))
         stepped = windows[:, :: self.stride_height, :: self.stride_width]
         return stepped[:, : self.out_height, : self.out_width]
