@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import astuple
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from qnn.model import INPUT, Model
 from qnn.prepare import prepare
 from qnn.progress import Progress, silent
 from qnn.ranges import METHODS, Range, find_range
-from qnn.scales import Scales, TensorRange
+from qnn.scales import Scales, TensorRange, load_scales
 from qnn.schemafile import MAX_MAGNITUDE, MIN_MAGNITUDE
 
 DEFAULT_METHOD = "mse"
@@ -34,7 +35,7 @@ def calibrate(model: Model, x: np.ndarray, method: str = DEFAULT_METHOD, progres
     model = prepare(model)
     shapes = node_shapes(model.nodes, model.schema.shape)
     step = {name: max(1, len(x) * int(np.prod(shape)) // MAX_VALUES) for name, shape in shapes.items()}
-    parts: dict[str, list[np.ndarray]] = {node.name: [] for node in model.nodes if not node.layer.vanishes}
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in _tensor_names(model)}
     for index, values in enumerate(activations(model, x)):
         for name, found in parts.items():
             found.append(values[name][:: step[name]])
@@ -51,6 +52,29 @@ def _range(name: str, values: np.ndarray, method: str) -> Range:
         raise QnnError(name, f"its values reach {largest:.3g}: the network has diverged", "train it again")
     found = find_range(values if largest >= MIN_MAGNITUDE else np.zeros(1), method)
     return Range(*(bound if abs(bound) >= MIN_MAGNITUDE else 0.0 for bound in astuple(found)))
+
+
+def load_scales_of(model: Model, path: Path) -> Scales:
+    """The Scales in the file at `path`. Raises QnnError unless they name the model's tensors, no more and no fewer."""
+    scales = load_scales(path)
+    wanted, found = _tensor_names(prepare(model)), tuple(tensor.name for tensor in scales.tensors)
+    remedy = "calibrate this model: qnn calibrate"
+    for name in wanted:
+        if name not in found:
+            raise QnnError(path, f"has no range for the tensor {name!r} of this model", remedy)
+    for name in found:
+        if name not in wanted:
+            raise QnnError(path, f"names {name!r}, which is no tensor of this model", remedy)
+    inputs = len(_raw_range(model)[0])
+    for key, limits in (("input_low", scales.input_low), ("input_high", scales.input_high)):
+        if len(limits) != inputs:
+            raise QnnError(path, f"{key!r} has {len(limits)} numbers; this model needs {inputs}", remedy)
+    return scales
+
+
+def _tensor_names(model: Model) -> tuple[str, ...]:
+    """The tensors of a prepared model that have a range of their own, the output last."""
+    return tuple(node.name for node in model.nodes if not node.layer.vanishes)
 
 
 def _raw_range(model: Model) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -77,18 +77,26 @@ def load_scales(path: Path) -> Scales:
     document = Document(values, path)
     if document.integer("version") != VERSION:
         raise QnnError(path, f"has version {values['version']}; this qnn reads version {VERSION}", "update qnn")
+    tensors = tuple(TensorRange(item.text("name"), _read_range(item)) for item in document.list("tensors"))
+    names = [tensor.name for tensor in tensors]
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled is not None:
+        raise QnnError(path, f"names the tensor {doubled!r} twice", "keep one of them")
     return Scales(
         method=document.text("method"),
         samples=document.integer("samples"),
         input_low=document.integers("input_low"),
         input_high=document.integers("input_high"),
-        tensors=tuple(TensorRange(item.text("name"), _read_range(item)) for item in document.list("tensors")),
+        tensors=tensors,
     )
 
 
 def _read_range(item: Document) -> Range:
-    found = Range(*(item.magnitude(name) for name in ("minimum", "maximum", "low", "high")))
+    name = item.text("name")
+    try:
+        found = Range(*(item.magnitude(key) for key in ("minimum", "maximum", "low", "high")))
+    except QnnError as error:
+        raise QnnError(item.path, f"tensor {name!r}: {error.problem}", error.remedy) from None
     if not (found.minimum <= found.maximum and found.low <= 0 <= found.high):
-        name = item.text("name")
         raise QnnError(item.path, f"the range of {name!r} is not in order", "keep minimum <= maximum, low <= 0 <= high")
     return found

@@ -60,7 +60,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("doctor", doctor.command),
 )
 for _name, _command in COMMANDS:
-    app.command(_name)(_command)
+    app.command(_name, context_settings=run.SETTINGS if _command is run.command else None)(_command)
 app.add_typer(data.app, name="data")
 
 

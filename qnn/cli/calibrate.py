@@ -20,11 +20,16 @@ from qnn.cli.loading import (
     load_rows,
     request,
 )
+from qnn.lowering import output_type
 from qnn.modelfile import load_model
 from qnn.outputs import check_replaceable
 from qnn.ranges import METHODS
 from qnn.scales import SCALES, Scales, save_scales
 
+NOTE = (
+    "The output, the last tensor, is 16 bits wide and uses minimum and maximum; the others use low and high. "
+    "A tensor whose layer keeps its input's range, or that a clamp follows, goes by that one's."
+)
 ModelArgument = Annotated[Path, typer.Argument(help="A float model that qnn train wrote.")]
 MethodOption = Annotated[str, typer.Option("--method", help=f"How ranges are chosen: {', '.join(METHODS)}.")]
 
@@ -63,10 +68,15 @@ def command(
 
 
 def show_scales(output: Output, scales: Scales, title: str) -> None:
-    """The table of a scales file: what was seen, what is kept."""
+    """The table of a scales file: what was seen, what is kept, which of the two counts, and the step it gives."""
     rows = []
-    for tensor in scales.tensors:
+    for index, tensor in enumerate(scales.tensors, 1):
         seen = tensor.range
-        numbers = (seen.minimum, seen.maximum, seen.low, seen.high, (seen.high - seen.low) / 255)
-        rows.append((tensor.name, *(f"{number:.6g}" for number in numbers)))
-    output.table(title, ("tensor", "minimum", "maximum", "low", "high", "8-bit step"), rows)
+        if index == len(scales.tensors):
+            counts, step = "minimum, maximum", output_type((1,), seen.minimum, seen.maximum).scale
+        else:
+            counts, step = "low, high", (seen.high - seen.low) / 255
+        numbers = (seen.minimum, seen.maximum, seen.low, seen.high)
+        rows.append((tensor.name, *(f"{number:.6g}" for number in numbers), counts, f"{step:.6g}"))
+    output.table(title, ("tensor", "minimum", "maximum", "low", "high", "what counts", "step"), rows)
+    output.say(NOTE)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qnn.calibration import DEFAULT_METHOD, calibrate
+from qnn.calibration import DEFAULT_METHOD, calibrate, load_scales_of
 from qnn.cli.calibrate import MethodOption, ModelArgument
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.loading import (
@@ -26,7 +26,7 @@ from qnn.headroom import AUTO, CHOICES
 from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.names import check_name, name_from
-from qnn.scales import Scales, load_scales
+from qnn.scales import Scales
 
 ReduceRangeOption = Annotated[
     str,
@@ -72,7 +72,7 @@ def command(
     check_build_folder(out, prefix, [model])
     network = load_model(model)
     if scales is not None:
-        ranges = load_scales(scales)
+        ranges = load_scales_of(network, scales)
     else:
         asked = request(data, None, label, drop_missing, data_dir, max_memory)
         samples = network.samples

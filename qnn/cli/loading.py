@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +35,9 @@ PartOption = Annotated[
 LabelOption = Annotated[
     str | None, typer.Option("--label", help="Label columns: first, last or names with commas; default: as trained.")
 ]
+
+OPTIONS = ("--data", "--part", "--label", "--drop-missing", "--data-dir", "--max-memory")  # of whoever calls load_rows
+SHOWN_NAMES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,15 +85,35 @@ def options_for(asked: Request, record: DataRecord) -> LoadOptions:
     return replace(options, drop_missing=True) if asked.drop_missing else options
 
 
+@contextmanager
+def remedies_within(options: Sequence[str], schema: Schema) -> Iterator[None]:
+    """Within, the remedy of a QnnError only names those options: a command reads data with fewer than train has."""
+    try:
+        yield
+    except QnnError as error:
+        ways = re.split(r",? or (?=\w+ )|; ", error.remedy)
+        left = [way for way in ways if set(re.findall(r"--[a-z][a-z-]*", way)) <= set(options)]
+        if len(left) == len(ways):
+            raise
+        names = [feature.name for feature in schema.features]
+        columns = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
+        shape = "x".join(map(str, schema.shape))
+        reads = f"the columns {columns}" if columns else f"samples of {shape}"
+        raise QnnError(error.subject, error.problem, " or ".join(left) or f"the model reads {reads}") from None
+
+
 def load_rows(output: Output, asked: Request, schema: Schema, record: DataRecord, stage: str) -> Samples:
     """The rows that `stage` ("train" or "evaluate") of a model with this schema and record works on."""
     source = asked.data or record.source
-    with output.progress(f"reading {source}") as progress:
+    with output.progress(f"reading {source}") as progress, remedies_within(OPTIONS, schema):
         dataset = load(source, options_for(asked, record), schema=schema, progress=progress)
     for warning in dataset.warnings:
         output.warn(warning)
     rows = rows_for(dataset, record, asked.part, stage)
     y = None if dataset.y is None else dataset.y[rows]
     same = dataset.record.sha256 == record.sha256
+    if source == record.source and not same and stage == "evaluate":
+        drawn = "all rows are used" if asked.part is None else "its parts are drawn anew"
+        output.warn(f"{source}: changed since training: {drawn}, and training rows may be among them")
     default = ("train" if stage == "train" else "test") if same else "all"
     return Samples(dataset.x[rows], y, source, asked.part or default)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from qnn.calibration import DEFAULT_METHOD, calibrate
+from qnn.calibration import DEFAULT_METHOD, calibrate, load_scales_of
 from qnn.cli.calibrate import MethodOption, ModelArgument
 from qnn.cli.compile import check_bits
 from qnn.cli.console import JsonOption, Output, QuietOption
@@ -32,7 +32,6 @@ from qnn.names import name_from
 from qnn.outputs import Kind, check_replaceable
 from qnn.report import REPORT_CSV, REPORT_JSON, REPORT_PAGE, Row, measure, report_csv, report_document
 from qnn.reportpage import SUMMARY_COLUMNS, metric_text, report_page, summary_cells
-from qnn.scales import load_scales
 
 BitsOption = Annotated[str, typer.Option("--bits", help="Widths, separated by commas: 8.")]
 
@@ -70,7 +69,7 @@ def command(
     if samples.y is None:
         raise QnnError(samples.source, "has no labels to compare with", "use data with labels")
     reference = score_samples(network, samples.x, samples.y)
-    ranges = load_scales(scales) if scales else calibrate(network, network.samples, method)
+    ranges = load_scales_of(network, scales) if scales else calibrate(network, network.samples, method)
     rows: list[Row] = []
     for width in widths:
         with output.progress(f"verifying {width} bits") as progress:

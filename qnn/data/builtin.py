@@ -24,19 +24,22 @@ VARIABLE = "QNN_DATA"
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A named data set: one sample's shape, the samples (those of the test part included), a line about it."""
+    """A named data set: one sample's shape, the samples (with those of the test part), a line about it, its task."""
 
     name: str
     shape: tuple[int, ...]
     samples: int
     about: str
+    task: str = "classification"
 
 
 BUILT_IN = (
     BuiltIn(
         "digits", (8, 8, 1), 1797, "UCI handwritten digits, 8x8 pixels of 0 to 16 (Alpaydin and Kaynak, CC BY 4.0)"
     ),
-    BuiltIn("thermistor", (5,), 6000, "simulated NTC thermometer: raw ADC counts in, degrees Celsius out"),
+    BuiltIn(
+        "thermistor", (5,), 6000, "simulated NTC thermometer: raw ADC counts in, degrees Celsius out", "regression"
+    ),
     BuiltIn("mnist", (28, 28, 1), 70000, "handwritten digits, 28x28 gray pixels (LeCun, Cortes and Burges)"),
 )
 NAMES = tuple(entry.name for entry in BUILT_IN)

@@ -68,6 +68,10 @@ def _plan(table: CsvFile, roles: Roles, options: LoadOptions, scan: Scan, schema
     units = [feature.decimals for feature in schema.features] or [0] * len(roles.features)
     if schema.dtype == "uint8" and (scan.decimals[: len(units)] > 0).any():
         raise QnnError(table.subject, "holds fractions; the model reads bytes, 0 to 255", "store raw pixel values")
+    for feature, decimals in zip(schema.features, scan.decimals, strict=False):
+        if decimals > 0 and not feature.decimals:
+            problem = f"input {feature.name!r} holds fractions; the model reads whole numbers there"
+            raise QnnError(table.subject, problem, "give readings in the unit that the model was trained on")
     return _Plan(table, roles, options, scan, schema.dtype, np.array(units, dtype=np.int32), names, codes)
 
 

@@ -126,7 +126,7 @@ def scan_csv(table: CsvFile, roles: Roles, options: LoadOptions, row_bytes: int,
     columns = (*roles.features, *roles.labels)
     missing = np.zeros(len(columns), dtype=np.int64)
     tally, labels = _Tally(len(columns)), [_Labels() for _ in roles.labels]
-    rows = dropped = 0
+    rows = dropped = first_gap = 0
     for chunk in chunks(table, progress, 0, 2):
         _check_empty(table, roles.empty, chunk)
         numbers = numbers_of(table, chunk.rows, roles.features, options)
@@ -141,9 +141,11 @@ def scan_csv(table: CsvFile, roles: Roles, options: LoadOptions, row_bytes: int,
             labels[place].add(cells, found)
             tally.add(found, len(roles.features) + place)
         missing += gaps.sum(axis=0)
+        if not first_gap and not keep.all():
+            first_gap = chunk.line_of(int(np.argmin(keep)))
         rows, dropped = rows + int(keep.sum()), dropped + int((~keep).sum())
         check_memory(table.subject, rows * (row_bytes + ROW_BYTES), options.max_memory, f"its {rows:,} or more rows")
-    _check_missing(table, columns, missing, rows, dropped, options)
+    _check_missing(table, columns, missing, (rows, dropped, first_gap), options)
     _check_signs(table, columns, tally)
     whole = tally.decimals[len(roles.features) :] == 0
     facts = (
@@ -192,9 +194,13 @@ def _check_infinite(table: CsvFile, column: int, cells: Sequence[str], numbers: 
 
 
 def _check_missing(
-    table: CsvFile, columns: Sequence[int], missing: np.ndarray, rows: int, dropped: int, options: LoadOptions
+    table: CsvFile, columns: Sequence[int], missing: np.ndarray, counts: tuple[int, int, int], options: LoadOptions
 ) -> None:
-    """Refuse missing values unless their rows are to be left out, and tables of which nothing is left."""
+    """Refuse missing values unless their rows are to be left out, and tables of which nothing is left.
+
+    counts: rows that are whole, rows that are not, the line of the first that is not.
+    """
+    rows, dropped, first = counts
     if (dropped and not options.drop_missing) or not rows:
         if not dropped:
             raise QnnError(table.subject, "has no rows under its header", "use a file with content")
@@ -204,7 +210,10 @@ def _check_missing(
         total = int(missing.sum())
         values = "1 value is" if total == 1 else f"{total:,} values are"
         where = "every row" if not rows else f"{dropped:,} of {rows + dropped:,} rows"
-        remedy = "leave out columns with --drop-columns" + (", or those rows with --drop-missing" if rows else "")
+        where += f", first in line {first}"
+        remedy = "leave out columns with --drop-columns" + (
+            ", or leave out those rows with --drop-missing" if rows else ""
+        )
         raise QnnError(table.subject, f"{values} missing, in {where} (by column: {names})", remedy)
 
 

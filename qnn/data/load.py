@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from qnn.data.assemble import assemble, fitted, schema_of
-from qnn.data.builtin import NAMES, read_built_in
+from qnn.data.builtin import BUILT_IN, NAMES, read_built_in
+from qnn.data.csvfile import open_csv
 from qnn.data.csvread import read_csv
 from qnn.data.dataset import Dataset
 from qnn.data.idx import read_idx_folder
 from qnn.data.npz import open_npz
-from qnn.data.options import LoadOptions, check_memory
+from qnn.data.options import AUTO, LoadOptions, check_memory
 from qnn.data.synthetic import PREFIX, read_random
 from qnn.data.table import Classes, Table, Targets
 from qnn.data.textsource import TextSource
@@ -27,6 +29,7 @@ from qnn.schema import Schema
 
 ZIP_MAGIC, IDX_MAGIC = b"PK\x03\x04", b"\0\0\x08"
 STANDARD_INPUT = "-"
+SHOWN_NAMES = 8
 
 
 def load(
@@ -54,16 +57,34 @@ def read_table(source: str, options: LoadOptions, schema: Schema | None, progres
     if source.startswith(PREFIX):
         return read_random(source, schema, options.low, options.high, options.seed, options.max_memory)
     if source in NAMES:
+        _expect_no_columns(source, options, schema)
         return read_built_in(source, options)
     path = Path(source)
     if path.is_dir():
+        _expect_no_columns(source, options, schema)
         return read_idx_folder(path, options)
     start = _first_bytes(path)
     if start == ZIP_MAGIC or path.suffix == ".npz":
+        _expect_no_columns(source, options, schema)
         return open_npz(path, options)
     if start[:3] == IDX_MAGIC or "-ubyte" in path.name:
         raise QnnError(path, "is one IDX file of several", f"name their folder: {path.parent}")
     return read_csv(TextSource(source, path), options, schema, progress)
+
+
+def _expect_no_columns(source: str, options: LoadOptions, schema: Schema | None) -> None:
+    """Raises QnnError where the user chooses among columns that `source` does not have, or another task than its own.
+
+    With a schema the options are mostly those of the model's own data, and say nothing about this.
+    """
+    if schema is not None:
+        return
+    for name, given in (("--label", options.label != LoadOptions().label), ("--drop-columns", options.drop_columns)):
+        if given:
+            raise QnnError(name, f"{source} has fixed inputs and labels", f"leave {name} out, or give a CSV")
+    task = next((entry.task for entry in BUILT_IN if entry.name == source), options.task)
+    if options.task not in (AUTO, task):
+        raise QnnError("--task", f"{source} is for {task}", "leave --task out, or give other data")
 
 
 def load_samples(source: str, schema: Schema, options: LoadOptions | None = None) -> np.ndarray:
@@ -81,9 +102,19 @@ def load_samples(source: str, schema: Schema, options: LoadOptions | None = None
 
 
 def parse_samples(content: str | bytes, subject: str, schema: Schema, options: LoadOptions | None = None) -> np.ndarray:
-    """Raw samples (N, *schema.shape) from text like a CSV file's ("5.1, 3.5, 1.4"); `subject` is its name."""
+    """Raw samples (N, *schema.shape) from text like a CSV file's ("5.1, 3.5, 1.4"); `subject` is its name.
+
+    Without a header a row is exactly the model's inputs: what is too much is no label. Raises QnnError as `load` does.
+    """
     data = content.encode() if isinstance(content, str) else content
-    table = read_csv(TextSource(subject, None, data), options or LoadOptions(), schema, silent)
+    options, source = options or LoadOptions(), TextSource(subject, None, data)
+    names = tuple(feature.name for feature in schema.features)
+    file, wanted = open_csv(source, options, names), math.prod(schema.shape)
+    if not file.header and len(file.names) != wanted:
+        count = "1 value" if len(file.names) == 1 else f"{len(file.names)} values"
+        listed = f": {', '.join(names)}" if 0 < len(names) <= SHOWN_NAMES else ""
+        raise QnnError(subject, f"has {count} a sample; the model reads {wanted}", f"give exactly those{listed}")
+    table = read_csv(source, options, schema, silent)
     return fitted(table, schema, subject).x
 
 
