@@ -80,7 +80,7 @@ def verify(
         worst = _extremes(graph)[:1]
         for i, engine in enumerate(engines):
             results[i] = _measured(results[i], engine, np.concatenate([worst, x[chosen]]), progress)
-            if engine.name == BOARD and results[i].cycles:
+            if engine.name == BOARD and not results[i].crash:
                 results[i] = replace(results[i], estimate=estimated_cycles(build, graph, x[chosen][:DEFAULT_COUNT]))
     outputs = len(x) * graph.type_of(graph.output).elements
     values = len(x) * _values(graph, layers)

@@ -216,7 +216,8 @@ class Board:
         return vectors
 
     def _fault_text(self, writes: bool, fetches: bool, address: int, size: int, code: int) -> str:
-        if self._guarded and self._guard <= address < self._guard + GUARD_BYTES:
+        guarded = self._guarded and self._guard <= address < self._guard + GUARD_BYTES
+        if guarded or self._register("SP") < self._symbols.get("_stack_bottom", 0):
             return f"stack overflow {self.place(code)}"
         if fetches:
             return f"jump to {address:#x}, where no code is"

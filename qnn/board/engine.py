@@ -26,7 +26,8 @@ COUNTS_BYTES, LAYER_BYTES = 8, 8
 class BoardEngine:
     """Runs the build of `graph`, in the folder `build`, on the board at the other end of `stream`.
 
-    The board must have been flashed with it. Raises QnnError if there is no board, or another model on it. Close it when done.
+    The board must have been flashed with it. Raises QnnError if there is no board, or another model on it. Close it
+    when done.
     """
 
     name = "board"

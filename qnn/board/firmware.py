@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from qnn import toolchain
+from qnn import process, toolchain
 from qnn.board.image import flash_image
 from qnn.emitter.notes import graph_hash
 from qnn.engines.image import open_elf
@@ -29,6 +29,7 @@ START, MODEL, MEMORY, SCRIPT = "start.S", "model.c", "memory.c", "esp32c3.ld"
 FIRMWARE_SECTIONS = (".iram", ".data", ".ftext", ".frodata")
 MODEL_SECTIONS = (".mtext", ".mrodata")
 FIRMWARE_LIMIT = 6144  # bytes of code and constants beside the model; a test keeps it
+NO_ROOM = re.compile(r"too small|overflow|will not fit|out of range")
 MANIFEST_HASH = re.compile(r"graph\s+sha256 ([0-9a-f]{64})")
 
 
@@ -133,15 +134,14 @@ def _link(folder: Path, name: str, compiler: Compiler) -> bytes:
         toolchain.compile_c(compiler, flags, (source,), objects[-1], cwd=folder, subject=subject)
     flags = (*fast, *toolchain.rv32_link_flags(compiler, SCRIPT, "_entry"), "-Wl,--gc-sections")
     libgcc = ("-lgcc",) if compiler.kind == toolchain.GCC else ()
-    try:
-        toolchain.compile_c(
-            compiler, flags, (*objects, *libgcc), "firmware.elf", cwd=folder, subject=f"{name} firmware"
-        )
-    except QnnError as error:
-        if "too small" in error.problem or "overflow" in error.problem or "will not fit" in error.problem:
-            remedy = "leave the weights in flash, or use a smaller network"
-            raise QnnError(f"{name} firmware", "does not fit into the chip's memory", remedy) from None
-        raise
+    command = toolchain.compile_command(compiler, flags, (*objects, *libgcc), "firmware.elf")
+    variables = toolchain.environment(compiler)
+    linked = process.run(command, cwd=folder, env=variables, timeout=toolchain.COMPILE_TIMEOUT, check=False)
+    if linked.code:
+        subject = f"{name} firmware ({compiler})"
+        if NO_ROOM.search(linked.stderr):
+            raise QnnError(subject, "does not fit into the chip's memory", "use weights in flash, or a smaller network")
+        raise QnnError(subject, linked.complaint, "see qnn doctor")
     return (folder / "firmware.elf").read_bytes()
 
 

@@ -20,7 +20,7 @@ USB_WRITABLE, USB_READABLE = 2, 4
 TIMER_VALID = 1 << 29
 CYCLES_PER_READING = 1600
 CYCLES_PER_TICK = 10
-IDLE_POLLS = 3  # of the USB line, with nothing else in between: the firmware waits for input
+IDLE_POLLS = 3  # of both lines in turn, with nothing else in between: the firmware waits for input
 IDLE_READINGS = 5000  # of the timer, with nothing else in between: it waits for time to pass
 
 
@@ -39,6 +39,7 @@ class Peripherals:
         self._stop_core = stop
         self.idle = False
         self._polls = self._readings = 0
+        self._looked = False
         self._kept: dict[int, int] = {}
 
     def read(self, offset: int) -> int:
@@ -46,6 +47,7 @@ class Peripherals:
         if offset == UART0:
             return self.received[UART].popleft() if self.received[UART] else 0
         if offset == UART_STATUS:
+            self._looked = True
             return min(len(self.received[UART]), FIFO_BYTES)
         if offset == USB_STATUS:
             return self._usb_status()
@@ -84,9 +86,10 @@ class Peripherals:
         self._stop_core()
 
     def _usb_status(self) -> int:
-        if not self.received[UART] and not self.received[USB]:
+        if self._looked and not self.received[UART] and not self.received[USB]:
             self._polls += 1
-            if self._polls >= IDLE_POLLS and self.usb_host:
+            if self._polls >= IDLE_POLLS:
                 self._stop()
+        self._looked = False
         readable = USB_READABLE if self.received[USB] else 0
         return readable | (USB_WRITABLE if self.usb_host else 0)
