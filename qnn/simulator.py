@@ -9,9 +9,11 @@ import numpy as np
 
 from qnn.errors import QnnError
 from qnn.graph import INPUT, Graph
+from qnn.ops.window import Window
 from qnn.progress import Progress, silent
 
-BATCH = 1024
+MAX_BATCH = 1024
+BATCH_BYTES = 256 << 20  # of tensors that are alive at once
 
 
 def simulate(
@@ -29,18 +31,32 @@ def simulate(
             raise QnnError(name, "is not a tensor of the graph", f"name one of {', '.join(tensor_names(graph))}")
     types = {name: graph.type_of(name) for name in names}
     parts = {name: [np.zeros((0, *kind.shape), kind.dtype)] for name, kind in types.items()}
-    for start in range(0, len(x), BATCH):
-        tensors = _run(graph, x[start : start + BATCH], fast=True)
+    batch = batch_size(graph, names)
+    for start in range(0, len(x), batch):
+        tensors = _run(graph, x[start : start + batch], names, fast=True)
         for name, chunks in parts.items():
             chunks.append(tensors[name].astype(types[name].dtype))
-        progress(min(start + BATCH, len(x)), len(x))
+        progress(min(start + batch, len(x)), len(x))
     return {name: np.concatenate(chunks) for name, chunks in parts.items()}
 
 
 def define(graph: Graph, x: np.ndarray) -> dict[str, np.ndarray]:
     """Every tensor of a batch of raw samples x, int64, by the plain definition of each operator."""
     _check_samples(graph, x)
-    return _run(graph, x, fast=False)
+    return _run(graph, x, tensor_names(graph), fast=False)
+
+
+def batch_size(graph: Graph, keep: Collection[str]) -> int:
+    """How many samples at once take about BATCH_BYTES, where the tensors in `keep` are not freed."""
+    alive, freed = graph.input.elements, _freed(graph, keep)
+    largest = alive
+    for node, gone in zip(graph.nodes, freed, strict=True):
+        window = getattr(node.op, "window", None)
+        columns = window.pixels * window.taps * window.channels if isinstance(window, Window) else 0
+        alive += node.type.elements
+        largest = max(largest, alive + columns)
+        alive -= sum(graph.type_of(name).elements for name in gone)
+    return max(1, min(MAX_BATCH, BATCH_BYTES // (np.dtype(np.int64).itemsize * largest)))
 
 
 def tensor_names(graph: Graph) -> tuple[str, ...]:
@@ -48,12 +64,24 @@ def tensor_names(graph: Graph) -> tuple[str, ...]:
     return (INPUT, *(node.name for node in graph.nodes))
 
 
-def _run(graph: Graph, x: np.ndarray, fast: bool) -> dict[str, np.ndarray]:
+def _run(graph: Graph, x: np.ndarray, keep: Collection[str], fast: bool) -> dict[str, np.ndarray]:
+    """The tensors in `keep`; the others are freed after their last reader."""
     tensors = {INPUT: x.astype(np.int64)}
-    for node in graph.nodes:
+    for node, gone in zip(graph.nodes, _freed(graph, keep), strict=True):
         inputs = tuple(tensors[name] for name in node.inputs)
         tensors[node.name] = node.op.evaluate(inputs) if fast else node.op.reference(inputs)
+        for name in gone:
+            del tensors[name]
     return tensors
+
+
+def _freed(graph: Graph, keep: Collection[str]) -> list[tuple[str, ...]]:
+    """For each node, which tensors nothing needs after it: of its inputs and its own."""
+    last = {name: index for index, node in enumerate(graph.nodes) for name in (*node.inputs, node.name)}
+    return [
+        tuple(name for name in {*node.inputs, node.name} if last[name] == index and name not in keep)
+        for index, node in enumerate(graph.nodes)
+    ]
 
 
 def _check_samples(graph: Graph, x: np.ndarray) -> None:
