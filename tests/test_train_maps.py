@@ -328,3 +328,15 @@ def test_teachers_that_do_not_fit(trained: Model, change: object, said: str) -> 
 def test_a_teacher_of_other_data_may_teach(trained: Model) -> None:
     other = replace(trained, record=replace(trained.record, sha256="11" * 32, seed=5))
     assert train(pictures(), NET, replace(QUICK, epochs=1), teacher=other).model is not None
+
+
+def test_kept_statistics_are_those_of_unchanged_training_images() -> None:
+    """However much images are changed while training."""
+    data = pictures(side=16, count=300)
+    model = train(data, "conv 3x3 4 bn relu, conv 3x3 3 bn, gap, dense", replace(QUICK, epochs=2, cutout=9)).model
+    assert model is not None
+    values = next(iter(activations(model, data.x[data.train], np.float64)))
+    for name, norm in (("conv2d1", "batch_norm1"), ("conv2d2", "batch_norm2")):
+        mean, variance = next(node.parameters[2:] for node in model.nodes if node.name == norm)
+        np.testing.assert_allclose(mean, values[name].mean(axis=(0, 1, 2)), atol=0.1 * values[name].std())
+        np.testing.assert_allclose(variance, values[name].var(axis=(0, 1, 2)), rtol=0.2)

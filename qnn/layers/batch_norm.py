@@ -47,6 +47,11 @@ class BatchNorm(Elementwise):
     def macs(self, shapes: tuple[Shape, ...]) -> int:
         return 0  # it folds into the layer before it
 
+    def measured(self, inputs: Arrays) -> Arrays:
+        rows = _rows(inputs[0])
+        mean, variance = _moments(rows)
+        return mean, _unbiased(variance, rows)
+
     def scale_shift(self, parameters: Arrays) -> tuple[np.ndarray, np.ndarray]:
         gain, offset, mean, variance = (array.astype(np.float64) for array in parameters)
         scale = gain / np.sqrt(np.maximum(variance, 0.0) + EPSILON)
@@ -72,7 +77,7 @@ class BatchNorm(Elementwise):
         total = by_rows.sum(axis=2).sum(axis=0, dtype=np.float64)
         product = np.einsum("pcn,pcn->pc", by_rows, rows).sum(axis=0, dtype=np.float64)
         by_gain = (product - mean * total) * inverse
-        statistics = (mean, variance * (count / max(count - 1, 1))) if training else parameters[2:]
+        statistics = (mean, _unbiased(variance, rows)) if training else parameters[2:]
         by_parameters = tuple(array.astype(rows.dtype) for array in (by_gain, total, *statistics))
         if not inputs_wanted:
             return (), by_parameters
@@ -114,6 +119,12 @@ def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = rows.sum(axis=2).sum(axis=0, dtype=np.float64) / count
     squares = np.einsum("pcn,pcn->pc", rows, rows).sum(axis=0, dtype=np.float64) / count
     return mean, np.maximum(squares - mean * mean, 0.0)
+
+
+def _unbiased(variance: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The variance of what `rows` are a sample of, from their own."""
+    count = rows.shape[0] * rows.shape[2]
+    return variance * (count / max(count - 1, 1))
 
 
 def _scaled(rows: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -64,6 +64,10 @@ class Layer(Protocol):
         """
         ...
 
+    def measured(self, inputs: Arrays) -> Arrays:
+        """The layer's `statistics` of a batch of inputs."""
+        ...
+
     def macs(self, shapes: tuple[Shape, ...]) -> int:
         """Multiplications with a weight, per sample, from the inputs' shapes."""
         ...
@@ -95,6 +99,10 @@ class Traits:
     takes_grid: ClassVar[bool] = False  # may read a model input that has a scale and an offset per feature
     useful: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # beyond it the input changes nothing
     statistics: ClassVar[int] = 0  # so many of its last parameters follow the batches' values, not a gradient
+
+    def measured(self, inputs: Arrays) -> Arrays:
+        """The layer's `statistics` of a batch of inputs."""
+        return ()
 
     def macs(self, shapes: tuple[Shape, ...]) -> int:
         """Multiplications with a weight, per sample, from the inputs' shapes."""

@@ -17,6 +17,7 @@ from qnn.training.engine import bind, run_forward, statistics_of
 from qnn.training.job import Job
 from qnn.training.shards import Shard, team
 from qnn.training.state import Epoch, State
+from qnn.training.statistics import measure_statistics
 
 REPORT_EVERY = 8  # batches
 STATISTICS_RATE = 0.1  # part of a batch's statistics that a layer's take on
@@ -49,8 +50,14 @@ def run_epoch(job: Job, state: State) -> float | None:
 
 
 def close_epoch(job: Job, state: State, train_loss: float, seconds: float) -> Epoch:
-    """Evaluate the averaged parameters on the held rows, keep them if they are the best so far, note it all."""
-    loss, metric = _evaluate(job, bind(job.model.nodes, state.average))
+    """Evaluate the averaged parameters on the held rows, keep them if they are the best so far, note it all.
+
+    They get statistics of their own, measured on training rows.
+    """
+    candidate = state.average.copy()
+    nodes = bind(job.model.nodes, candidate)
+    measure_statistics(nodes, job.batches, job.dataset.train, job.options.batch)
+    loss, metric = _evaluate(job, nodes)
     if not math.isfinite(loss):
         raise QnnError(
             "training", "diverged: the validation loss is not finite", f"use a --rate below {job.options.rate:g}"
@@ -59,7 +66,7 @@ def close_epoch(job: Job, state: State, train_loss: float, seconds: float) -> Ep
     classes = job.model.schema.task == "classification"
     better = best is None or ((-metric, loss) < (-best.metric, best.loss) if classes else loss < best.loss)
     if better:
-        state.best[...] = state.average
+        state.best[...] = candidate
     rate = _rate(job, state.step - 1)
     epoch = Epoch(len(state.history) + 1, train_loss, loss, metric, rate, seconds, better)
     state.history = (*state.history, epoch)
