@@ -297,6 +297,7 @@ BAD = (
     (("run", "BUILD", "text.png"), "text.png"),
     (("run", "BUILD", "missing.png"), "missing.png: no such file"),
     (("inspect", "text.json"), "text.json: is not JSON"),
+    (("inspect", "nan.json"), "nan.json: is not JSON (NaN is no number)"),
     (("inspect", "list.json"), "list.json: is not a file of qnn"),
     (("inspect", "other.json"), "other.json: is not a scales file"),
     (("report", "MODEL", "--bits", "8,9"), "--bits 9"),
@@ -312,6 +313,7 @@ def test_bad_input_is_one_line_and_exit_2(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     contents = {"empty.qnn": "", "text.qnn": "hello", "text.png": "hello", "text.json": "{", "list.json": "[]"}
+    contents["nan.json"] = '{"a": NaN}'
     for name, content in {**contents, "other.json": "{}"}.items():
         (tmp_path / name).write_text(content)
     before = sorted(tmp_path.iterdir())
