@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""Networks over maps become integer graphs that compute what the float model computes, to within rounding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import Example, model_of, samples_of
+
+from qnn.calibration import calibrate
+from qnn.errors import QnnError
+from qnn.forward import forward
+from qnn.graph import Graph
+from qnn.layers.conv2d import Conv2d
+from qnn.lowering import Lowering
+from qnn.model import Model
+from qnn.ops.op import TensorType
+from qnn.quantization import quantize
+from qnn.simulator import define, simulate
+from qnn.weights import FULL_SPAN
+
+SHAPE, CLASSES = (10, 8, 1), 10
+NETS = (
+    "conv 3x3 4 bn relu, maxpool 2, conv 3x2 8 bn relu, dense",
+    "conv 3x3 8 same bn relu, residual(conv 3x3 16 stride 2 bn relu, conv 3x3 16 bn) relu, gap, dense",
+    "residual(depthwise 3x3 bn relu6, conv 1x1 1 bn), dense",
+    "concat(linear; conv 1x1 4 relu; maxpool 3 stride 1), conv 3x3 5 relu, gap, dense",
+    "maxpool 2, flatten, concat(dense 5 relu; linear; dense 3 tanh), dense",
+    "conv 3x3 4 relu, concat(flatten; avgpool 2, flatten), dropout 0.1, dense",
+    "bn, conv 3x3 4 relu, bn, maxpool 2 same, tanh, avgpool 2 same, dense 6 bn relu, dense",
+    "depthwise 3x3 mult 3 stride 2 same bn clamp -1 1, conv 1x1 10, gap",
+    "conv 3x3 10 stride 3, avgpool 3x2, flatten",
+    "conv 3x3 10 relu, maxpool 3, conv 1x1 10, maxpool 2, flatten",
+    "pad 1 0 1 2, conv 2x2 5 leaky_relu, flatten, relu6, reshape 5x100, conv1d 3 4 stride 2 same bn relu, gap, dense",
+    "reshape 80x1, conv1d 5 6 stride 3 pad 1 4 relu, maxpool 2, conv1d 3 8 relu, avgpool 2, dense 12 relu, dense",
+    "reshape 40x2, residual(conv1d 3 4 bn relu, conv1d 1 2 bn), pad 0 0 1 1, maxpool 2 stride 1, dense",
+    "residual(residual(conv 3x3 1 relu), conv 3x3 1) relu, gap, dense",
+    "conv 10x8 10, flatten",
+    "relu6, dense 5 relu6, dense",
+)
+
+
+def quantized(net: str, seed: int = 0, dtype: str = "uint8") -> tuple[Model, Graph, np.ndarray]:
+    """A network with random weights and batch norms, calibrated on the samples that come with it."""
+    shape = SHAPE if dtype == "uint8" else (80,)
+    model = model_of(Example("net", net, shape, dtype, CLASSES), seed)
+    rng = np.random.default_rng(seed)
+    nodes = tuple(
+        replace(node, parameters=tuple(p * rng.uniform(0.5, 1.5, p.shape).astype(np.float32) for p in node.parameters))
+        for node in model.nodes
+    )
+    model = replace(model, nodes=nodes)
+    x = samples_of(Example("net", net, shape, dtype, CLASSES), 64, seed + 1)
+    if dtype == "int32":
+        x = np.clip(x, -1000, 1000)
+    return model, quantize(model, calibrate(model, x, "minmax"), "net"), x
+
+
+def error_of(model: Model, graph: Graph, x: np.ndarray) -> float:
+    """The largest difference from the float model, in parts of the spread of its outputs."""
+    expected = forward(model, x)
+    kind = graph.type_of(graph.output)
+    found = (simulate(graph, x)[graph.output].reshape(expected.shape) - kind.zero_point) * kind.scale
+    return float(np.abs(found - expected).max() / np.ptp(expected))
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_integers_follow_the_float_model(net: str) -> None:
+    model, graph, x = quantized(net)
+    assert error_of(model, graph, x) < 0.06
+    for name, values in simulate(graph, x).items():
+        np.testing.assert_array_equal(values, define(graph, x)[name])
+
+
+@pytest.mark.parametrize(
+    "net",
+    ["reshape 10x8x1, conv 3x3 4 bn relu, maxpool 2, dense", "conv1d 5 4 relu, gap, dense", "bn, dense 8 relu, dense"],
+)
+def test_readings_may_enter_maps(net: str) -> None:
+    model, graph, x = quantized(net, dtype="int32")
+    assert error_of(model, graph, x) < 0.06
+
+
+def test_batch_norms_vanish_into_convolutions() -> None:
+    _, graph, _ = quantized(NETS[0])
+    assert [node.op.kind for node in graph.body] == ["conv2d", "max_pool", "conv2d", "dense"]
+
+
+def test_clamps_vanish_into_operators() -> None:
+    _, graph, _ = quantized("conv 3x3 4 relu, depthwise 3x3 relu6, avgpool 2 clamp 0 0.1, dense")
+    assert [node.op.kind for node in graph.body] == ["conv2d", "depthwise_conv2d", "average_pool", "dense"]
+    assert [node.type.low == node.type.zero_point for node in graph.body[:3]] == [True] * 3
+
+
+def test_a_sum_that_does_not_fit_32_bits_is_refused_with_a_way_out() -> None:
+    layer, channels = Conv2d(1, 64, 64), 24
+    x = TensorType((64, 64, channels), "uint8", 0, 255, 0.01, 128)
+    y = TensorType((1, 1, 1), "uint8", 0, 255, 1.0, 0)
+    weights = np.ones((1, 64, 64, channels), np.float32)
+    parameters, shapes = (weights, np.zeros(1, np.float32)), ((64, 64, channels),)
+    lowering = Lowering("conv2d7", ("input",), (x,), parameters, y, None, shapes, FULL_SPAN)
+    with pytest.raises(QnnError) as caught:
+        layer.lower(lowering)
+    assert "conv2d7 (conv 64x64 1): sums 98304 products" in str(caught.value)
+    assert "split it" in str(caught.value)
+
+
+PARTS = st.sampled_from(
+    [
+        "conv 3x3 3",
+        "conv 2x1 5 stride 2 same",
+        "conv 1x1 2",
+        "bn relu",
+        "relu6",
+        "tanh",
+        "clamp -0.5 2",
+        "maxpool 2",
+        "maxpool 3 stride 2 same",
+        "avgpool 2 same",
+        "depthwise 2 mult 2 bn",
+        "pad 1",
+        "residual(conv 3x3 2 bn relu, conv 3x3 3)",
+        "residual(avgpool 3 stride 1)",
+        "concat(linear; conv 1x1 2 relu)",
+        "concat(maxpool 2; conv 2x2 2 stride 2; avgpool 2)",
+        "dropout 0.1",
+        "flatten",
+        "dense 6 relu",
+        "reshape 10x8x1",
+        "conv1d 3 2 same",
+    ]
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(PARTS, max_size=6), st.sampled_from(["dense", "flatten, dense", "gap", "conv 1x1 10, gap"]))
+def test_any_network_compiles_or_says_why(parts: list[str], end: str) -> None:
+    """What the language can say becomes a graph whose definition and simulation agree, or is refused."""
+    try:
+        model, graph, x = quantized(", ".join([*parts, end]))
+    except QnnError:
+        return
+    output = graph.output
+    np.testing.assert_array_equal(simulate(graph, x[:8])[output], define(graph, x[:8])[output])
+    assert np.isfinite(error_of(model, graph, x))
