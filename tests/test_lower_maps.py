@@ -98,7 +98,7 @@ def test_clamps_vanish_into_operators() -> None:
 
 def test_a_sum_that_does_not_fit_32_bits_is_refused_with_a_way_out() -> None:
     layer, channels = Conv2d(1, 64, 64), 24
-    x = TensorType((64, 64, channels), "uint8", 0, 255, 0.01, 128)
+    x = TensorType((64, 64, channels), "uint8", 0, 255, 0.01, 0)
     y = TensorType((1, 1, 1), "uint8", 0, 255, 1.0, 0)
     weights = np.ones((1, 64, 64, channels), np.float32)
     parameters, shapes = (weights, np.zeros(1, np.float32)), ((64, 64, channels),)
