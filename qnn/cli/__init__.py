@@ -22,6 +22,7 @@ from qnn.cli import (
     demo,
     doctor,
     emulate,
+    export,
     firmware,
     flash,
     inspect,
@@ -57,6 +58,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("flash", flash.command),
     ("monitor", monitor.command),
     ("emulate", emulate.command),
+    ("export", export.command),
     ("doctor", doctor.command),
 )
 for _name, _command in COMMANDS:

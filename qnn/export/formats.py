@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: MIT
+"""The files of each export, as text by path."""
+
+from __future__ import annotations
+
+import json
+
+from qnn.export.parts import (
+    LICENCE,
+    VERSION,
+    Files,
+    Model,
+    call,
+    declarations,
+    has_class,
+    result_count,
+    sources,
+)
+
+
+def arduino(model: Model) -> Files:
+    """An Arduino library: library.properties, keywords.txt, src/, examples/."""
+    name = model.name
+    properties = (
+        f"name={name}\nversion={VERSION}\nauthor={model.author}\nmaintainer={model.author}\n"
+        f"sentence={model.sentence}\nparagraph={model.identity}\ncategory=Data Processing\nurl={model.url}\n"
+        f"architectures=*\nincludes={name}_model.h\nlicense={LICENCE}\n"
+    )
+    functions = ("run", "run_q", *(("classify",) if has_class(model) else ()))
+    constants = ("INPUTS", "OUTPUTS", "SCRATCH_BYTES")
+    keywords = "".join(f"{name}_{word}\tKEYWORD2\n" for word in functions)
+    keywords += "".join(f"{name}_{word}\tLITERAL1\n" for word in constants)
+    return (
+        ("library.properties", properties.encode()),
+        ("keywords.txt", keywords.encode()),
+        *sources(model, "src"),
+        (f"examples/{name}_example/{name}_example.ino", sketch(model).encode()),
+    )
+
+
+def sketch(model: Model) -> str:
+    """An Arduino sketch: runs the sample, then whatever line of integers comes over the serial line."""
+    name = model.name
+    show = (
+        f'    Serial.print("class ");\n    Serial.println({name}_classify(input, scratch));\n'
+        if has_class(model)
+        else ""
+    )
+    return f"""\
+/* SPDX-License-Identifier: 0BSD */
+/* Send {name}_INPUTS integers, separated by spaces or commas, to run the network on them. */
+#include <Arduino.h>
+#include <{name}_model.h>
+
+{declarations(model)}static {name}_in_t input[{name}_INPUTS];
+
+static void show()
+{{
+    unsigned long start = micros();
+    {call(model, "input")}
+    unsigned long time = micros() - start;
+    for (int i = 0; i < {result_count(model)}; i++) {{
+        Serial.print(i);
+        Serial.print(": ");
+        Serial.println((long)result[i]);
+    }}
+{show}    Serial.print(time);
+    Serial.println(" us");
+}}
+
+void setup()
+{{
+    Serial.begin(115200);
+    for (int i = 0; i < {name}_INPUTS; i++)
+        input[i] = sample[i];
+    show();
+}}
+
+void loop()
+{{
+    if (!Serial.available())
+        return;
+    for (int i = 0; i < {name}_INPUTS; i++)
+        input[i] = ({name}_in_t)Serial.parseInt();
+    show();
+}}
+"""
+
+
+def platformio(model: Model) -> Files:
+    """A PlatformIO library: library.json, src/, examples/."""
+    name = model.name
+    manifest = {
+        "name": name,
+        "version": VERSION,
+        "description": model.sentence,
+        "keywords": ["neural network", "quantized", "qnn"],
+        "repository": {"type": "git", "url": model.url},
+        "authors": [{"name": model.author, "maintainer": True}],
+        "license": LICENCE,
+        "frameworks": "*",
+        "platforms": "*",
+        "headers": f"{name}_model.h",
+        "examples": [{"name": name, "base": f"examples/{name}_example", "files": ["src/main.cpp"]}],
+    }
+    settings = (
+        "[env:esp32-c3]\nplatform = espressif32\nboard = esp32-c3-devkitm-1\nframework = arduino\n"
+        "monitor_speed = 115200\nlib_extra_dirs = ../../..\n"
+    )
+    example = f"examples/{name}_example"
+    return (
+        ("library.json", (json.dumps(manifest, indent=2) + "\n").encode()),
+        *sources(model, "src"),
+        (f"{example}/platformio.ini", settings.encode()),
+        (f"{example}/src/main.cpp", sketch(model).encode()),
+    )
+
+
+def esp_idf(model: Model) -> Files:
+    """An ESP-IDF component: idf_component.yml, CMakeLists.txt, and a project under examples/."""
+    name = model.name
+    manifest = (
+        f'version: "{VERSION}"\ndescription: "{model.sentence}"\nurl: "{model.url}"\nlicense: "{LICENCE}"\n'
+        'dependencies:\n  idf: ">=5.0"\n'
+    )
+    component = f'idf_component_register(SRCS "{name}_model.c" INCLUDE_DIRS ".")\n'
+    project = (
+        "cmake_minimum_required(VERSION 3.16)\n"
+        'set(EXTRA_COMPONENT_DIRS "${CMAKE_CURRENT_LIST_DIR}/../..")\n'
+        f"include($ENV{{IDF_PATH}}/tools/cmake/project.cmake)\nproject({name}_example)\n"
+    )
+    main = 'idf_component_register(SRCS "main.c")\n'  # without REQUIRES main sees every component
+    code = main_c(
+        model,
+        ("<inttypes.h>", "<stdio.h>", '"esp_timer.h"'),
+        "void app_main(void)",
+        "int64_t start = esp_timer_get_time();",
+        'printf("%" PRId64 " us\\n", esp_timer_get_time() - start);',
+        "printf",
+        "",
+    )
+    example = f"examples/{name}_example"
+    return (
+        ("idf_component.yml", manifest.encode()),
+        ("CMakeLists.txt", component.encode()),
+        *sources(model, ""),
+        (f"{example}/CMakeLists.txt", project.encode()),
+        (f"{example}/main/CMakeLists.txt", main.encode()),
+        (f"{example}/main/main.c", code.encode()),
+    )
+
+
+def cmake(model: Model) -> Files:
+    """A CMake package: an INTERFACE target, and an example program."""
+    name = model.name
+    text = f"""\
+cmake_minimum_required(VERSION 3.13)
+project({name} VERSION {VERSION} LANGUAGES C)
+
+add_library({name} INTERFACE)
+target_include_directories({name} INTERFACE "${{CMAKE_CURRENT_LIST_DIR}}/include")
+target_sources({name} INTERFACE "${{CMAKE_CURRENT_LIST_DIR}}/include/{name}_model.c")
+
+if(CMAKE_CURRENT_SOURCE_DIR STREQUAL CMAKE_SOURCE_DIR)
+  add_executable({name}_example example/main.c)
+  target_link_libraries({name}_example PRIVATE {name})
+endif()
+"""
+    code = main_c(
+        model,
+        ("<stdio.h>", "<time.h>"),
+        "int main(void)",
+        "clock_t start = clock();",
+        'printf("%ld us\\n", (long)((int64_t)(clock() - start) * 1000000 / CLOCKS_PER_SEC));',
+        "printf",
+        "    return 0;\n",
+    )
+    return (("CMakeLists.txt", text.encode()), *sources(model, "include"), ("example/main.c", code.encode()))
+
+
+def zephyr(model: Model) -> Files:
+    """A Zephyr module: zephyr/module.yml, CMakeLists.txt, Kconfig, and a sample."""
+    name = model.name
+    option = f"QNN_{name.upper()}"
+    module = f"name: {name}\nbuild:\n  cmake: .\n  kconfig: Kconfig\nsamples:\n  - sample\n"
+    build = (
+        f"if(CONFIG_{option})\n  zephyr_library_named({name})\n  zephyr_include_directories(src)\n"
+        f"  zephyr_library_sources(src/{name}_model.c)\nendif()\n"
+    )
+    kconfig = f'config {option}\n\tbool "{model.sentence}"\n'
+    project = (
+        "cmake_minimum_required(VERSION 3.20.0)\n"
+        'list(APPEND EXTRA_ZEPHYR_MODULES "${CMAKE_CURRENT_SOURCE_DIR}/..")\n'
+        f"find_package(Zephyr REQUIRED HINTS $ENV{{ZEPHYR_BASE}})\nproject({name}_sample)\n"
+        "target_sources(app PRIVATE src/main.c)\n"
+    )
+    code = main_c(
+        model,
+        ("<zephyr/kernel.h>", "<zephyr/sys/printk.h>"),
+        "int main(void)",
+        "uint32_t start = k_cycle_get_32();",
+        'printk("%u us\\n", (unsigned)k_cyc_to_us_floor32(k_cycle_get_32() - start));',
+        "printk",
+        "    return 0;\n",
+    )
+    about = f"sample:\n  name: {name}\ntests:\n  sample.qnn.{name}:\n    build_only: true\n    tags: qnn\n"
+    return (
+        ("zephyr/module.yml", module.encode()),
+        ("CMakeLists.txt", build.encode()),
+        ("Kconfig", kconfig.encode()),
+        *sources(model, "src"),
+        ("sample/CMakeLists.txt", project.encode()),
+        ("sample/prj.conf", f"CONFIG_{option}=y\nCONFIG_PRINTK=y\n".encode()),
+        ("sample/sample.yaml", about.encode()),
+        ("sample/src/main.c", code.encode()),
+    )
+
+
+def main_c(model: Model, includes: tuple[str, ...], signature: str, start: str, stop: str, show: str, end: str) -> str:
+    """A C program that runs the sample and shows results, class and time with a function like printf."""
+    name = model.name
+    lines = "".join(f"#include {include}\n" for include in includes)
+    classify = f'    {show}("class %d\\n", {name}_classify(sample, scratch));\n' if has_class(model) else ""
+    return f"""\
+/* SPDX-License-Identifier: 0BSD */
+{lines}
+#include "{name}_model.h"
+
+{declarations(model)}
+{signature}
+{{
+    int i;
+    {start}
+    {call(model)}
+    {stop}
+    for (i = 0; i < {result_count(model)}; i++)
+        {show}("%d: %ld\\n", i, (long)result[i]);
+{classify}{end}}}
+"""
