@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +22,7 @@ from qnn.engines.engine import CrashError, Engine
 from qnn.engines.host import ADDRESS_SANITIZED, SANITIZED, HostEngine
 from qnn.engines.image import load_image, measure_object
 from qnn.engines.interface import Tensor, interface_of
-from qnn.engines.job import QUANTIZED_RUN, WINDOW_SAMPLES, exact, pack, unpack, windows
+from qnn.engines.job import QUANTIZED_RUN, WINDOW_SAMPLES, WORDS, exact, layout, pack, unpack, windows
 from qnn.engines.measure import count_steps, instructions_in, stack_bytes
 from qnn.engines.qemu_engine import PROGRAM, QemuEngine
 from qnn.engines.unicorn_engine import UnicornEngine, model_calls
@@ -91,6 +92,22 @@ def test_every_engine_computes_the_definition(name: str, tiny: Path) -> None:
         np.testing.assert_array_equal(traced["sum"], expected["sum"][:9])
         np.testing.assert_array_equal(traced["last"], expected["last"][:9])
         assert {key: value.dtype for key, value in traced.items()} == {"sum": np.int32, "last": np.int16}
+
+
+def test_the_layout_of_a_job_is_said_once() -> None:
+    """The C takes the words' order from the header that is written for it, not from a list of its own."""
+    order = [name.strip() for name in layout().split("{")[1].split("}")[0].split(",")]
+    assert len(order) == len(WORDS)
+    assert order[:3] == ["AtCount", "AtIn", "AtInQ"]
+    job = pack(TINY, raw(3), order="<")
+    words = dict(zip(order, job.request[: 4 * len(order)].view("<u4").tolist(), strict=True))
+    assert (words["AtCount"], words["AtReply"], words["AtReplyBytes"]) == (3, job.reply, job.size - job.reply)
+    folder = Path(machine.__file__).parent
+    for file in (folder / "c" / "job.c", folder / "rv32" / "main.c"):
+        used = set(re.findall(r"\bAt[A-Z]\w*", file.read_text()))
+        assert used
+        assert used <= set(order)
+        assert not re.search(r"enum \{ *(COUNT|REPLY)", file.read_text())
 
 
 def test_results_without_quantized_inputs(rv32: UnicornEngine) -> None:

@@ -238,7 +238,7 @@ def test_nothing_stays_behind_even_in_a_folder_with_an_odd_name(
     assert not list(folder.iterdir())
 
 
-@pytest.mark.parametrize("name", ["stdint", "main", "job", "model", "x"])
+@pytest.mark.parametrize("name", ["main", "job", "model", "x"])
 def test_names_that_could_collide(name: str, tmp_path: Path) -> None:
     build = write_example(replace(BYTES, name=name), tmp_path)
     assert verify(build, samples_of(BYTES, 5), ("host", "rv32"), count=1).ok

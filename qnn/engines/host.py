@@ -13,7 +13,7 @@ import numpy as np
 from qnn import process, toolchain
 from qnn.engines.engine import CrashError, Measurement, ObjectSizes
 from qnn.engines.interface import Interface
-from qnn.engines.job import Job, pack, unpack, windows
+from qnn.engines.job import Job, run_jobs
 from qnn.engines.sources import HOST_FILES, MODEL, TRACED_MODEL, write_sources
 from qnn.errors import QnnError
 from qnn.progress import Progress, silent
@@ -58,11 +58,11 @@ class HostEngine:
 
     def run(self, x: np.ndarray, q: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """See Engine.run."""
-        return self._batches(x, q, MODEL)
+        return run_jobs(self.interface, x, q, lambda job: self._execute(job, MODEL))
 
     def trace(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """See Engine.trace."""
-        return self._batches(x, None, TRACED_MODEL)
+        return run_jobs(self.interface, x, None, lambda job: self._execute(job, TRACED_MODEL), trace=True)
 
     def measure(self, x: np.ndarray, progress: Progress = silent) -> Measurement | None:
         """None: instructions of this machine say nothing about RV32."""
@@ -74,15 +74,6 @@ class HostEngine:
             _unload(library)
         self._libraries.clear()
         self._folder.cleanup()
-
-    def _batches(self, x: np.ndarray, q: np.ndarray | None, model: str) -> dict[str, np.ndarray]:
-        traced = model == TRACED_MODEL
-        parts = []
-        for rows, misalign in windows(self.interface, len(x), trace=traced):
-            quantized = None if q is None else q[rows]
-            job = pack(self.interface, x[rows], quantized, misalign=misalign, trace=traced)
-            parts.append(unpack(job, self._execute(job, model)))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
     def _execute(self, job: Job, model: str) -> bytes:
         if self._program:

@@ -8,7 +8,7 @@ the inputs, then the space for the results; everything else is in the byte order
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +21,10 @@ from qnn.graph import CLASS, PROBABILITIES, VALUE
 QUANTIZED_RUN = "NAME_run_q"  # the results of NAME_run_q on inputs that are already quantized; no node has that name
 INSTRUCTIONS = "instructions"
 TRACE = "trace"
-WORDS = ("count", "in", "in_q", "out", "out_q", CLASS, PROBABILITIES, VALUE, INSTRUCTIONS, TRACE, "trace_bytes")
+WORDS = (
+    *("count", "in", "in_q", "out", "out_q", CLASS, PROBABILITIES, VALUE, INSTRUCTIONS, TRACE, "trace_bytes"),
+    *("reply", "reply_bytes"),
+)
 Order = Literal["<", "="]
 HEADER_BYTES = 64
 RECORD_BYTES = 8  # in a trace, before each tensor: its node's index and its size
@@ -111,9 +114,42 @@ def pack(
         request[region.offset : region.offset + region.bytes] = data
     words = {region.name: region.offset for region in (*inputs, *results)}
     words |= {"count": len(x), "trace_bytes": results[-1].bytes if trace else 0}
-    header = struct.pack("<13I", *(words.get(word, 0) for word in WORDS), reply, size - reply)
+    words |= {"reply": reply, "reply_bytes": size - reply}
+    header = struct.pack(f"<{len(WORDS)}I", *(words.get(word, 0) for word in WORDS))
     request[: len(header)] = np.frombuffer(header, np.uint8)
     return Job(interface, request, reply, size, inputs, results, order)
+
+
+def run_jobs(
+    interface: Interface,
+    x: np.ndarray,
+    q: np.ndarray | None,
+    execute: Callable[[Job], bytes],
+    *,
+    trace: bool = False,
+    count_instructions: bool = False,
+    order: Order = "=",
+) -> dict[str, np.ndarray]:
+    """What `unpack` gives for all samples, in as many jobs as `windows` says; `execute` gives a job's reply."""
+    parts = []
+    for rows, misalign in windows(interface, len(x), trace=trace):
+        job = pack(
+            interface,
+            x[rows],
+            None if q is None else q[rows],
+            misalign=misalign,
+            trace=trace,
+            count_instructions=count_instructions,
+            order=order,
+        )
+        parts.append(unpack(job, execute(job)))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+
+
+def layout() -> str:
+    """C for the order of a job's words: AtCount is the index of "count"."""
+    names = ("At" + "".join(part.capitalize() for part in word.split("_")) for word in WORDS)
+    return f"enum {{ {', '.join(names)} }};\n"
 
 
 def _regions(

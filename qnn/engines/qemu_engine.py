@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from qnn import process
 from qnn.engines.engine import CrashError, Measurement
 from qnn.engines.image import Image, Images
 from qnn.engines.interface import Interface
-from qnn.engines.job import INSTRUCTIONS, Job, pack, unpack, windows
+from qnn.engines.job import INSTRUCTIONS, Job, run_jobs
 from qnn.errors import QnnError
 from qnn.progress import Progress, silent
 from qnn.toolchain import Compiler
@@ -49,16 +50,17 @@ class QemuEngine:
 
     def run(self, x: np.ndarray, q: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """See Engine.run."""
-        found = self._batches(x, q, traced=False)
+        found = self._run(x, q)
         return {name: values for name, values in found.items() if name != INSTRUCTIONS}
 
     def trace(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """See Engine.trace."""
-        return self._batches(x, None, traced=True)
+        image = self._images.image(traced=True)
+        return run_jobs(self.interface, x, None, partial(self._execute, image), trace=True, order="<")
 
     def measure(self, x: np.ndarray, progress: Progress = silent) -> Measurement:
         """See Engine.measure; the stack is not measured."""
-        counts = self._batches(x, None, traced=False)[INSTRUCTIONS]
+        counts = self._run(x, None)[INSTRUCTIONS]
         return Measurement(counts.astype(np.int64), None)
 
     def close(self) -> None:
@@ -66,22 +68,10 @@ class QemuEngine:
         if self._own:
             self._images.close()
 
-    def _batches(self, x: np.ndarray, q: np.ndarray | None, traced: bool) -> dict[str, np.ndarray]:
-        image = self._images.image(traced)
-        parts = []
-        for rows, misalign in windows(self.interface, len(x), trace=traced):
-            quantized = None if q is None else q[rows]
-            job = pack(
-                self.interface,
-                x[rows],
-                quantized,
-                misalign=misalign,
-                trace=traced,
-                count_instructions=not traced,
-                order="<",
-            )
-            parts.append(unpack(job, self._execute(image, job)))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+    def _run(self, x: np.ndarray, q: np.ndarray | None) -> dict[str, np.ndarray]:
+        image = self._images.image()
+        execute = partial(self._execute, image)
+        return run_jobs(self.interface, x, q, execute, count_instructions=True, order="<")
 
     def _execute(self, image: Image, job: Job) -> bytes:
         window = image.symbols["qnnWindow"]

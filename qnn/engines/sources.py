@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from qnn.engines.interface import Interface
+from qnn.engines.job import layout
 from qnn.errors import QnnError
 from qnn.files import read_bounded
 from qnn.graph import CLASS, PROBABILITIES, VALUE
@@ -28,7 +29,7 @@ def write_sources(build: Path, interface: Interface, files: tuple[str, ...], fol
     for file in files:
         source = resources.files("qnn.engines").joinpath(*file.split("/"))
         (folder / file.split("/")[-1]).write_bytes(source.read_bytes())
-    (folder / "qnn-config.h").write_text(configuration(interface), encoding="ascii")
+    (folder / "qnn-config.h").write_text(configuration(interface) + layout(), encoding="ascii")
     (folder / MODEL).write_text(f'#include "{interface.name}.h"\n', encoding="ascii")
     (folder / TRACED_MODEL).write_text(_traced_model(interface.name), encoding="ascii")
 

@@ -15,7 +15,7 @@ import numpy as np
 from qnn.engines.engine import Measurement
 from qnn.engines.image import Image, Images
 from qnn.engines.interface import Interface
-from qnn.engines.job import Job, pack, unpack, windows
+from qnn.engines.job import Job, pack, run_jobs
 from qnn.engines.machine import Call, Machine, require_unicorn
 from qnn.engines.measure import check_memory, count_instructions, stack_bytes
 from qnn.graph import CLASS, PROBABILITIES, VALUE
@@ -45,11 +45,11 @@ class UnicornEngine:
 
     def run(self, x: np.ndarray, q: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """See Engine.run."""
-        return self._batches(x, q, traced=False)
+        return run_jobs(self.interface, x, q, self._machine(traced=False).run, order="<")
 
     def trace(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """See Engine.trace."""
-        return self._batches(x, None, traced=True)
+        return run_jobs(self.interface, x, None, self._machine(traced=True).run, trace=True, order="<")
 
     def measure(self, x: np.ndarray, progress: Progress = silent) -> Measurement:
         """See Engine.measure; the first sample's stack and memory accesses are watched as well.
@@ -79,15 +79,6 @@ class UnicornEngine:
         if traced not in self._machines:
             self._machines[traced] = Machine(self._images.image(traced))
         return self._machines[traced]
-
-    def _batches(self, x: np.ndarray, q: np.ndarray | None, traced: bool) -> dict[str, np.ndarray]:
-        machine = self._machine(traced)
-        parts = []
-        for rows, misalign in windows(self.interface, len(x), trace=traced):
-            quantized = None if q is None else q[rows]
-            job = pack(self.interface, x[rows], quantized, misalign=misalign, trace=traced, order="<")
-            parts.append(unpack(job, machine.run(job)))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
 
 def model_calls(image: Image, job: Job) -> tuple[Call, ...]:

@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #endif
 
-/* A job is one block of memory: little-endian words first, then data; words are sizes or offsets from its start. */
-enum { COUNT, IN, IN_Q, OUT, OUT_Q, CLASSES, PROBABILITIES, VALUES, INSTRUCTIONS, TRACE, TRACE_BYTES };
-
+/* A job is one block of memory: little-endian words first, then data; words are sizes or offsets from its start.
+ * qnn-config.h has the words' indices: AtCount and so on. */
 static uint32_t word(const uint8_t *job, uint32_t index)
 {
     const uint8_t *w = job + 4 * index;
@@ -42,7 +41,7 @@ void qnnTrace(uint32_t node, const void *data, uint32_t bytes)
     uint32_t header[2];
     header[0] = node;
     header[1] = bytes;
-    if ((uint32_t)(traceEnd - traceNext) < 8 || (uint32_t)(traceEnd - traceNext) - 8 < bytes) {
+    if ((uint32_t)(traceEnd - traceNext) < sizeof header || (uint32_t)(traceEnd - traceNext) - sizeof header < bytes) {
         traceEnd = traceNext;
         return;
     }
@@ -84,9 +83,9 @@ int qnnCounted(const QNNNAME(in_t) *in, QNNNAME(out_t) *out, void *scratch, QnnF
 
 static int runOne(uint8_t *job, uint32_t sample, const uint8_t *in, void *scratch)
 {
-    uint8_t *out = place(job, OUT, QNNOUTBYTES, sample);
+    uint8_t *out = place(job, AtOut, QNNOUTBYTES, sample);
 #ifdef QNNCOUNT
-    uint8_t *instructions = place(job, INSTRUCTIONS, 4, sample);
+    uint8_t *instructions = place(job, AtInstructions, 4, sample);
     if (instructions)
         return qnnCounted((const void *)in, (void *)out, scratch, QNNNAME(run), (uint32_t *)(void *)instructions);
 #endif
@@ -97,17 +96,17 @@ static int heads(uint8_t *job, uint32_t sample, const uint8_t *in, void *scratch
 {
     int status = 0;
 #if QNNCLASS
-    int32_t *class = (int32_t *)(void *)place(job, CLASSES, 4, sample);
+    int32_t *class = (int32_t *)(void *)place(job, AtClass, 4, sample);
     if (class)
         *class = (int32_t)QNNNAME(classify)((const void *)in, scratch);
 #endif
 #if QNNPROBABILITIES
-    uint16_t *probabilities = (uint16_t *)(void *)place(job, PROBABILITIES, QNNPROBABILITIES, sample);
+    uint16_t *probabilities = (uint16_t *)(void *)place(job, AtProbabilities, QNNPROBABILITIES, sample);
     if (probabilities)
         status |= QNNNAME(probabilities)((const void *)in, probabilities, scratch);
 #endif
 #if QNNVALUE
-    int32_t *values = (int32_t *)(void *)place(job, VALUES, QNNVALUE, sample);
+    int32_t *values = (int32_t *)(void *)place(job, AtValue, QNNVALUE, sample);
     if (values)
         status |= QNNNAME(value)((const void *)in, values, scratch);
 #endif
@@ -127,21 +126,21 @@ uint32_t qnnScratchBytes(void)
 /* Runs every sample of the job; 0 if every call returned 0. */
 int qnnJob(uint8_t *job, uint8_t *scratch)
 {
-    uint32_t count = word(job, COUNT), sample, i;
+    uint32_t count = word(job, AtCount), sample, i;
     int status = 0;
     for (i = 0; i < QNNNAME(SCRATCH_BYTES); i++)
         scratch[i] = 0xA5; /* a model must not count on zeros */
 #ifdef QNNTRACE
-    traceNext = place(job, TRACE, 0, 0);
-    traceEnd = traceNext + word(job, TRACE_BYTES);
+    traceNext = place(job, AtTrace, 0, 0);
+    traceEnd = traceNext + word(job, AtTraceBytes);
 #endif
     for (sample = 0; sample < count; sample++) {
-        const uint8_t *in = place(job, IN, QNNINBYTES, sample);
-        const uint8_t *in_q = place(job, IN_Q, QNNQBYTES, sample);
+        const uint8_t *in = place(job, AtIn, QNNINBYTES, sample);
+        const uint8_t *in_q = place(job, AtInQ, QNNQBYTES, sample);
         status |= runOne(job, sample, in, scratch);
         status |= heads(job, sample, in, scratch);
         if (in_q)
-            status |= RUNQ(in_q, place(job, OUT_Q, QNNOUTBYTES, sample), scratch);
+            status |= RUNQ(in_q, place(job, AtOutQ, QNNOUTBYTES, sample), scratch);
     }
     return status;
 }

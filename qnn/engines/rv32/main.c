@@ -3,7 +3,6 @@
 #include "qnn-config.h"
 #include <stdint.h>
 
-enum { REPLY = 11, REPLY_BYTES = 12 };                                     /* words of a job */
 enum { SYS_OPEN = 0x01, SYS_CLOSE = 0x02, SYS_WRITE = 0x05, SYS_WRITE0 = 0x04, SYS_EXIT_EXTENDED = 0x20 };
 enum { WRITE_BINARY = 5 };
 enum { APPLICATION_EXIT = 0x20026 };
@@ -44,8 +43,8 @@ void qnnFinish(uint32_t status, const uint8_t *job)
     if (file < 0)
         leave(3);
     parameters[0] = (uint32_t)file;
-    parameters[1] = address(job + words[REPLY]);
-    parameters[2] = words[REPLY_BYTES];
+    parameters[1] = address(job + words[AtReply]);
+    parameters[2] = words[AtReplyBytes];
     if (qnnSemihost(SYS_WRITE, parameters) != 0)
         leave(3);
     (void)qnnSemihost(SYS_CLOSE, parameters);
