@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""What README.md shows works as it stands: each command of its blocks, in their order, and the C example."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Run
+
+from qnn import toolchain
+from qnn.data import load
+
+README = Path(__file__).parent.parent / "README.md"
+# Not run here: what installs, what make does (it runs this suite), and what needs a download or a board.
+SKIPPED = (
+    *("make ", "python -m venv", ".venv/bin/", "pip "),
+    *("qnn train mnist", "qnn report mnist.qnn", "qnn data fetch", "qnn flash", "qnn monitor", "qnn firmware"),
+)
+QUICK = ("--epochs", "3")  # put behind each `qnn train`: the README's own take longer than a test may
+
+
+def blocks() -> list[list[str]]:
+    """The indented blocks of README.md, each as its lines."""
+    found = re.findall(r"(?:^    .*\n|^\n(?=    ))+", README.read_text(encoding="utf-8"), re.MULTILINE)
+    return [[line[4:] for line in block.splitlines() if line.strip()] for block in found]
+
+
+def commands() -> Iterator[str]:
+    """The lines of blocks that start with a command."""
+    for block in blocks():
+        if block[0].startswith(("qnn ", *SKIPPED)):
+            yield from block
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the examples read: a picture of a digit, a table of readings."""
+    image = pytest.importorskip("PIL.Image")
+    place = tmp_path_factory.mktemp("readme")
+    digits = load("digits")
+    image.fromarray(digits.x[digits.test[0]][:, :, 0]).save(place / "digit.png")
+    rng = np.random.default_rng(11)
+    raw = rng.integers(0, 4096, (400, 3))
+    degrees = (raw @ [0.01, -0.004, 0.002]).round(1)
+    rows = [",".join(map(str, (*values.tolist(), label))) for values, label in zip(raw, degrees.tolist(), strict=True)]
+    (place / "readings.csv").write_text("\n".join(["ntc,supply,reference,temperature", *rows]) + "\n")
+    return place
+
+
+def test_every_command_runs(folder: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("unicorn")
+    monkeypatch.chdir(folder)
+    ran = []
+    for line in commands():
+        if line.startswith(SKIPPED):
+            continue
+        words = shlex.split(line, comments=True)
+        assert words[0] == "qnn", line
+        code, out, err = qnn(*words[1:], *(QUICK if words[1] == "train" else ()))
+        assert code == 0, f"{line}\n{err}"
+        assert out, line
+        ran.append(words[1])
+    assert {"train", "compile", "simulate", "verify", "report", "run", "inspect", "calibrate", "doctor"} <= set(ran)
+    for name in ("model.qnn", "build/digits.h", "report.html", "scales.json", "thermo/thermo.h"):
+        assert (folder / name).is_file(), name
+
+
+def test_the_c_example_compiles_and_agrees(folder: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its exit code is the class of an empty image."""
+    monkeypatch.chdir(folder)
+    (example,) = (block for block in blocks() if block[0].startswith("#include"))
+    if not Path("build", "digits.h").is_file():
+        assert qnn("train", "digits", "--net", "dense 32 relu, dense 10", "-o", "model.qnn", *QUICK)[0] == 0
+        assert qnn("compile", "model.qnn", "-o", "build/", "--name", "digits")[0] == 0
+    Path("build", "main.c").write_text("\n".join(example) + "\n")
+    compiler = toolchain.host_compiler()
+    program = "main.exe" if sys.platform == "win32" else "main"
+    flags = toolchain.host_flags(compiler, library=False)
+    toolchain.compile_c(compiler, flags, ("main.c",), program, cwd=Path("build").resolve(), subject="README.md")
+    answer = subprocess.run([str(Path("build", program).resolve())], check=False).returncode
+    assert answer == json.loads(qnn("run", "build/", *["0"] * 64, "--json")[1])["results"][0]["index"]
+
+
+def test_nothing_in_the_readme_is_passed_over() -> None:
+    """A block is a command, the C example, a picture of the road, or what the demo prints."""
+    kinds = [block[0] for block in blocks() if not block[0].startswith(("qnn ", "#include", *SKIPPED))]
+    assert [kind.split()[0] for kind in kinds] == ["float", "float"]
