@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -14,6 +15,7 @@ from qnn.model import INPUT, Model, Node
 from qnn.normalize import normalize
 
 BATCH = 1024
+MAX_VALUES = 1 << 25  # of all tensors of a batch: bounds the memory
 
 
 def node_shapes(nodes: tuple[Node, ...], shape: Shape) -> dict[str, Shape]:
@@ -46,7 +48,12 @@ def output_shape(model: Model) -> Shape:
 def activations(
     model: Model, x: np.ndarray, dtype: DTypeLike = np.float64, batch: int = BATCH
 ) -> Iterator[Mapping[str, np.ndarray]]:
-    """Batch by batch, in order: each node's output (n, *shape) by the node's name, and INPUT's normalized values."""
+    """Batch by batch, in order: each node's output (n, *shape) by the node's name, and INPUT's normalized values.
+
+    Batches have `batch` samples, or fewer where a sample's tensors are large.
+    """
+    values_each = sum(math.prod(shape) for shape in node_shapes(model.nodes, model.schema.shape).values())
+    batch = max(1, min(batch, MAX_VALUES // values_each))
     parameters = [tuple(array.astype(dtype) for array in node.parameters) for node in model.nodes]
     for start in range(0, len(x), batch):
         values = {INPUT: normalize(model.normalization, x[start : start + batch], dtype)}

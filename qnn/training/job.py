@@ -26,6 +26,9 @@ from qnn.training.samples import choose_samples
 from qnn.training.shards import SHARDS, Goal
 from qnn.training.teacher import check_teacher, teacher_nodes
 
+MAX_STEP_BYTES = 1 << 32
+VALUE_BYTES = 24  # that training takes for a value of a tensor: it, its gradient, and packed windows of it
+
 
 @dataclass(frozen=True, eq=False)
 class Callbacks:
@@ -88,6 +91,7 @@ def prepare(
         samples=choose_samples(dataset, sample_rng),
     )
     (outputs,) = output_shape(model)
+    _check_memory(dataset, model, options)
     job = Job(
         dataset=dataset,
         model=model,
@@ -103,6 +107,16 @@ def prepare(
         callbacks=callbacks,
     )
     return job, rng
+
+
+def _check_memory(dataset: Dataset, model: Model, options: TrainOptions) -> None:
+    """Raises QnnError where the tensors of one step would not fit MAX_STEP_BYTES."""
+    values = sum(math.prod(shape) for shape in node_shapes(model.nodes, model.schema.shape).values())
+    rows = min(options.batch, max(len(dataset.train), len(dataset.validation)))
+    needed = rows * values * VALUE_BYTES
+    if needed > MAX_STEP_BYTES:
+        problem = f"of this network needs about {needed / 1e9:.0f} GB"
+        raise QnnError(f"--batch {options.batch}", problem, "use a smaller batch or a smaller network")
 
 
 def _shards(dataset: Dataset, model: Model, options: TrainOptions) -> tuple[Batches, ...]:
