@@ -333,6 +333,9 @@ def test_firmware_command(builds: dict[str, Path], tmp_path: Path, qnn: Run) -> 
     assert document["firmware_bytes"] <= FIRMWARE_LIMIT
     assert parse_image(image.read_bytes())[0] == 0x40380000
     assert (tmp_path / "flash.elf").read_bytes()[:4] == b"\x7fELF"
+    image.write_text("mine")
+    code, _, err = qnn("firmware", str(builds[READINGS.name]), "-o", str(image))
+    assert (code, image.read_text()) == (2, "mine")
     code, _, err = qnn("firmware", str(tmp_path))
     assert (code, err.count("\n")) == (2, 1)
 

@@ -168,3 +168,12 @@ def test_bad_requests(builds: dict[str, Path], tmp_path: Path, qnn: Run) -> None
     assert qnn("export", build, "-o", out, "--author", 'a"b')[0] == 2
     assert qnn("export", build, "-o", out, "--url", "a\nb")[0] == 2
     assert not Path(out).exists()
+
+
+def test_only_an_export_is_replaced(builds: dict[str, Path], tmp_path: Path, qnn: Run) -> None:
+    (tmp_path / "CMakeLists.txt").write_text("mine")
+    code, _, err = qnn("export", str(builds["image"]), "-o", str(tmp_path))
+    assert (code, err.count("\n")) == (2, 1)
+    assert (tmp_path / "CMakeLists.txt").read_text() == "mine"
+    for _ in range(2):
+        exported(builds["image"], "cmake", tmp_path / "out", qnn)

@@ -11,8 +11,11 @@ import typer
 from qnn.board.firmware import FLASH, WEIGHTS, Firmware, build_firmware
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.files import write_all_whole
+from qnn.outputs import Kind, check_replaceable
 from qnn.toolchain import rv32_compiler
 
+IMAGE = Kind("a flash image", lambda path: _starts(path, b"\xe9"))
+ELF = Kind("an ELF file", lambda path: _starts(path, b"\x7fELF"))
 BuildArgument = Annotated[Path, typer.Argument(help="A build folder, as qnn compile writes it.")]
 WeightsOption = Annotated[
     str, typer.Option("--weights", help=f"Where the model's constants live: {' or '.join(WEIGHTS)}.")
@@ -36,6 +39,7 @@ def command(
     """
     output = Output(json, quiet)
     path = out or build / "flash.bin"
+    check_replaceable([(path, IMAGE), (path.with_suffix(".elf"), ELF)])
     firmware = build_firmware(build, weights, rv32_compiler(compiler) if compiler else None, flash_size)
     write_all_whole([(path, firmware.flash), (path.with_suffix(".elf"), firmware.elf)])
     show(output, firmware, path)
@@ -54,3 +58,8 @@ def show(output: Output, firmware: Firmware, path: Path) -> None:
     )
     output.table(f"{path}: {firmware.name} for the ESP32-C3", ("", "value"), rows)
     output.say(f"try it without a board: qnn emulate; write it to one: qnn flash {path}")
+
+
+def _starts(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(magic)) == magic

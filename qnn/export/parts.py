@@ -65,7 +65,8 @@ def sources(model: Model, folder: str) -> Files:
     """NAME.h, the one source file that holds it completely, and NAME_model.h, which others include."""
     name = model.name
     declare = (
-        f"/* SPDX-License-Identifier: 0BSD */\n/* {name}: declarations; the code is compiled once, in {name}_model.c. */\n"
+        "/* SPDX-License-Identifier: 0BSD */\n"
+        f"/* {name}: declarations; the code is compiled once, in {name}_model.c. */\n"
         f"#ifndef {name}_MODEL_H\n#define {name}_MODEL_H\n\n"
         f'#define {name}_DECLARE_ONLY\n#include "{name}.h"\n#undef {name}_DECLARE_ONLY\n\n#endif\n'
     )
