@@ -6,7 +6,7 @@
 
 kernels: RV32 instructions, code, stack and scratch memory of some networks, beside their budgets.
 simulator: 10,000 images through 784-64-10, beside the plain definition and onnxruntime.
-training: an epoch of 60,000 images through 784-64-10, beside PyTorch (bench/train_vs_torch.py).
+training: an epoch of 60,000 images through 784-64-10 and cnn-7k, beside PyTorch (bench/train_vs_torch.py).
 The exit code is 1 where a budget or a promise is missed, 2 where something to measure with is missing.
 """
 
