@@ -40,7 +40,7 @@ def test_an_operating_system_error_is_one_line(qnn: Run, monkeypatch: pytest.Mon
     broken(OSError(errno.ENOSPC, "No space left on device", "/tmp/x\ny"), monkeypatch)
     code, out, err = qnn("simulate", "build")
     assert (code, out) == (2, "")
-    assert err == "qnn: /tmp/x\\ny: No space left on device (OSError); check disk and rights\n"
+    assert err == "qnn: /tmp/x\\ny: No space left on device (OSError); check the free space and the permissions\n"
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -85,8 +86,9 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("stopped", 130)
     except OSError as error:
-        place = error.filename or "files"
-        _fail(str(QnnError(place, f"{error.strerror or error} ({type(error).__name__})", "check disk and rights")), 2)
+        place = error.filename or f"files in {tempfile.gettempdir()}"
+        problem = f"{error.strerror or error} ({type(error).__name__})"
+        _fail(str(QnnError(place, problem, "check the free space and the permissions")), 2)
     except Exception as error:
         if os.environ.get("QNN_DEBUG") == "1":
             traceback.print_exc()
