@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""The header, bit for bit, on other machines: Cortex-M, AVR, big-endian PowerPC, WebAssembly, 32-bit x86."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from importlib import resources
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from networks import BINARY, BYTES, IMAGE, READINGS, Example
+from portable import spoil, write_program, write_start
+
+from qnn import toolchain
+from qnn.toolchain import ZIG, probe
+
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-O2")
+FREE = ("-ffreestanding", "-nostdlib", "-fno-stack-protector")
+STACK, STACK_BYTES, LOADED, END = 0x20000000, 0x40000, 0x10000, 0x30000000
+Runner = Callable[[Path], bool]  # compiles and runs check.c in a folder: does it return 0?
+
+
+def needed(program: str, package: str) -> str:
+    """The program's path; the test is skipped, loudly, where it is missing."""
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is not installed (Debian: {package}): this test did not run")
+    return found
+
+
+def zig(folder: Path, target: str, *arguments: str) -> None:
+    """Compile with ziglang for `target`."""
+    if importlib.util.find_spec("ziglang") is None:
+        pytest.skip("ziglang is not installed: this test did not run")
+    compiler = probe(ZIG, "ziglang")
+    (folder / "memory.c").write_bytes((resources.files("qnn.engines") / "rv32" / "memory.c").read_bytes())
+    command = [*compiler.command, "-target", target, *STRICT, *FREE, *toolchain.PLAIN_ZIG, *arguments]
+    environment = toolchain.environment(compiler)
+    toolchain.process.run([*command, "check.c", "memory.c"], cwd=folder, env=environment, timeout=300)
+
+
+def ended(command: Sequence[str | Path]) -> bool:
+    """Did the program say that check() returned 0? A crash is neither yes nor no."""
+    code = subprocess.run(command, check=False, timeout=60).returncode
+    assert code in (0, 1)
+    return code == 0
+
+
+def x86(folder: Path) -> bool:
+    if platform.machine() not in ("x86_64", "AMD64", "i686") or sys.platform != "linux":
+        pytest.skip("this machine does not run 32-bit x86 programs of Linux: this test did not run")
+    write_start(folder, "x86")
+    zig(folder, "x86-linux-none", "-static", "start.c", "-o", "program")
+    return ended((folder / "program",))
+
+
+def powerpc(folder: Path) -> bool:
+    emulator = needed("qemu-ppc", "qemu-user")
+    write_start(folder, "powerpc")
+    zig(folder, "powerpc-linux-none", "-static", "start.c", "-o", "program")
+    return ended((emulator, folder / "program"))
+
+
+def wasm32(folder: Path) -> bool:
+    if importlib.util.find_spec("wasmtime") is None:
+        pytest.skip("wasmtime is not installed (pip install wasmtime): this test did not run")
+    wasmtime = importlib.import_module("wasmtime")
+    zig(folder, "wasm32-freestanding-none", "-Wl,--no-entry", "-Wl,--export=check", "-o", "program.wasm")
+    store = wasmtime.Store(wasmtime.Engine())
+    module = wasmtime.Module.from_file(store.engine, str(folder / "program.wasm"))
+    instance = wasmtime.Instance(store, module, [])
+    return bool(instance.exports(store)["check"](store) == 0)
+
+
+def cortex(core: str) -> Runner:
+    def run(folder: Path) -> bool:
+        pytest.importorskip("unicorn")
+        compiler = needed("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+        (folder / "memory.c").write_bytes((resources.files("qnn.engines") / "rv32" / "memory.c").read_bytes())
+        flags = (f"-mcpu=cortex-{core}", "-mthumb", "-Wl,-e,check", f"-Wl,-Ttext={LOADED:#x}")
+        sources = ("check.c", "memory.c", "-lgcc", "-o", "program.elf")
+        subprocess.run((compiler, *STRICT, *FREE, *flags, *sources), cwd=folder, check=True, timeout=60)
+        return run_thumb((folder / "program.elf").read_bytes(), core) == 0
+
+    return run
+
+
+def run_thumb(program: bytes, core: str) -> int:
+    """What check() returns on a Cortex-M in unicorn."""
+    from elftools.elf.elffile import ELFFile
+
+    unicorn, arm = importlib.import_module("unicorn"), importlib.import_module("unicorn.arm_const")
+    elf = ELFFile(BytesIO(program))
+    machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+    machine.ctl_set_cpu_model(getattr(arm, f"UC_CPU_ARM_CORTEX_{core.upper()}"))
+    machine.mem_map(LOADED, 0x100000)
+    machine.mem_map(STACK, STACK_BYTES)
+    machine.mem_map(END, 0x1000)
+    for segment in elf.iter_segments("PT_LOAD"):
+        if segment["p_filesz"] and segment["p_paddr"] >= LOADED:
+            machine.mem_write(segment["p_paddr"], segment.data())
+    machine.reg_write(arm.UC_ARM_REG_SP, STACK + STACK_BYTES)
+    machine.reg_write(arm.UC_ARM_REG_LR, END | 1)
+    machine.emu_start(elf["e_entry"] | 1, END, timeout=60_000_000)
+    assert machine.reg_read(arm.UC_ARM_REG_PC) == END
+    return int(machine.reg_read(arm.UC_ARM_REG_R0))
+
+
+def avr(folder: Path) -> bool:
+    """An ATmega1284P: int is 16 bits, and constants are in its 16 KB of RAM."""
+    compiler, emulator = needed("avr-gcc", "gcc-avr, avr-libc"), needed("simavr", "simavr")
+    write_start(folder, "avr")
+    flags = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Os", "-mmcu=atmega1284p")
+    subprocess.run((compiler, *flags, "check.c", "start.c", "-o", "program.elf"), cwd=folder, check=True, timeout=60)
+    command = (emulator, "-m", "atmega1284p", "-f", "8000000", "program.elf")
+    done = subprocess.run(command, cwd=folder, check=True, timeout=120, capture_output=True, text=True)
+    text = done.stdout + done.stderr
+    assert ("r0" in text) != ("r1" in text), text
+    return "r0" in text
+
+
+RUNNERS = (x86, powerpc, wasm32, cortex("m0"), cortex("m4"), avr)
+NAMES = ("x86 -m32", "powerpc, big-endian", "wasm32", "cortex-m0", "cortex-m4", "avr")
+SMALL = (BYTES, READINGS, BINARY)
+
+
+@pytest.mark.parametrize("run", RUNNERS, ids=NAMES)
+@pytest.mark.parametrize("example", [*SMALL, IMAGE], ids=lambda example: example.name)
+def test_every_output_and_head(example: Example, run: Runner, tmp_path: Path) -> None:
+    write_program(example, tmp_path)
+    assert run(tmp_path)
+
+
+@pytest.mark.parametrize("run", RUNNERS, ids=NAMES)
+def test_a_wrong_output_is_noticed(run: Runner, tmp_path: Path) -> None:
+    write_program(BYTES, tmp_path)
+    spoil(tmp_path, BYTES.name)
+    assert not run(tmp_path)
