@@ -23,6 +23,7 @@ README = Path(__file__).parent.parent / "README.md"
 SKIPPED = (
     *("make ", "python -m venv", ".venv/bin/", "pip "),
     *("qnn train mnist", "qnn report mnist.qnn", "qnn data fetch", "qnn flash", "qnn monitor", "qnn firmware"),
+    *("qnn emulate", "qnn verify build/ --on board"),
 )
 QUICK = ("--epochs", "3")  # put behind each `qnn train`: the README's own take longer than a test may
 
