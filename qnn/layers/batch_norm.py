@@ -14,7 +14,7 @@ import numpy as np
 from qnn.graph import Node
 from qnn.layers.elementwise import Elementwise
 from qnn.layers.layer import Arrays, Shape
-from qnn.layers.maps import innermost, outermost
+from qnn.layers.maps import innermost, outermost, sums
 from qnn.lowering import Lowering, lowered
 from qnn.ops.depthwise_conv2d import DepthwiseConv2d as DepthwiseConv2dOp
 from qnn.ops.window import Window
@@ -74,7 +74,7 @@ class BatchNorm(Elementwise):
         rows, mean, variance, inverse, training = saved
         by_rows = _rows(gradient)  # (P, C, N)
         count = rows.shape[0] * rows.shape[2]
-        total = by_rows.sum(axis=2).sum(axis=0, dtype=np.float64)
+        total = sums(by_rows)
         product = np.einsum("pcn,pcn->pc", by_rows, rows).sum(axis=0, dtype=np.float64)
         by_gain = (product - mean * total) * inverse
         statistics = (mean, _unbiased(variance, rows)) if training else parameters[2:]
@@ -116,7 +116,7 @@ def _like(rows: np.ndarray, x: np.ndarray) -> np.ndarray:
 def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """float64 mean and variance (C,) of rows (P, C, N)."""
     count = rows.shape[0] * rows.shape[2]
-    mean = rows.sum(axis=2).sum(axis=0, dtype=np.float64) / count
+    mean = sums(rows) / count
     squares = np.einsum("pcn,pcn->pc", rows, rows).sum(axis=0, dtype=np.float64) / count
     return mean, np.maximum(squares - mean * mean, 0.0)
 

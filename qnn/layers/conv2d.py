@@ -13,6 +13,7 @@ from qnn.layers.convolve import by_maps, by_weights, convolve
 from qnn.layers.initial import initial_weights
 from qnn.layers.layer import Arrays, Shape, only
 from qnn.layers.maps import innermost, outermost
+from qnn.layers.maps import sums as channel_sums
 from qnn.layers.sliding import SlidingLayer, check_filters, check_weights, convolution_weights
 from qnn.layers.window import map_shape
 from qnn.lowering import Lowering, lowered
@@ -76,7 +77,7 @@ class Conv2d(SlidingLayer):
     ) -> tuple[Arrays, Arrays]:
         windows, window, dimensions = saved
         by_sums = innermost(gradient)  # (R, S, O, N)
-        by_parameters = (by_weights(by_sums, windows, window), by_sums.sum(axis=3).sum(axis=(0, 1)))
+        by_parameters = (by_weights(by_sums, windows, window), channel_sums(by_sums).astype(by_sums.dtype))
         if not inputs_wanted:
             return (), by_parameters
         return (outermost(by_maps(by_sums, parameters[0], window), dimensions),), by_parameters

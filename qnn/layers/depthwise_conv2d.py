@@ -12,6 +12,7 @@ from qnn.graph import Node
 from qnn.layers.initial import initial_weights
 from qnn.layers.layer import Arrays, Shape, only
 from qnn.layers.maps import frame_gradient, framed, innermost, outermost, tap
+from qnn.layers.maps import sums as channel_sums
 from qnn.layers.sliding import SlidingLayer, check_filters, check_weights, convolution_weights
 from qnn.layers.window import map_shape
 from qnn.lowering import Lowering, lowered
@@ -91,7 +92,10 @@ class DepthwiseConv2d(SlidingLayer):
             if inputs_wanted:
                 place = tap(whole, window, row, column)
                 place += by_filter * kernels[:, index, row, column, None]
-        by_parameters = (by_kernels.reshape(parameters[0].shape), by_sums.sum(axis=4).sum(axis=(0, 1)).reshape(-1))
+        by_parameters = (
+            by_kernels.reshape(parameters[0].shape),
+            channel_sums(innermost(gradient)).astype(gradient.dtype),
+        )
         return ((outermost(inside, dimensions),) if inputs_wanted else ()), by_parameters
 
     def lower(self, lowering: Lowering) -> tuple[Node, ...]:

@@ -25,7 +25,8 @@ class Relu(Elementwise):
     def forward(
         self, inputs: Arrays, parameters: Arrays, rng: np.random.Generator | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        output = np.maximum(inputs[0], 0)
+        (x,) = inputs
+        output = np.clip(x, x.dtype.type(0), x.dtype.type(np.inf))  # 2.5 times as fast as np.maximum with a number
         return output, output
 
     def backward(

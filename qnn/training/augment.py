@@ -40,7 +40,8 @@ class Warper:
         self._limits = augmentation
         pixels = (count, self._height, self._width)
         self._rows, self._columns = (np.empty(pixels, np.float32) for _ in range(2))
-        self._places, self._wholes = np.empty(pixels, np.intp), np.empty(pixels, np.float32)
+        self._wholes, self._within = (np.empty(pixels, np.float32) for _ in range(2))
+        self._places = np.empty(pixels, np.intp)
         self._source = np.empty((count * self._height * self._width, self._channels), np.float32)
         self._corners = tuple(np.empty((*pixels, self._channels), np.float32) for _ in range(4))
 
@@ -70,14 +71,14 @@ class Warper:
             start = matrix[:, axis, 0, None] * down + (move[:, axis, None] + np.float32(centre[axis]))  # (n, H)
             np.add(start[:, :, None], (matrix[:, axis, 1, None] * right)[:, None], out=out)
             np.clip(out, np.float32(0), np.float32(max(size - 1 - EDGE, 0)), out=out)
-        places = self._places[:count]
+        places, within = self._places[:count], self._within[:count]
         np.floor(rows, out=wholes)
         rows -= wholes
-        np.copyto(places, wholes, casting="unsafe")
-        places *= self._width
+        np.multiply(wholes, np.float32(self._width), out=within)  # exact: an image has less than 2**24 pixels
         np.floor(columns, out=wholes)
         columns -= wholes
-        np.add(places, wholes, out=places, casting="unsafe")
+        within += wholes
+        np.copyto(places, within, casting="unsafe")
         places += np.arange(count).reshape(-1, 1, 1) * (self._height * self._width)
         return places, rows[..., None], columns[..., None]
 
