@@ -15,7 +15,7 @@ import typer
 from qnn.cli import trainoptions as options
 from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption
 from qnn.cli.trainoptions import load_options, train_options
-from qnn.cli.trainreport import Report, document, epoch_line, scores, show_data, show_result
+from qnn.cli.trainreport import Report, document, epoch_line, scores, show_data, show_recipe, show_result
 from qnn.data import load
 from qnn.data.dataset import Dataset
 from qnn.data.options import DEFAULT_MAX_MEMORY, LoadOptions
@@ -95,6 +95,7 @@ def command(
     kept = None if resume else keep_previous(output, FLOAT_MODEL)
     if kept is not None:
         console.say(f"the model that was in {output} is now in {kept}")
+    show_recipe(console, chosen)
     taught = load_model(teacher) if teacher else None
     result = _train(console, dataset, net, chosen, output, resume, taught)
     report = Report(result, scores(dataset, result.model), output, _again() if result.stopped else None)

@@ -12,8 +12,9 @@ from qnn.cli.console import Output
 from qnn.data.dataset import Dataset
 from qnn.metrics import Score, metric_name, score
 from qnn.model import Model
-from qnn.training import Epoch, TrainResult
+from qnn.training import Epoch, TrainOptions, TrainResult
 from qnn.training.epoch import describe
+from qnn.training.options import augmentation_of
 
 PARTS = ("validation", "test")
 
@@ -38,6 +39,15 @@ def show_data(output: Output, dataset: Dataset) -> None:
         what = f"regression, {', '.join(schema.targets[:4])}{' ...' if len(schema.targets) > 4 else ''}"
     counts = ", ".join(f"{len(dataset.rows(part)):,} {part}" for part in ("train", *PARTS))
     output.say(f"{dataset.record.source}: {shape} {schema.dtype}, {what} (--task changes that); {counts}")
+
+
+def show_recipe(output: Output, options: TrainOptions) -> None:
+    """What was decided for the user, as options that change it."""
+    changes = {name: value for name, value in vars(augmentation_of(options)).items() if value}
+    parts = [f"--epochs {options.epochs} --batch {options.batch} --rate {options.rate:g}"]
+    parts += [f"--{name} {value:g}" for name, value in changes.items()]
+    parts += [f"--smoothing {options.smoothing:g}"] if options.smoothing else []
+    output.say(f"recipe: {' '.join(parts)}")
 
 
 def epoch_line(task: str, epoch: Epoch, epochs: int) -> str:
