@@ -9,7 +9,7 @@ import numpy as np
 
 from qnn.errors import QnnError
 from qnn.graph import CLASS, VALUE, Graph
-from qnn.metrics import Score, accuracy, metric_name, rmse
+from qnn.metrics import Score, score_of
 from qnn.ops.rescale import Rescale
 from qnn.progress import Progress, silent
 from qnn.simulator import simulate
@@ -35,11 +35,10 @@ def evaluate(graph: Graph, x: np.ndarray, y: np.ndarray | None, progress: Progre
         raise QnnError("data", "there are no samples in this part", "use --part all")
     tensors = simulate(graph, x, progress=progress)
     answers = answers_of(graph, tensors)
-    value = accuracy(answers, y) if graph.schema.task == "classification" else rmse(answers, y)
     output, kind = tensors[graph.output], graph.type_of(graph.output)
     # A clamp at zero (a trailing relu) is meant; only the ends of int16 are saturation.
     saturated = int(np.count_nonzero((output == kind.high) | (output == -kind.high - 1)))
-    return Evaluation(Score(metric_name(graph.schema), value, len(x)), answers, saturated)
+    return Evaluation(score_of(graph.schema, answers, y), answers, saturated)
 
 
 def answers_of(graph: Graph, tensors: dict[str, np.ndarray]) -> np.ndarray:

@@ -17,12 +17,28 @@ from qnn.schema import Schema
 
 
 @dataclass(frozen=True)
+class TargetScore:
+    """One target of a regression: its rmse in its unit, and R2, the part of its variance that is explained.
+
+    r2 is None where the target does not vary.
+    """
+
+    name: str
+    rmse: float
+    r2: float | None
+
+
+@dataclass(frozen=True)
 class Score:
-    """metric: "accuracy" (0..1) or "rmse" (in the targets' unit), its value, and of how many samples."""
+    """metric: "accuracy" (0..1) or "rmse" (in the targets' unit), its value, and of how many samples.
+
+    targets: each target of a regression on its own.
+    """
 
     metric: str
     value: float
     samples: int
+    targets: tuple[TargetScore, ...] = ()
 
 
 def metric_name(schema: Schema) -> str:
@@ -47,6 +63,19 @@ def rmse(values: np.ndarray, y: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values - y))))
 
 
+def score_of(schema: Schema, answers: np.ndarray, y: np.ndarray) -> Score:
+    """The Score of answers, classes (N,) or values (N, T) in the targets' unit, against labels y of that shape."""
+    if schema.task == "classification":
+        return Score(metric_name(schema), accuracy(answers, y), len(y))
+    targets = tuple(_target_score(name, answers[:, i], y[:, i]) for i, name in enumerate(schema.targets))
+    return Score(metric_name(schema), rmse(answers, y), len(y), targets)
+
+
+def _target_score(name: str, values: np.ndarray, y: np.ndarray) -> TargetScore:
+    variance = float(np.var(y))
+    return TargetScore(name, rmse(values, y), 1 - rmse(values, y) ** 2 / variance if variance > 0 else None)
+
+
 def score(model: Model, dataset: Dataset, rows: np.ndarray) -> Score:
     """The float64 accuracy or rmse of `model` on `rows` (int64 indices) of `dataset`.
 
@@ -63,8 +92,7 @@ def score_samples(model: Model, x: np.ndarray, y: np.ndarray) -> Score:
     """The float64 accuracy or rmse of `model` on raw samples x (N, *shape) with labels y, as Dataset.y."""
     with blas_threads(0):
         outputs = forward(model, x)
-    if model.schema.task == "classification":
-        value = accuracy(predicted_classes(outputs), y)
-    else:
-        value = rmse(target_values(model.normalization, outputs), y)
-    return Score(metric_name(model.schema), value, len(x))
+    classes = model.schema.task == "classification"
+    return score_of(
+        model.schema, predicted_classes(outputs) if classes else target_values(model.normalization, outputs), y
+    )

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import csv
 import io
+import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,7 @@ class Row:
         return {
             "bits": self.bits,
             score.metric: score.value,
+            **_targets(score),
             "weights_bytes": flash["weights"],
             "tables_bytes": flash["tables"],
             "code_bytes": code,
@@ -115,14 +118,30 @@ def targets_here() -> tuple[str, ...]:
     return (HOST, RV32)
 
 
-def report_document(source: str, part: str, float_score: Score, parameters: int, rows: Sequence[Row]) -> dict[str, Any]:
-    """The JSON document of `qnn report`."""
+def report_document(
+    model: Model, source: str, part: str, float_score: Score, rows: Sequence[Row], command: str
+) -> dict[str, Any]:
+    """The JSON document of `qnn report`; `command` is what was typed."""
     return {
-        "float": {float_score.metric: float_score.value, "samples": float_score.samples, "parameters": parameters},
+        "net": model.net,
+        "command": command,
+        "versions": {"qnn": version("qnn"), "python": platform.python_version(), "numpy": np.__version__},
+        "float": {
+            float_score.metric: float_score.value,
+            **_targets(float_score),
+            "samples": float_score.samples,
+            "parameters": sum(array.size for node in model.nodes for array in node.parameters),
+        },
         "data": source,
         "part": part,
         "rows": [row.document() for row in rows],
     }
+
+
+def _targets(score: Score) -> dict[str, Any]:
+    """Each target of a regression on its own, for JSON; nothing for classes."""
+    found = [{"name": target.name, "rmse": target.rmse, "r2": target.r2} for target in score.targets]
+    return {"per_target": found} if found else {}
 
 
 def check_report(values: Mapping[str, Any], path: Path) -> None:

@@ -30,7 +30,10 @@ th:first-child, td:first-child {{ text-align: left; }}
 <main>
 <h1>{title}</h1>
 <p>{summary}</p>
-{tables}
+{about}{tables}
+<p>Saturated counts outputs at an end of their 16-bit range, where the float network gives more than the calibration
+samples did: more samples (--data) or --method minmax widen it. Instructions are those of NAME_run on RV32IMC, mean of
+evenly spaced samples. Mismatches count values of the C that differ from the simulator's.</p>
 </main>
 </body>
 </html>
@@ -45,12 +48,22 @@ def report_page(title: str, document: Mapping[str, Any]) -> str:
         f"Float {float_metric} {metric_text(float_metric, document['float'][float_metric])} on "
         f"{document['float']['samples']:,} samples of {escape(str(document['data']))} ({escape(document['part'])})."
     )
-    tables = [_table("Widths", SUMMARY_COLUMNS, [summary_cells(row) for row in rows])]
+    summaries = [float_cells(document["float"]), *(summary_cells(row) for row in rows)]
+    tables = [_table("Widths", SUMMARY_COLUMNS, summaries)]
+    targets = [
+        cells
+        for name, part in (("float", document["float"]), *((r["bits"], r) for r in rows))
+        for cells in _per_target(str(name), part)
+    ]
+    if targets:
+        tables.append(_table("Targets", ("bits", "target", "rmse", "R2"), targets))
     for row in rows:
         tables.append(_table(f"Layers at {row['bits']} bits", NODE_COLUMNS, [_node_cells(n) for n in row["nodes"]]))
         targets = [(name, *_target_cells(target)) for name, target in row["targets"].items()]
         tables.append(_table(f"Verification at {row['bits']} bits", TARGET_COLUMNS, targets))
-    return PAGE.format(generator=GENERATOR, title=escape(title), summary=summary, tables="\n".join(tables))
+    return PAGE.format(
+        generator=GENERATOR, title=escape(title), summary=summary, about=_about(document), tables="\n".join(tables)
+    )
 
 
 SUMMARY_COLUMNS = (
@@ -81,6 +94,18 @@ def summary_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (str(row["bits"]), metric_text(metric, row[metric]), *texts)
 
 
+def float_cells(reference: Mapping[str, Any]) -> tuple[str, ...]:
+    """The float network's row, in the order of SUMMARY_COLUMNS; its weights are 4 bytes each."""
+    metric = "accuracy" if "accuracy" in reference else "rmse"
+    floats = ("float", metric_text(metric, reference[metric]), number_text(4 * reference["parameters"]))
+    return (*floats, *("",) * (len(SUMMARY_COLUMNS) - len(floats)))
+
+
+def r2_text(value: float | None) -> str:
+    """0.9987, or n/a where the target does not vary."""
+    return "n/a" if value is None else f"{value:.4f}"
+
+
 def metric_text(metric: str, value: float) -> str:
     """98.02 % for an accuracy, 0.1234 for an error."""
     return f"{100 * value:.2f} %" if metric == "accuracy" else f"{value:.5g}"
@@ -106,7 +131,25 @@ def _node_cells(node: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _target_cells(target: Mapping[str, Any]) -> tuple[str, ...]:
     crash = target.get("crash")
-    return target.get("engine", ""), target["compiler"], f"crashed: {crash}" if crash else mismatches_text(target)
+    return (
+        target.get("engine") or "this machine",
+        target["compiler"],
+        f"crashed: {crash}" if crash else mismatches_text(target),
+    )
+
+
+def _per_target(name: str, part: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    found = part.get("per_target", ())
+    return [(name, target["name"], metric_text("rmse", target["rmse"]), r2_text(target["r2"])) for target in found]
+
+
+def _about(document: Mapping[str, Any]) -> str:
+    """The network, the command and the versions, where the document has them."""
+    if "net" not in document:
+        return ""
+    versions = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
+    parts = (("Network", document["net"]), ("Command", document["command"]), ("Versions", versions))
+    return "".join(f"<p>{name}: <code>{escape(text)}</code></p>\n" for name, text in parts)
 
 
 def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

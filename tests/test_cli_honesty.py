@@ -99,3 +99,57 @@ def test_built_in_data_have_their_labels(
     code, _, err = qnn("train", *words)
     assert (code, err.count("\n")) == (2, 1)
     assert problem in err
+
+
+def test_a_coarse_network_is_warned_of(tmp_path: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("train", "thermistor", "--net", "dense 16 relu, dense 1", "--epochs", "60", "-o", "t.qnn")
+    assert qnn(*words, "--quiet")[0] == 0
+    scales = json.loads(qnn("calibrate", "t.qnn", "--json")[1])["scales"]
+    document = json.loads(Path(scales).read_text())
+    for tensor in document["tensors"][:-1]:
+        tensor["low"], tensor["high"] = 40 * tensor["low"], 40 * tensor["high"]
+    Path(scales).write_text(json.dumps(document))
+    code, out, err = qnn("compile", "t.qnn", "--scales", scales)
+    assert code == 0
+    assert "the answers differ by" in out
+    assert "warning: t.qnn: 8 bits are coarse for this network" in err
+    code, out, err = qnn("report", "t.qnn", "--scales", scales, "-o", "r")
+    assert code == 0
+    assert "warning: t.qnn: 8 bits raise the rmse from" in err
+    for text in ("rmse of temperature", "R2 of temperature"):
+        assert text in out
+    document = json.loads((tmp_path / "r.json").read_text())
+    (target,) = document["rows"][0]["per_target"]
+    assert target["rmse"] == document["rows"][0]["rmse"]
+    assert -9 < target["r2"] < document["float"]["per_target"][0]["r2"] <= 1
+    page = (tmp_path / "r.html").read_text()
+    for text in (
+        "dense 16 relu, dense 1",
+        "qnn report t.qnn --scales scales.json -o r",
+        "numpy",
+        "this machine",
+        ">float<",
+        "Saturated",
+    ):
+        assert text in page
+
+
+def test_a_good_network_is_not_warned_of(tmp_path: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert qnn("train", "digits", "--net", "dense 16 relu, dense 10", "--epochs", "10", "--quiet")[0] == 0
+    code, out, err = qnn("compile", "model.qnn", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)["fidelity"]
+    assert found["sqnr_db"] > 25
+    assert found["changed"] <= 0.01
+    assert found["difference"] is None
+
+
+def test_simulate_names_the_test_file(tmp_path: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.csv").write_text(CSV)
+    (tmp_path / "other.csv").write_text(CSV[:400].rpartition("\n")[0] + "\n")
+    assert qnn("train", "data.csv", "--test-file", "other.csv", "--epochs", "1")[0] == 0
+    assert qnn("compile", "model.qnn")[0] == 0
+    assert "samples of other.csv (test)" in qnn("simulate", "build")[1]

@@ -19,10 +19,18 @@ from qnn import toolchain
 from qnn.data import load
 
 README = Path(__file__).parent.parent / "README.md"
-# Not run here: what installs, what make does (it runs this suite), and what needs a download or a board.
+# Not run here: what installs, what make does (it runs this suite), and what needs a download or a board; demo is below.
 SKIPPED = (
-    *("make ", "python -m venv", ".venv/bin/", "pip "),
-    *("qnn train mnist", "qnn report mnist.qnn", "qnn data fetch", "qnn flash", "qnn monitor", "qnn firmware"),
+    *("make ", "python -m venv", ".venv/bin/", "source ", "pip "),
+    *(
+        "qnn demo",
+        "qnn train mnist",
+        "qnn report mnist.qnn",
+        "qnn data fetch",
+        "qnn flash",
+        "qnn monitor",
+        "qnn firmware",
+    ),
     *("qnn emulate", "qnn verify build/ --on board"),
 )
 QUICK = ("--epochs", "3")  # put behind each `qnn train`: the README's own take longer than a test may
@@ -53,6 +61,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     degrees = (raw @ [0.01, -0.004, 0.002]).round(1)
     rows = [",".join(map(str, (*values.tolist(), label))) for values, label in zip(raw, degrees.tolist(), strict=True)]
     (place / "readings.csv").write_text("\n".join(["ntc,supply,reference,temperature", *rows]) + "\n")
+    tenths = rng.integers((100, 20, 9900), (350, 90, 10400), (400, 3))
+    dew = (tenths[:, 0] / 10 - (100 - tenths[:, 1]) / 5).round(2)
+    rows = [f"{t / 10},{h},{p / 10},{d}" for (t, h, p), d in zip(tenths.tolist(), dew.tolist(), strict=True)]
+    (place / "weather.csv").write_text("\n".join(["air,humidity,pressure,dewpoint", *rows]) + "\n")
     return place
 
 
@@ -94,3 +106,20 @@ def test_nothing_in_the_readme_is_passed_over() -> None:
     """A block is a command, the C example, a picture of the road, or what the demo prints."""
     kinds = [block[0] for block in blocks() if not block[0].startswith(("qnn ", "#include", *SKIPPED))]
     assert [kind.split()[0] for kind in kinds] == ["float", "float"]
+
+
+def test_the_demo_prints_what_the_readme_shows(folder: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line is there; the figures that no compiler and no BLAS changes are equal."""
+    pytest.importorskip("unicorn")
+    monkeypatch.chdir(folder)
+    (block,) = (block for block in blocks() if block[0].startswith("float accuracy"))
+    shown = {line[:36].strip(): line[36:].strip() for line in block}
+    code, out, _ = qnn("demo")
+    printed = dict(re.findall(r"^│ (.{34}) │ +(\S+(?: %)?) │$", out, re.MULTILINE))
+    printed = {name.strip(): value for name, value in printed.items()}
+    assert code == 0
+    assert list(shown) == list(printed)
+    for name in ("weights, bytes", "multiply-accumulates per inference", "samples verified", "mismatches (host, rv32)"):
+        assert shown[name] == printed[name]
+    for name in ("float accuracy", "int8 accuracy"):
+        assert abs(float(shown[name][:-2]) - float(printed[name][:-2])) < 1.5

@@ -22,6 +22,7 @@ from qnn.cli.loading import (
 )
 from qnn.compiler import Build, check_build_folder, compile_model, write_build
 from qnn.errors import QnnError
+from qnn.fidelity import REMEDY, fidelity
 from qnn.headroom import AUTO, CHOICES
 from qnn.model import Model
 from qnn.modelfile import load_model
@@ -84,7 +85,13 @@ def command(
     show_build(output, build, out)
     if removed is not None:
         output.say(f"removed {removed}, the header of the build that was there")
-    output.emit({**build.manifest, "header": str(out / build.manifest["header"])})
+    found = fidelity(network, build.graph, network.samples)
+    if found is not None:
+        output.say(str(found))
+        if found.poor:
+            output.warn(f"{model}: 8 bits are coarse for this network ({found}); {REMEDY}")
+    document = {**build.manifest, "header": str(out / build.manifest["header"])}
+    output.emit({**document, "fidelity": found.document() if found else None})
 
 
 def check_bits(bits: str) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import string
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
@@ -26,6 +28,12 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only err
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")]
 
 
+def typed(words: Sequence[str]) -> str:
+    """The command line `words` (those after qnn) as it can be typed again, in any shell."""
+    quoted = [f'"{word}"' if not word or set(word) & set(" \t;&|<>()$*?'") else word for word in words]
+    return " ".join(["qnn", *quoted])
+
+
 @dataclass(frozen=True)
 class Output:
     """Where a command's results go: people read tables, scripts read `emit`'s JSON, --quiet leaves only errors."""
@@ -39,16 +47,16 @@ class Output:
             Console(highlight=False).print(Text(text), soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A table for people; columns after the first are right-aligned."""
+        """A table for people under a line with its title; numbers stay on one line, also on a narrow terminal."""
         if self.json or self.quiet:
             return
-        table = Table(title=Text(title), title_justify="left", header_style="bold")
-        for index, column in enumerate(columns):
-            table.add_column(column, justify="right" if index else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        wide = None if sys.stdout.isatty() else FILE_WIDTH
-        Console(highlight=False, width=wide).print(table)
+        self.say(title)
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
+        cells = [tuple(row) for row in rows]
+        table = _table(columns, cells, narrow=False)
+        unbounded = console.options.update(max_width=1 << 14)
+        wide = console.measure(table, options=unbounded).maximum > console.width
+        console.print(_table(columns, cells, narrow=True) if wide else table)
 
     def emit(self, document: Mapping[str, Any]) -> None:
         """The JSON document of the command, printed with --json only."""
@@ -82,3 +90,17 @@ class Output:
                 bar.update(task, completed=done, total=total, state=text)
 
             yield update
+
+
+def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], narrow: bool) -> Table:
+    """Numbers are right-aligned and never wrap; where there is little room, titles stand in several lines."""
+    table = Table(header_style="bold", box=box.HEAVY_HEAD)
+    if narrow:
+        table = Table(header_style="bold", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    for index, column in enumerate(columns):
+        numbers = index > 0 and all(not set(row[index]) & set(string.ascii_letters) for row in cells)
+        head = column.replace(" ", "\n") if narrow else column
+        table.add_column(head, justify="right" if numbers else "left", overflow="fold", no_wrap=numbers)
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    return table

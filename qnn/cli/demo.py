@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from qnn.calibration import calibrate
-from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption
+from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption, typed
 from qnn.cli.loading import DataDirOption
 from qnn.cli.verify import show_failures
 from qnn.compiler import write_build
 from qnn.data import LoadOptions, load
 from qnn.errors import QnnError
+from qnn.fidelity import loss_text
 from qnn.metrics import score
 from qnn.names import name_from
 from qnn.report import measure, report_document
@@ -72,8 +74,11 @@ def run_demo(
         x, y = dataset.x[rows], dataset.y[rows]
         row = measure(result.model, scales, name_from(Path(data).stem), 8, x, y, progress)
     write_build(row.build, out / "build")
-    parameters = sum(array.size for node in result.model.nodes for array in node.parameters)
-    return report_document(data, "test", reference, parameters, [row]), row.verification
+    lost = loss_text(reference, row.evaluation.score)
+    if lost:
+        output.warn(f"{data}: {lost}")
+    document = report_document(result.model, data, "test", reference, [row], typed(sys.argv[1:]))
+    return document, row.verification
 
 
 def demo_rows(document: dict[str, Any]) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from qnn.calibration import DEFAULT_METHOD, calibrate, load_scales_of
 from qnn.cli.calibrate import MethodOption, ModelArgument
 from qnn.cli.compile import check_bits
-from qnn.cli.console import JsonOption, Output, QuietOption
+from qnn.cli.console import JsonOption, Output, QuietOption, typed
 from qnn.cli.loading import (
     DataDirOption,
     DataOption,
@@ -25,14 +26,16 @@ from qnn.cli.loading import (
 )
 from qnn.cli.verify import show_failures
 from qnn.errors import QnnError
+from qnn.fidelity import loss_text
 from qnn.files import write_all_whole
 from qnn.metrics import score_samples
 from qnn.modelfile import load_model
 from qnn.names import name_from
 from qnn.outputs import Kind, check_replaceable
 from qnn.report import REPORT_CSV, REPORT_JSON, REPORT_PAGE, Row, measure, report_csv, report_document
-from qnn.reportpage import SUMMARY_COLUMNS, metric_text, report_page, summary_cells
+from qnn.reportpage import SUMMARY_COLUMNS, float_cells, metric_text, r2_text, report_page, summary_cells
 
+SHOWN_TARGETS = 8
 BitsOption = Annotated[str, typer.Option("--bits", help="Widths, separated by commas: 8.")]
 
 
@@ -75,14 +78,16 @@ def command(
         with output.progress(f"verifying {width} bits") as progress:
             wide = int(width) if width.isdecimal() else width
             rows.append(measure(network, ranges, name_from(model.stem), wide, samples.x, samples.y, progress))
-    parameters = sum(array.size for node in network.nodes for array in node.parameters)
-    document = report_document(samples.source, samples.part, reference, parameters, rows)
+    document = report_document(network, samples.source, samples.part, reference, rows, typed(sys.argv[1:]))
     if out is not None:
         write_report(out, f"{model.stem}: accuracy versus size", document)
         output.say(f"wrote {', '.join(str(path) for path, _ in report_files(out))}")
     show_report(output, f"{model}: {samples.source} ({samples.part}, {len(samples.x):,} samples)", document)
     output.emit(document)
     for row in rows:
+        lost = loss_text(reference, row.evaluation.score)
+        if lost:
+            output.warn(f"{model}: {lost}")
         show_failures(row.verification)
     if not all(row.verification.ok for row in rows):
         raise typer.Exit(1)
@@ -108,9 +113,14 @@ def write_report(out: Path, title: str, document: dict[str, Any]) -> None:
 
 
 def show_report(output: Output, title: str, document: dict[str, Any]) -> None:
-    """The table of a report."""
-    reference = document["float"]
-    metric = "accuracy" if "accuracy" in reference else "rmse"
-    floats = ("float", metric_text(metric, reference[metric]), f"{4 * reference['parameters']:,}")
-    blank = ("",) * (len(SUMMARY_COLUMNS) - len(floats))
-    output.table(title, SUMMARY_COLUMNS, [(*floats, *blank), *(summary_cells(row) for row in document["rows"])])
+    """The table of a report: a column for float, one for each width, so that it is never wider than a terminal."""
+    reference, rows = document["float"], document["rows"]
+    columns = [float_cells(reference), *(summary_cells(row) for row in rows)]
+    lines = list(zip(SUMMARY_COLUMNS, *columns, strict=True))[1:]
+    parts = [part.get("per_target") or [] for part in (reference, *rows)]
+    if {len(part) for part in parts} == {len(parts[0])}:
+        for targets in list(zip(*parts, strict=True))[:SHOWN_TARGETS]:
+            name = targets[0]["name"]
+            lines.append((f"rmse of {name}", *(metric_text("rmse", target["rmse"]) for target in targets)))
+            lines.append((f"R2 of {name}", *(r2_text(target["r2"]) for target in targets)))
+    output.table(title, ("", "float", *(f"{row['bits']} bits" for row in rows)), lines)

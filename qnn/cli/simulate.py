@@ -66,7 +66,9 @@ def command(
         write_whole(predictions, predictions_csv(graph, found).encode())
     score = found.score
     shown = f"{100 * score.value:.2f} %" if score.metric == "accuracy" else f"{score.value:.6g}"
-    output.say(f"{score.metric} {shown} on {score.samples:,} samples of {samples.source} ({samples.part})")
+    file = graph.record.reading.test_file if samples.part == "test" and samples.source == graph.record.source else ""
+    source = file or samples.source
+    output.say(f"{score.metric} {shown} on {score.samples:,} samples of {source} ({samples.part})")
     if found.saturated:
         output.say(f"{found.saturated:,} outputs were saturated")
     output.emit({"metric": score.metric, "value": score.value, "samples": score.samples, "saturated": found.saturated})

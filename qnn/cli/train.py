@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 
 from qnn.cli import trainoptions as options
-from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption
+from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption, typed
 from qnn.cli.trainoptions import load_options, train_options
 from qnn.cli.trainreport import Report, document, epoch_line, scores, show_data, show_recipe, show_result
 from qnn.data import load
@@ -164,6 +164,4 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 
 def _again() -> str:
     """The command that goes on with this training, for any shell."""
-    words = [word for word in sys.argv[1:] if word != "--resume"]
-    quoted = [f'"{word}"' if not word or set(word) & set(" \t;&|<>()$*?'") else word for word in words]
-    return " ".join(["qnn", *quoted, "--resume"])
+    return typed([*(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
