@@ -15,6 +15,13 @@
 #define QNN_KERNEL static inline
 #endif
 
+/* A function that all layers of a model share: one copy of its code. */
+#if defined(__GNUC__)
+#define QNN_SHARED static __attribute__((unused, noinline))
+#else
+#define QNN_SHARED static
+#endif
+
 /* A pointer that is a multiple of 4. */
 #if defined(__GNUC__)
 #define QNN_ALIGNED(pointer) ((const uint8_t *)__builtin_assume_aligned(pointer, 4))

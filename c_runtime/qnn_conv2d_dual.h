@@ -119,7 +119,7 @@ QNN_INLINE void qnn_conv2d_dual_put(const qnn_conv2d_dual_t *p, int32_t o, int32
 
 /* work: 16 bytes a group of four inputs, then the bytes of one window. The last of an odd number of pixels is computed
    beside the words of the one before. */
-QNN_INLINE void qnn_conv2d_dual(const qnn_conv2d_dual_t *p, const uint8_t *x, void *work, qnn_sink_t y)
+QNN_SHARED void qnn_conv2d_dual(const qnn_conv2d_dual_t *p, const uint8_t *x, void *work, qnn_sink_t y)
 {
     const qnn_window_t *window = &p->window;
     int32_t groups = (window->kernel_height * window->kernel_width * window->channels + 3) >> 2;

@@ -128,7 +128,7 @@ QNN_INLINE void qnn_dense_dual_put(const qnn_dense_dual_t *p, int32_t o, uint32_
 }
 
 /* Sums modulo 2^32; the accumulator itself is proven to fit int32 (SPEC 4.1). */
-QNN_INLINE void qnn_dense_dual(const qnn_dense_dual_t *p, int32_t sparse, const uint8_t *x, void *work, qnn_sink_t y)
+QNN_SHARED void qnn_dense_dual(const qnn_dense_dual_t *p, int32_t sparse, const uint8_t *x, void *work, qnn_sink_t y)
 {
     qnn_dense_dual_groups_t g = qnn_dense_dual_groups(p, sparse, x, work);
     int32_t groups = (p->inputs + 3) >> 2, o, i;

@@ -17,7 +17,7 @@ LINKAGE = re.compile(r'#ifdef __cplusplus\n(?:extern "C" \{|\})\n#endif\n')
 INITIALIZER = re.compile(r"(\[\d+\] = )\{\n([^{}]*)\n\};")
 INTEGERS = re.compile(r"-?\d+(?:,\n?-?\d+)*\Z")
 FLOATING = re.compile(r"\b(?:float|double|_Complex)\b|\b\d+\.\d*|\B\.\d+|\b\d+[eE][+-]?\d+|\b0[xX][0-9a-fA-F.]*[pP]")
-ATTRIBUTE = re.compile(r"\b\w+_(?:INLINE|KERNEL|DUAL)\b")
+ATTRIBUTE = re.compile(r"\b\w+_(?:INLINE|KERNEL|SHARED|DUAL)\b")
 PRELUDE = "".join(
     f"typedef {ctype} {name};\n"
     for ctype, name in (
