@@ -340,3 +340,17 @@ def test_kept_statistics_are_those_of_unchanged_training_images() -> None:
         mean, variance = next(node.parameters[2:] for node in model.nodes if node.name == norm)
         np.testing.assert_allclose(mean, values[name].mean(axis=(0, 1, 2)), atol=0.1 * values[name].std())
         np.testing.assert_allclose(variance, values[name].var(axis=(0, 1, 2)), rtol=0.2)
+
+
+def test_elastic_moves_every_point_on_its_own_and_smoothly() -> None:
+    size = 40
+    ramp = np.broadcast_to(1000 * np.arange(size)[None, :, None, None], (100, size, size, 1)).astype(np.int32)
+    moved = warped(ramp, Augmentation(elastic=1.5))[..., 0] / 1000 - ramp[..., 0] / 1000
+    inside = moved[:, 8:-8, 8:-8]
+    assert 1.3 < inside.std() < 1.7
+    assert abs(inside.mean()) < 0.1
+    assert np.abs(np.diff(inside, 2, axis=1)).max() < 0.25  # no creases
+    far, near = (np.corrcoef(inside[:, 0, 0], inside[:, d, d])[0, 1] for d in (20, 1))
+    assert near > 0.95
+    assert abs(far) < 0.3
+    assert warped(ramp[:, :2, :3], Augmentation(elastic=1.5)).shape == (100, 2, 3, 1)

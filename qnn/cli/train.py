@@ -57,6 +57,7 @@ def command(
     rotate: options.RotateOption = FLOAT.rotate,
     zoom: options.ZoomOption = FLOAT.zoom,
     shear: options.ShearOption = FLOAT.shear,
+    elastic: options.ElasticOption = FLOAT.elastic,
     cutout: options.CutoutOption = FLOAT.cutout,
     teacher: options.TeacherOption = None,
     distill: options.DistillOption = FLOAT.distill,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+GRID_STEP = 7  # pixels
 EDGE = 1e-3  # pixels before the last row or column: every corner of an interpolation lies inside the image
 
 
@@ -16,19 +17,21 @@ class Augmentation:
     """How far images are changed, each by its own chance.
 
     shift: pixels in both directions. rotate: degrees to both sides. zoom: part of the size, larger and smaller.
-    shear: slope of the columns. cutout: side of the square that is blanked, in pixels.
+    shear: slope of the columns. elastic: pixels (standard deviation) by which points GRID_STEP apart move on their own,
+    smoothly between them (Simard et al. 2003). cutout: side of the square that is blanked, in pixels.
     """
 
     shift: int = 0
     rotate: float = 0.0
     zoom: float = 0.0
     shear: float = 0.0
+    elastic: float = 0.0
     cutout: int = 0
 
     @property
     def warps(self) -> bool:
         """Does it more than move images by whole pixels?"""
-        return max(self.rotate, self.zoom, self.shear) > 0
+        return max(self.rotate, self.zoom, self.shear, self.elastic) > 0
 
 
 class Warper:
@@ -43,6 +46,7 @@ class Warper:
         self._wholes, self._within = (np.empty(pixels, np.float32) for _ in range(2))
         self._places = np.empty(pixels, np.intp)
         self._source = np.empty((count * self._height * self._width, self._channels), np.float32)
+        self._bumps = (_bumps(self._height), _bumps(self._width))
         self._corners = tuple(np.empty((*pixels, self._channels), np.float32) for _ in range(4))
 
     def warp(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -70,6 +74,8 @@ class Warper:
         for axis, out, size in ((0, rows, self._height), (1, columns, self._width)):
             start = matrix[:, axis, 0, None] * down + (move[:, axis, None] + np.float32(centre[axis]))  # (n, H)
             np.add(start[:, :, None], (matrix[:, axis, 1, None] * right)[:, None], out=out)
+            if self._limits.elastic:
+                out += self._field(count, rng)
             np.clip(out, np.float32(0), np.float32(max(size - 1 - EDGE, 0)), out=out)
         places, within = self._places[:count], self._within[:count]
         np.floor(rows, out=wholes)
@@ -81,6 +87,13 @@ class Warper:
         np.copyto(places, within, casting="unsafe")
         places += np.arange(count).reshape(-1, 1, 1) * (self._height * self._width)
         return places, rows[..., None], columns[..., None]
+
+    def _field(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """float32 (n, H, W): a smooth random displacement, in pixels."""
+        down, right = self._bumps
+        points = rng.standard_normal((count, down.shape[1], right.shape[1]), np.float32)
+        points *= np.float32(self._limits.elastic)
+        return np.asarray(down @ points @ right.T)
 
 
 def cut(images: np.ndarray, side: int, rng: np.random.Generator) -> None:
@@ -123,6 +136,16 @@ def _transforms(limits: Augmentation, count: int, rng: np.random.Generator) -> t
     columns = np.stack([sine + slope * cosine, cosine - slope * sine], axis=1)
     matrix = np.stack([rows, columns], axis=1).astype(np.float32)
     return matrix, (np.stack(move, axis=1) * limits.shift).astype(np.float32)
+
+
+def _bumps(size: int) -> np.ndarray:
+    """float32 (size, points): the weight of each point of a grid along a side, a bell around it.
+
+    The squares of a pixel's weights sum to 1, so that every pixel moves as far as the points do.
+    """
+    points = np.linspace(0, size - 1, max(2, round(size / GRID_STEP) + 1))
+    weights = np.exp(-0.5 * ((np.arange(size)[:, None] - points) / (0.6 * GRID_STEP)) ** 2)
+    return (weights / np.sqrt((weights**2).sum(axis=1, keepdims=True))).astype(np.float32)
 
 
 def _blend(first: np.ndarray, second: np.ndarray, part: np.ndarray) -> None:

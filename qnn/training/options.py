@@ -38,6 +38,7 @@ BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("rotate", UNDECIDED, 180),
     ("zoom", UNDECIDED, 0.9),
     ("shear", UNDECIDED, 2),
+    ("elastic", UNDECIDED, 16),
     ("cutout", 0, 64),
     ("distill", 0, 1),
     ("temperature", 0.1, 100),
@@ -51,13 +52,13 @@ CHOICES = (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("init", INITS))
 class TrainOptions:
     """How to train. Raises QnnError for a value that makes no sense.
 
-    epochs, batch, rate: 0, smoothing, shift, rotate, zoom, shear: -1 means "as suits the data" (`resolved`).
+    epochs, batch, rate: 0, smoothing, shift, rotate, zoom, shear, elastic: -1 means "as suits the data" (`resolved`).
     optimizer: "adam" or "sgd"; momentum: Sgd's, and the first of Adam's two.
     schedule: of the learning rate, whose peak is `rate`: one of SCHEDULES.
     weight_decay: decoupled, times the rate (Loshchilov, Hutter 2019); l2: a term l2 / 2 * |w|**2 of the loss.
     smoothing: of the labels. averaging: decay per step of the moving average of the parameters, which is what is
     evaluated and kept; 0 turns it off. init: "he" or "xavier".
-    shift, rotate, zoom, shear, cutout: how images are changed at random while training, as in Augmentation.
+    shift, rotate, zoom, shear, elastic, cutout: how images are changed at random while training, as in Augmentation.
     distill: the part of the loss that asks for a teacher's outputs instead of the labels; temperature: of its softmax.
     patience: stop when so many epochs brought nothing better; 0: never.
     """
@@ -77,6 +78,7 @@ class TrainOptions:
     rotate: float = UNDECIDED
     zoom: float = UNDECIDED
     shear: float = UNDECIDED
+    elastic: float = UNDECIDED
     cutout: int = 0
     distill: float = 0.7
     temperature: float = 4.0
