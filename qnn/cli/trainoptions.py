@@ -27,8 +27,9 @@ NetOption = Annotated[
     str | None,
     typer.Option(
         "--net",
-        help=f'The network: "dense 64 relu, dropout 0.2, dense 10", or {", ".join(p.name for p in PRESETS)}. '
-        f"Words: {', '.join(w.name for w in WORDS)}. The last width may be left out.",
+        help='The network: "dense 64 relu, dropout 0.2, dense 10", "conv 5x5 6 stride 2 bn relu, maxpool 2, dense 10", '
+        f"or {', '.join(p.name for p in PRESETS)}. Words: {', '.join(w.name for w in WORDS)}, "
+        "residual(...), concat(...; ...). Behind windows: stride S, same, valid, pad P. The last width may be left out.",
     ),
 ]
 OutOption = Annotated[Path, typer.Option("--output", "-o", help="The model file.")]
