@@ -18,6 +18,7 @@ from qnn.ops.requantize import requantize_struct
 ROWS = 4  # outputs that share one pass over the inputs in c_runtime/qnn_dense.h
 DUAL_ROWS = 8  # outputs that share one pass over the groups in c_runtime/qnn_dense_dual.h
 SPARSE_FROM = 0.1  # part of zero groups from which skipping them pays for the list of the others
+SMALL_LAYER = 4096  # weights, below which another copy of the code costs more than looking for zeros
 MAX_OFFSET = 65535  # of a group's weights within a block, in bytes
 MAX_ROUNDING_SHIFT = 31
 
@@ -86,7 +87,8 @@ class Dense(Op):
         outputs, count = self.weights.shape
         words = dual_words(self.weights)
         groups = words.shape[1]
-        sparse = x.zero_groups >= SPARSE_FROM and DUAL_ROWS * 4 * groups <= MAX_OFFSET
+        pays = x.zero_groups >= SPARSE_FROM or self.weights.size < SMALL_LAYER
+        sparse = pays and DUAL_ROWS * 4 * groups <= MAX_OFFSET
         fields = (
             CField("inputs", count),
             CField("outputs", outputs),
