@@ -109,9 +109,9 @@ def test_the_firmware_is_small_and_its_image_valid(
     assert in_ram == (weights == RAM)
 
 
-def test_equal_builds_give_equal_images(compiler: Compiler, builds: dict[str, Path]) -> None:
+def test_equal_builds_give_equal_images(builds: dict[str, Path]) -> None:
     build = builds[BINARY.name]
-    assert build_firmware(build, compiler=compiler).flash == firmware_of(build, "flash", compiler).flash
+    assert build_firmware(build).flash == firmware_of(build).flash
 
 
 def greeting(board: Board, line: int = UART) -> str:
