@@ -17,7 +17,7 @@ from qnn.calibration import calibrate
 from qnn.data import load
 from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
-from qnn.evaluate import evaluate
+from qnn.evaluation import evaluate
 from qnn.metrics import score
 from qnn.quantization import quantize
 from qnn.training import TrainOptions, train

@@ -25,10 +25,14 @@ MAX_VALUES = 1 << 22  # per tensor: bounds the memory; evenly spaced samples are
 def calibrate(model: Model, x: np.ndarray, method: str = DEFAULT_METHOD, progress: Progress = silent) -> Scales:
     """The Scales of `model` on raw samples x (N, *shape), by `method` (one of METHODS), computed in float64.
 
-    At most MAX_SAMPLES evenly spaced samples are used. Raises QnnError for no samples or an unknown method.
+    At most MAX_SAMPLES evenly spaced samples are used. Raises QnnError for no samples, others than the
+    model takes, or an unknown method.
     """
     if method not in METHODS:
         raise QnnError(f"--method {method}", "is not a calibration method", f"use one of {', '.join(METHODS)}")
+    if x.shape[1:] != model.schema.shape or x.dtype.kind not in "iu":
+        problem = f"are {x.dtype} of shape {x.shape[1:]}; the model takes {model.schema.dtype} of {model.schema.shape}"
+        raise QnnError("samples", problem, "give raw samples, as qnn.load returns them in x")
     if len(x) == 0:
         raise QnnError("calibration", "there are no samples", "give some with --data")
     x = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_SAMPLES)).round().astype(np.int64))]

@@ -16,7 +16,8 @@ from qnn.emitter.example import TEMPLATE, example_text
 from qnn.emitter.header import first_line, header_text
 from qnn.emitter.manifest import manifest
 from qnn.emitter.selftest import self_test_text, spaced_samples
-from qnn.files import write_all_whole
+from qnn.errors import QnnError
+from qnn.files import StrPath, write_all_whole
 from qnn.graph import Graph
 from qnn.graphfile import INTEGER_MODEL, graph_bytes
 from qnn.headroom import AUTO, layers_with_headroom
@@ -95,6 +96,8 @@ def write_build(build: Build, folder: Path) -> Path | None:
 
 def check_build_folder(folder: Path, name: str, inputs: Sequence[Path] = ()) -> None:
     """Raises QnnError if a build called `name` in `folder` would replace what no build wrote, or one of `inputs`."""
+    if folder.exists() and not folder.is_dir():
+        raise QnnError(folder, "is a file, not a folder", "name a folder for the build with -o")
     kinds = ((f"{name}.h", HEADER), *KINDS)
     check_replaceable([(folder / file, kind) for file, kind in kinds], inputs)
 
@@ -109,8 +112,8 @@ def _header_in(folder: Path) -> Path | None:
     return header if header.is_file() and HEADER.holds(header) else None
 
 
-def emit(graph: Graph, folder: Path, scales: Scales | None = None, sample: np.ndarray | None = None) -> Build:
+def emit(graph: Graph, folder: StrPath, scales: Scales | None = None, sample: np.ndarray | None = None) -> Build:
     """The build of an integer graph, written to `folder`; `sample` is the raw sample of its example.c."""
     build = build_graph(graph, scales, sample)
-    write_build(build, folder)
+    write_build(build, Path(folder))
     return build

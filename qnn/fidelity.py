@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qnn.blas import blas_threads
-from qnn.evaluate import answers_of
+from qnn.evaluation import answers_of
 from qnn.forward import forward
 from qnn.graph import Graph
 from qnn.metrics import Score, predicted_classes, rmse

@@ -15,6 +15,7 @@ from pathlib import Path
 from qnn.errors import QnnError
 
 GIBIBYTE = 1 << 30
+StrPath = str | os.PathLike[str]  # what a user may give as a path
 
 
 def read_bounded(path: Path, limit: int = GIBIBYTE) -> bytes:

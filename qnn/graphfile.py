@@ -14,7 +14,7 @@ import numpy as np
 from qnn.check import check
 from qnn.container import Container, pack, read
 from qnn.errors import QnnError
-from qnn.files import write_whole
+from qnn.files import StrPath, write_whole
 from qnn.graph import Graph, Node
 from qnn.ops import OPS
 from qnn.ops.op import TensorType
@@ -46,11 +46,14 @@ def graph_bytes(graph: Graph) -> bytes:
     return pack(Container(KIND, document, arrays))
 
 
-def load_graph(path: Path) -> Graph:
+def load_graph(path: StrPath) -> Graph:
     """The checked graph in the .qnn file at `path`. Raises QnnError naming the file for anything else."""
+    path = Path(path)
     container = read(path)
-    if container.kind != KIND:
+    if container.kind == "float":
         raise QnnError(path, "is a float model, not a compiled one", f"qnn compile {path}")
+    if container.kind != KIND:
+        raise QnnError(path, "is an unfinished training, not a compiled model", "end it with qnn train ... --resume")
     try:
         return check(graph_of(container, path))
     except QnnError as error:

@@ -15,7 +15,7 @@ import numpy as np
 
 from qnn.container import Container, pack, read
 from qnn.errors import QnnError
-from qnn.files import write_whole
+from qnn.files import StrPath, write_whole
 from qnn.forward import node_shapes
 from qnn.layers import LAYERS
 from qnn.layers.layer import Layer
@@ -62,8 +62,12 @@ def model_hash(model: Model) -> str:
     return hashlib.sha256(model_bytes(model)).hexdigest()
 
 
-def load_model(path: Path) -> Model:
+def load_model(path: StrPath) -> Model:
     """The model in the .qnn file at `path`. Raises QnnError naming the file for anything that is not a sound model."""
+    path = Path(path)
+    if path.suffix == ".json":
+        remedy = "name the file that qnn train -o wrote; a scales file goes with --scales"
+        raise QnnError(path, "is not a float model", remedy)
     container = read(path)
     if container.kind != KIND:
         what = "a compiled model" if container.kind == "integer" else "an unfinished training"

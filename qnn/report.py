@@ -18,7 +18,7 @@ import numpy as np
 from qnn import toolchain
 from qnn.compiler import Build, compile_model, write_build
 from qnn.errors import QnnError
-from qnn.evaluate import Evaluation, evaluate
+from qnn.evaluation import Evaluation, evaluate
 from qnn.metrics import Score
 from qnn.model import Model
 from qnn.outputs import Kind, head_of, json_of

@@ -21,7 +21,9 @@ def simulate(
 ) -> dict[str, np.ndarray]:
     """The tensors of a batch of raw samples x (N, *shape), by name, each (N, *its shape) in its own dtype.
 
-    keep: the names wanted (see `tensor_names`); None for the output and the heads.
+    keep: the names wanted (see `tensor_names`); None for the output (graph.output: int16 logits or normalized values)
+    and the heads: of classes "class", int32 (N, 1), and "probabilities", uint16 (N, classes), where 32768 is 1; of a
+    regression "value", int32 (N, targets) in the decimal unit that graph.node("value").op.decimals names.
     Raises QnnError if x does not fit the graph or a name is unknown.
     """
     _check_samples(graph, x)

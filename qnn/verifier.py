@@ -21,6 +21,7 @@ from qnn.engines.job import QUANTIZED_RUN
 from qnn.engines.qemu_engine import QemuEngine
 from qnn.engines.unicorn_engine import UnicornEngine
 from qnn.errors import QnnError
+from qnn.files import StrPath
 from qnn.graph import Graph
 from qnn.graphfile import load_graph
 from qnn.progress import Progress, silent
@@ -47,7 +48,7 @@ class BoardPort:
 
 
 def verify(
-    build: Path,
+    build: StrPath,
     x: np.ndarray,
     targets: Sequence[str] = DEFAULT_TARGETS,
     count: int | None = DEFAULT_COUNT,
@@ -64,6 +65,7 @@ def verify(
     rv32: the compiler for RV32 targets, if not the preferred one. board: where the board is, if not at the only port.
     Raises QnnError for bad input, a missing compiler or emulator, or C that does not compile.
     """
+    build = Path(build)
     graph = load_graph(build / "model.qnn")
     chosen = _spaced(len(x), count)
     simulate(graph, x[:1])  # says it if the samples do not fit the graph

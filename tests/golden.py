@@ -10,7 +10,7 @@ from typing import Any
 
 from qnn.compiler import compile_model
 from qnn.data import LoadOptions, load, rows_for
-from qnn.evaluate import evaluate
+from qnn.evaluation import evaluate
 from qnn.modelfile import load_model
 from qnn.scales import load_scales
 from qnn.simulator import simulate
@@ -20,7 +20,7 @@ EXAMPLES = ("digits", "thermistor")
 
 
 def golden(name: str) -> dict[str, Any]:
-    """Hashes of the example's header and of its outputs on the test samples, and its score."""
+    """Hashes of the example's header and of its outputs on the test samples, the graph as text, and its score."""
     model = load_model(FOLDER / name / "model.qnn")
     build = compile_model(model, load_scales(FOLDER / name / "scales.json"), name)
     dataset = load(name, LoadOptions().like(model.record))
@@ -31,6 +31,7 @@ def golden(name: str) -> dict[str, Any]:
     return {
         "header_sha256": hashlib.sha256(dict(build.files)[f"{name}.h"]).hexdigest(),
         "outputs_sha256": outputs.hexdigest(),
+        "graph": str(build.graph).splitlines(),
         "samples": len(rows),
         evaluate(build.graph, x, y).score.metric: round(evaluate(build.graph, x, y).score.value, 6),
     }

@@ -18,7 +18,7 @@ from qnn.data import LoadOptions, load
 from qnn.engines.host import SANITIZED, HostEngine
 from qnn.engines.interface import interface_of
 from qnn.engines.job import QUANTIZED_RUN
-from qnn.evaluate import evaluate
+from qnn.evaluation import evaluate
 from qnn.metrics import score
 from qnn.simulator import define, simulate
 from qnn.toolchain import CLANG, GCC, ZIG, Compiler

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from networks import BINARY, BYTES, IMAGE, READINGS, Example, model_of, samples_of
 
 from qnn.calibration import calibrate
-from qnn.evaluate import answers_of
+from qnn.evaluation import answers_of
 from qnn.fixedpoint import INT32_MAX, INT32_MIN
 from qnn.forward import forward
 from qnn.graph import VALUE, Graph

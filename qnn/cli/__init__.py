@@ -12,6 +12,8 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
@@ -39,12 +41,13 @@ from qnn.errors import QnnError
 
 app = typer.Typer(
     name="qnn",
-    help="Train a small network, compile it to integer-only C, prove that the chip computes what the PC computes.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+# What typer raises for words that it cannot parse; it has moved from one package to another, its name has not.
+UsageError = cast(type[Exception], next(c for c in typer.BadParameter.__mro__ if c.__name__ == "UsageError"))
 COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("train", train.command),
     ("demo", demo.command),
@@ -67,6 +70,21 @@ for _name, _command in COMMANDS:
 app.add_typer(data.app, name="data")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"qnn {version('qnn')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Train a small network, compile it to integer-only C, prove that the chip computes what the PC computes."""
+
+
 def main() -> None:
     """Run the command line; turns every failure into one line on stderr and an exit code.
 
@@ -78,7 +96,10 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         with _ended_by_signal():
-            app()
+            code = app(prog_name="qnn", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except UsageError as error:
+        _fail(_usage(error), 2)
     except QnnError as error:
         _fail(str(error), 2)
     except MemoryError:
@@ -94,6 +115,14 @@ def main() -> None:
             traceback.print_exc()
         remedy = "please report it, with what QNN_DEBUG=1 in the environment shows"
         _fail(str(QnnError("internal error", f"{type(error).__name__}: {error}", remedy)), 2)
+
+
+def _usage(error: Exception) -> str:
+    """One line for a UsageError: what is wrong, and where help is."""
+    text = " ".join(str(error.format_message()).split()).rstrip(".")  # type: ignore[attr-defined]
+    context = getattr(error, "ctx", None)
+    place = context.command_path if context else "qnn"
+    return str(QnnError(place, text[:1].lower() + text[1:], f"see {place} --help"))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from qnn.files import read_bounded
 from qnn.forward import node_shapes
 from qnn.graphfile import load_graph
 from qnn.model import Model, Node
+from qnn.modelfile import KIND as FLOAT_KIND
 from qnn.modelfile import load_model
 from qnn.net import net_text, sketch_net, wired_nodes
 from qnn.prepare import folds
@@ -28,6 +29,8 @@ from qnn.report import check_report
 from qnn.scales import FORMAT as SCALES_FORMAT
 from qnn.scales import load_scales
 from qnn.schema import Schema
+from qnn.training.resume import KIND as UNFINISHED_KIND
+from qnn.training.resume import read_resume_file
 
 BIAS_BYTES = 4
 COUNTS = ("parameters", "macs", "weight_bytes")
@@ -59,10 +62,14 @@ def command(
     path = file / "model.qnn" if file.is_dir() else file
     if path.suffix == ".json":
         _inspect_json(output, path)
-    elif read(path).kind == "float":
-        _inspect_model(output, path, load_model(path))
     else:
-        _inspect_graph(output, path)
+        kind = read(path).kind
+        if kind == FLOAT_KIND:
+            _inspect_model(output, path, load_model(path))
+        elif kind == UNFINISHED_KIND:
+            _inspect_unfinished(output, path)
+        else:
+            _inspect_graph(output, path)
     return None
 
 
@@ -79,6 +86,21 @@ def _inspect_model(output: Output, path: Path, model: Model) -> None:
     output.say(f"trained on {record.source} (seed {record.seed}); {len(model.samples)} samples stored for calibration")
     document = {"kind": "float", "net": model.net, "task": model.schema.task, **_totals(nodes), "nodes": nodes}
     output.emit(document)
+
+
+def _inspect_unfinished(output: Output, path: Path) -> None:
+    found = read_resume_file(path)
+    history, best = found.state.history, found.state.best_epoch
+    record, number = found.record, best.number if best else None
+    output.say(f"{path}: unfinished training of {found.net}")
+    output.say(
+        f"on {record.source} (seed {record.seed}); {len(history)} of {found.options.epochs} epochs done, best: {number}"
+    )
+    output.say(
+        f"go on: qnn train {record.source} -o {path.with_name(path.name.replace('.resume.qnn', '.qnn'))} --resume"
+    )
+    document = {"kind": UNFINISHED_KIND, "net": found.net, "epochs": len(history), "best_epoch": number}
+    output.emit({**document, "of": found.options.epochs, "source": record.source})
 
 
 def _show_nodes(

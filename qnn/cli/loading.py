@@ -16,8 +16,10 @@ import typer
 from qnn.cli.console import Output
 from qnn.cli.reading import DataDirOption, DropMissingOption, MaxMemoryOption
 from qnn.data import LoadOptions, load, rows_for
+from qnn.data.builtin import NAMES
 from qnn.data.dataset import PARTS
 from qnn.data.options import parse_bytes
+from qnn.data.synthetic import PREFIX
 from qnn.errors import QnnError
 from qnn.schema import DataRecord, Schema
 
@@ -105,6 +107,9 @@ def remedies_within(options: Sequence[str], schema: Schema) -> Iterator[None]:
 def load_rows(output: Output, asked: Request, schema: Schema, record: DataRecord, stage: str) -> Samples:
     """The rows that `stage` ("train" or "evaluate") of a model with this schema and record works on."""
     source = asked.data or record.source
+    if asked.data is None and source not in NAMES and not source.startswith(PREFIX) and not Path(source).exists():
+        problem = "the training data is not there (the path is as it was given to qnn train)"
+        raise QnnError(source, problem, "name it with --data, or go to that folder")
     with output.progress(f"reading {source}") as progress, remedies_within(OPTIONS, schema):
         dataset = load(source, options_for(asked, record), schema=schema, progress=progress)
     for warning in dataset.warnings:

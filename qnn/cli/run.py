@@ -20,7 +20,7 @@ from qnn.data.image import is_image, read_image
 from qnn.data.load import STANDARD_INPUT, load_samples, parse_samples
 from qnn.data.options import FIRST, LAST, LoadOptions
 from qnn.errors import QnnError
-from qnn.evaluate import answers_of
+from qnn.evaluation import answers_of
 from qnn.graph import PROBABILITIES, Graph
 from qnn.graphfile import load_graph
 from qnn.ops.quantize import Quantize

@@ -20,7 +20,8 @@ from qnn.cli.loading import (
     load_rows,
     request,
 )
-from qnn.evaluate import Evaluation, evaluate
+from qnn.errors import QnnError
+from qnn.evaluation import Evaluation, evaluate
 from qnn.files import write_whole
 from qnn.graph import Graph
 from qnn.graphfile import load_graph
@@ -36,6 +37,13 @@ PREDICTIONS = Kind(
 def build_file(build: Path) -> Path:
     """The integer graph's file of a build folder, or `build` itself."""
     return build / "model.qnn" if build.is_dir() else build
+
+
+def build_folder(build: Path) -> Path:
+    """The build folder that the user named, or whose model.qnn. Raises QnnError where it is another file."""
+    if build.name != "model.qnn" and build.is_file():
+        raise QnnError(build, "is a file, not a build folder", "name the folder that qnn compile -o wrote")
+    return build.parent if build.name == "model.qnn" and not build.is_dir() else build
 
 
 def command(

@@ -99,6 +99,9 @@ def command(
     show_recipe(console, chosen)
     taught = load_model(teacher) if teacher else None
     result = _train(console, dataset, net, chosen, output, resume, taught)
+    if unfinished is not None and len(unfinished.state.history) > chosen.epochs:
+        done = len(unfinished.state.history)
+        console.warn(f"{done} epochs are done, more than --epochs {chosen.epochs}; nothing was trained or changed")
     report = Report(result, scores(dataset, result.model), output, _again() if result.stopped else None)
     console.emit(document(dataset, report))
     show_result(console, report)

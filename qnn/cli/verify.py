@@ -25,6 +25,7 @@ from qnn.cli.loading import (
     load_rows,
     request,
 )
+from qnn.cli.simulate import build_folder
 from qnn.errors import QnnError
 from qnn.graph import Graph
 from qnn.graphfile import load_graph
@@ -85,7 +86,7 @@ def command(
     """
     output = Output(json, quiet)
     targets, counted = parse_targets(on), parse_count(count)
-    folder = build.parent if build.name == "model.qnn" else build
+    folder = build_folder(build)
     graph = load_graph(folder / "model.qnn")
     rv32 = rv32_compiler(compiler) if compiler and {RV32, QEMU} & set(targets) else None
     samples = _samples(output, graph, request(data, part, label, drop_missing, data_dir, max_memory))

@@ -54,16 +54,20 @@ def read_built_in(name: str, options: LoadOptions) -> Table:
         return read_npz(io.BytesIO(content), name, replace(options, task="classification"))
     folder = find_mnist(options.data_dir)
     if folder is None:
-        raise QnnError("mnist", "is not on this machine", "get it with: qnn data fetch mnist")
+        places = ", ".join(str(place) for place in _places(options.data_dir))
+        raise QnnError("mnist", f"is not on this machine (not in {places})", "get it with: qnn data fetch mnist")
     return read_idx_folder(folder, options)
 
 
 def find_mnist(data_dir: Path | None) -> Path | None:
     """The folder with MNIST's files: `data_dir`, $QNN_DATA or the user's cache, or the folder mnist in one of them."""
-    variable = os.environ.get(VARIABLE)
-    places = [data_dir, Path(variable) if variable else None, cache_folder()]
-    folders = [folder for place in places if place for folder in (place, place / "mnist")]
+    folders = [folder for place in _places(data_dir) for folder in (place, place / "mnist")]
     return next((folder for folder in folders if len(find_idx(folder)) == MNIST_FILES), None)
+
+
+def _places(data_dir: Path | None) -> list[Path]:
+    variable = os.environ.get(VARIABLE)
+    return [place for place in (data_dir, Path(variable) if variable else None, cache_folder()) if place]
 
 
 def cache_folder() -> Path:

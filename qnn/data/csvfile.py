@@ -88,6 +88,7 @@ def open_csv(source: TextSource, options: LoadOptions, known: Sequence[str] = ()
     rows = _rows(head, separator)
     if not rows:
         raise QnnError(source.subject, "has no rows", "use a file with content")
+    _check_title(source, rows, head[0])
     auto = (bool(known) and set(known) <= {c.strip() for c in rows[0]}) or _looks_like_header(rows, separator != ",")
     header = auto if options.header == AUTO else options.header == "yes"
     first = [repaired(cell).strip() for cell in rows[0]] if header else [""] * len(rows[0])
@@ -124,6 +125,14 @@ def chunks(table: CsvFile, progress: Progress = silent, part: int = 0, parts: in
             raise QnnError(
                 table.subject, f"line {reader.line_num}: {error}", "check its quotes and separator"
             ) from None
+
+
+def _check_title(source: TextSource, rows: Sequence[Row], first: str) -> None:
+    """Refuse a first line that is narrower than all others, which agree: a title or a comment."""
+    widths = {len(row) for row in rows[1:]}
+    if len(rows) > 2 and len(widths) == 1 and len(rows[0]) < min(widths):
+        problem = f"line 1 has {_fields(len(rows[0]))}, the others {min(widths)}: {first.strip()[:40]!r}"
+        raise QnnError(source.subject, problem, "remove it if it is a title or a comment, else complete it")
 
 
 def _check_widths(chunk: Chunk, width: int, table: CsvFile) -> None:

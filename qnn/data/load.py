@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from qnn.data.synthetic import PREFIX, read_random
 from qnn.data.table import Classes, Table, Targets
 from qnn.data.textsource import TextSource
 from qnn.errors import QnnError
-from qnn.files import GIBIBYTE
+from qnn.files import GIBIBYTE, StrPath
 from qnn.progress import Progress, silent
 from qnn.schema import Schema
 
@@ -33,7 +34,7 @@ SHOWN_NAMES = 8
 
 
 def load(
-    source: str, options: LoadOptions | None = None, schema: Schema | None = None, progress: Progress = silent
+    source: StrPath, options: LoadOptions | None = None, schema: Schema | None = None, progress: Progress = silent
 ) -> Dataset:
     """The data set that `source` names, split into parts.
 
@@ -43,7 +44,7 @@ def load(
     that the model was trained with.
     Raises QnnError for everything that cannot be read or learned from; Dataset.warnings tells the rest.
     """
-    options = options or LoadOptions()
+    options, source = options or LoadOptions(), os.fspath(source)
     table = read_table(source, options, schema, progress)
     if options.test_file is not None:
         table = _with_test_part(table, source, options, schema, progress)
@@ -64,6 +65,8 @@ def read_table(source: str, options: LoadOptions, schema: Schema | None, progres
         _expect_no_columns(source, options, schema)
         return read_idx_folder(path, options)
     start = _first_bytes(path)
+    if path.suffix == ".qnn":
+        raise QnnError(path, "is a model, not data", "name the data first, and a model to write with -o")
     if start == ZIP_MAGIC or path.suffix == ".npz":
         _expect_no_columns(source, options, schema)
         return open_npz(path, options)
@@ -142,7 +145,11 @@ def _with_test_part(
         table = fitted(table, schema, source)
     wanted = schema or schema_of(table, source)
     subject = str(options.test_file)
-    test = fitted(read_table(subject, replace(options, test_file=None), wanted, progress), wanted, subject)
+    try:
+        test = fitted(read_table(subject, replace(options, test_file=None), wanted, progress), wanted, subject)
+    except QnnError as error:
+        problem = error.problem.replace("the model reads", f"{source} has").replace("the model", source)
+        raise QnnError(error.subject, problem, f"give --test-file a file with the columns of {source}") from None
     check_memory(subject, 2 * (table.x.nbytes + test.x.nbytes), options.max_memory, "both files together")
     labels = _joined(table.labels, test.labels, subject)
     warnings = table.warnings + test.warnings

@@ -127,5 +127,7 @@ def check_memory(subject: object, needed: int, limit: int, what: str) -> None:
 
 
 def megabytes(count: int) -> str:
-    """A number of bytes for people, in MB of 1,000,000."""
-    return f"{count / 1e6:,.1f} MB"
+    """A number of bytes for people, in MB of 1,000,000, or kB or bytes where it is less than 0.1 of those."""
+    if count >= 100_000:
+        return f"{count / 1e6:,.1f} MB"
+    return f"{count / 1e3:,.1f} kB" if count >= 100 else f"{count} bytes"

@@ -11,7 +11,7 @@ from pathlib import Path
 from qnn.blas import blas_threads
 from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
-from qnn.files import write_all_whole
+from qnn.files import StrPath, write_all_whole
 from qnn.model import Model
 from qnn.modelfile import FLOAT_MODEL, model_bytes
 from qnn.net import default_net
@@ -44,7 +44,7 @@ def train(
     dataset: Dataset,
     net: str | None = None,
     options: TrainOptions = DEFAULT,
-    path: Path | None = None,
+    path: StrPath | None = None,
     *,
     teacher: Model | None = None,
     resume: bool = False,
@@ -54,7 +54,8 @@ def train(
 ) -> TrainResult:
     """Train NET on the training rows of `dataset`; the validation rows choose the best epoch, test rows are not read.
 
-    With `path`, the best model so far is there after every epoch, and beside it a resume file until training ends.
+    With `path`, the best model so far is there after every epoch, and beside it a resume file until training ends; it
+    stays where more epochs were done than options.epochs asks for.
     `resume` continues from that file to the result that an uninterrupted training gives, bit for bit.
     `teacher`: a model whose outputs the network learns as well (options.distill, options.temperature).
     `should_stop` is asked after every batch, `observer` gets every epoch. Raises QnnError for NET or options that do
@@ -62,6 +63,7 @@ def train(
     missing, damaged or of another training.
     """
     if path is not None:
+        path = Path(path)
         check_outputs(path)
     unfinished = read_unfinished(path) if resume and path is not None else None
     if net is None:
@@ -73,12 +75,12 @@ def train(
         state = unfinished.state
     else:
         state = fresh_state(parameters, job.optimizer, rng)
-    _store(
-        job, state, state.best_epoch is not None
-    )  # an output that cannot be written is known before the work, not after
+    overdue = unfinished is not None and len(state.history) > job.options.epochs
+    if not overdue:  # an output that cannot be written is known before the work, not after
+        _store(job, state, state.best_epoch is not None)
     with blas_threads(job.options.batch * _largest_layer(job)):
         stopped = _run(job, state, observer)
-    if path is not None and not stopped:
+    if path is not None and not stopped and not overdue:
         resume_path(path).unlink(missing_ok=True)
     best = state.best_epoch
     return TrainResult(_model(job, state) if best else None, job.options, state.history, best, stopped)

@@ -69,6 +69,11 @@ def read_unfinished(path: Path) -> Unfinished:
     file = resume_path(path)
     if not file.exists():
         raise QnnError(file, "no such file, so there is nothing to resume", AGAIN)
+    return read_resume_file(file)
+
+
+def read_resume_file(file: Path) -> Unfinished:
+    """The unfinished training in `file`. Raises QnnError naming it where it is damaged or something else."""
     container = read(file)
     if container.kind != KIND:
         raise QnnError(file, "is not an unfinished training", AGAIN)
