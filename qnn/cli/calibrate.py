@@ -16,7 +16,6 @@ from qnn.cli.loading import (
     DropMissingOption,
     LabelOption,
     MaxMemoryOption,
-    PartOption,
     load_rows,
     request,
 )
@@ -39,7 +38,10 @@ def command(
     data: DataOption = None,
     method: MethodOption = DEFAULT_METHOD,
     out: Annotated[Path, typer.Option("--output", "-o", help="The scales file.")] = Path("scales.json"),
-    part: PartOption = None,
+    part: Annotated[
+        str | None,
+        typer.Option("--part", help="Rows: train, validation, test or all; default: train, or all of data without labels."),
+    ] = None,
     label: LabelOption = None,
     drop_missing: DropMissingOption = False,
     data_dir: DataDirOption = None,
