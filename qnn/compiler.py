@@ -28,7 +28,6 @@ from qnn.quantization import quantize
 from qnn.scales import SCALES, Scales, scales_bytes
 from qnn.sparsity import with_zero_groups
 
-
 MANIFEST = Kind("the manifest of a build", lambda path: "graph_sha256" in json_of(path))
 HEADER = Kind("a header that qnn wrote under that name", lambda path: head_of(path).startswith(first_line(path.stem)))
 EXAMPLE = Kind("the example of a build", lambda path: head_of(path).startswith(TEMPLATE.split("#")[0]))
