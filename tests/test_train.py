@@ -183,7 +183,7 @@ def test_automatic_options_suit_the_data() -> None:
     assert resolved(TrainOptions(), pictures(side=16, count=10)).shift == 1
     assert resolved(TrainOptions(), pictures(side=6)).shift == 0
     assert resolved(TrainOptions(optimizer="sgd"), small).rate == 0.05
-    kept = TrainOptions(epochs=3, batch=5, rate=0.5, smoothing=0.2, shift=0, rotate=0, zoom=0, shear=0)
+    kept = TrainOptions(epochs=3, batch=5, rate=0.5, smoothing=0.2, shift=0, rotate=0, zoom=0, shear=0, elastic=0)
     assert resolved(kept, small) == resolved(kept, small, True) == kept
 
 

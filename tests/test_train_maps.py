@@ -27,7 +27,7 @@ from qnn.training.augment import Augmentation, Warper, cut
 from qnn.training.batches import Batches
 from qnn.training.engine import bind, flat_parameters, run_backward, run_forward, statistics_of
 from qnn.training.job import Callbacks, Job, prepare
-from qnn.training.shards import SHARDS, Team, team
+from qnn.training.shards import SHARDS, Team, processors, team
 
 NET = "conv 3x3 4 bn relu, maxpool 2, conv 2x2 6 bn relu, dense"
 EVERY = (
@@ -144,8 +144,8 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(teams: tuple[Job, Team,
 
 def test_the_number_of_processors_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     data, results = pictures(), []
-    for processors in (1, 2, None, 64):
-        monkeypatch.setattr("os.cpu_count", lambda count=processors: count)
+    for count in (1, 2, 64):
+        monkeypatch.setattr("qnn.training.shards.processors", lambda count=count: count)
         results.append(train(data, EVERY, replace(QUICK, epochs=2)))
     assert all(same(results[0], other) for other in results[1:])
 
@@ -354,3 +354,21 @@ def test_elastic_moves_every_point_on_its_own_and_smoothly() -> None:
     assert near > 0.95
     assert abs(far) < 0.3
     assert warped(ramp[:, :2, :3], Augmentation(elastic=1.5)).shape == (100, 2, 3, 1)
+
+
+def test_processors_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert processors() >= 1
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    for count, expected in ((3, 3), (None, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda count=count: count)
+        assert processors() == expected
+
+
+def test_the_last_epoch_may_be_kept() -> None:
+    data = pictures()
+    result = train(data, NET, replace(QUICK, keep="last", patience=1))
+    assert [epoch.best for epoch in result.history] == [True] * QUICK.epochs
+    assert result.best == result.history[-1]
+    assert score(result.model, data, data.validation).value == result.best.metric
+    unread = replace(data, y=np.where(np.isin(np.arange(len(data.y)), data.validation), 0, data.y))
+    assert model_bytes(train(unread, NET, replace(QUICK, keep="last")).model) == model_bytes(result.model)

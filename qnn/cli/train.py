@@ -47,6 +47,7 @@ def command(
     schedule: options.ScheduleOption = FLOAT.schedule,
     optimizer: options.OptimizerOption = FLOAT.optimizer,
     patience: options.PatienceOption = FLOAT.patience,
+    keep: options.KeepOption = FLOAT.keep,
     momentum: options.MomentumOption = FLOAT.momentum,
     weight_decay: options.DecayOption = FLOAT.weight_decay,
     l2: options.L2Option = FLOAT.l2,
@@ -89,7 +90,7 @@ def command(
     unfinished = read_unfinished(output) if resume else None
     chosen = train_options(context, unfinished)
     check_outputs(output)
-    dataset = _load(console, data, load_options(context, unfinished))
+    dataset = _load(console, data, load_options(context, unfinished), chosen.keep)
     show_data(console, dataset)
     net = net or (unfinished.net if unfinished else default_net(dataset.schema))
     chosen = resolved(chosen, dataset, convolves(parse_net(net, dataset.schema)))
@@ -109,12 +110,12 @@ def command(
         raise typer.Exit(STOPPED)
 
 
-def _load(console: Output, data: str, wanted: LoadOptions) -> Dataset:
+def _load(console: Output, data: str, wanted: LoadOptions, keep: str) -> Dataset:
     with console.progress(f"reading {data}") as progress:
         dataset = load(data, wanted, progress=progress)
     for warning in dataset.warnings:
         console.warn(warning)
-    if not len(dataset.validation):
+    if not len(dataset.validation) and keep != LAST:
         console.warn("there are no validation samples, so the best epoch is chosen on the training samples")
     return dataset
 

@@ -58,6 +58,10 @@ PatienceOption = Annotated[
         "--patience", min=0, help="Stop after so many epochs without a better one; 0: never.", rich_help_panel=TRAINING
     ),
 ]
+KeepOption = Annotated[
+    str,
+    typer.Option("--keep", help="The best epoch on the validation samples, or the last one.", rich_help_panel=TRAINING),
+]
 MomentumOption = Annotated[
     float, typer.Option("--momentum", help="Of sgd; of adam the first beta.", rich_help_panel=RECIPE)
 ]

@@ -15,6 +15,7 @@ from qnn.normalize import target_values
 from qnn.schedules import rate_factor
 from qnn.training.engine import bind, run_forward, statistics_of
 from qnn.training.job import Job
+from qnn.training.options import LAST
 from qnn.training.shards import Shard, team
 from qnn.training.state import Epoch, State
 from qnn.training.statistics import measure_statistics
@@ -62,15 +63,22 @@ def close_epoch(job: Job, state: State, train_loss: float, seconds: float) -> Ep
         raise QnnError(
             "training", "diverged: the validation loss is not finite", f"use a --rate below {job.options.rate:g}"
         )
-    best = state.best_epoch
-    classes = job.model.schema.task == "classification"
-    better = best is None or ((-metric, loss) < (-best.metric, best.loss) if classes else loss < best.loss)
+    better = _is_better(job, state.best_epoch, loss, metric)
     if better:
         state.best[...] = candidate
     rate = _rate(job, state.step - 1)
     epoch = Epoch(len(state.history) + 1, train_loss, loss, metric, rate, seconds, better)
     state.history = (*state.history, epoch)
     return epoch
+
+
+def _is_better(job: Job, best: Epoch | None, loss: float, metric: float) -> bool:
+    """Is an epoch with this loss and metric to be kept in place of the best so far?"""
+    if best is None or job.options.keep == LAST:
+        return True
+    if job.model.schema.task == "classification":
+        return (-metric, loss) < (-best.metric, best.loss)
+    return loss < best.loss
 
 
 def _step(job: Job, state: State, shard: Shard) -> None:

@@ -24,8 +24,10 @@ from qnn.training.batches import Batches
 from qnn.training.options import TrainOptions, augmentation_of, resolved
 from qnn.training.samples import choose_samples
 from qnn.training.shards import SHARDS, Goal
+from qnn.training.statistics import some_of
 from qnn.training.teacher import check_teacher, teacher_nodes
 
+MOST_HELD = 10_000  # training rows that are looked at after an epoch where there are no validation rows
 MAX_STEP_BYTES = 1 << 32
 VALUE_BYTES = 24  # that training takes for a value of a tensor: it, its gradient, and packed windows of it
 
@@ -43,8 +45,8 @@ class Job:
     """A training: its data, its network with the initial parameters, its rules.
 
     batches: of all rows of a step; shards: of the parts of a step that are trained in parallel. goal is what is
-    minimized, plain_loss (without smoothing) what is reported on `held`, the rows that choose the best
-    epoch: the validation part, or the training part where there is none. path: of the model, if it goes to disk.
+    minimized, plain_loss (without smoothing) what is reported on `held`, the rows that choose the best epoch: the
+    validation part, or some of the training part where there is none. path: of the model, if it goes to disk.
     """
 
     dataset: Dataset
@@ -102,7 +104,7 @@ def prepare(
         plain_loss=loss_for(dataset.schema, outputs),
         batches=Batches(dataset, model.normalization, options.batch),
         shards=_shards(dataset, model, options),
-        held=dataset.validation if len(dataset.validation) else dataset.train,
+        held=dataset.validation if len(dataset.validation) else some_of(dataset.train, MOST_HELD),
         path=path,
         callbacks=callbacks,
     )

@@ -45,7 +45,8 @@ BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("patience", 0, 1_000_000),
     ("seed", 0, (1 << 63) - 1),
 )
-CHOICES = (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("init", INITS))
+BEST, LAST = "best", "last"
+CHOICES = (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("init", INITS), ("keep", (BEST, LAST)))
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class TrainOptions:
     shift, rotate, zoom, shear, elastic, cutout: how images are changed at random while training, as in Augmentation.
     distill: the part of the loss that asks for a teacher's outputs instead of the labels; temperature: of its softmax.
     patience: stop when so many epochs brought nothing better; 0: never.
+    keep: the "best" epoch on the validation rows, or the "last", which needs none of them.
     """
 
     epochs: int = AUTOMATIC
@@ -83,6 +85,7 @@ class TrainOptions:
     distill: float = 0.7
     temperature: float = 4.0
     patience: int = 0
+    keep: str = BEST
     seed: int = 0
 
     def __post_init__(self) -> None:

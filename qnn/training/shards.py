@@ -92,12 +92,19 @@ def team(nodes: tuple[Node, ...], parameters: np.ndarray, batches: tuple[Batches
     shards = tuple(
         Shard(batch, bound, bind(nodes, vector), vector) for batch, vector in zip(batches, vectors, strict=True)
     )
-    threads = min(len(shards), os.cpu_count() or 1) - 1
+    threads = min(len(shards), processors()) - 1
     if not threads:
         yield Team(shards, None)
         return
     with ThreadPoolExecutor(threads) as pool:
         yield Team(shards, pool)
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _task(shard: Shard, rows: np.ndarray, share: float, seed: int, goal: Goal) -> Callable[[], float]:

@@ -25,7 +25,7 @@ def measure_statistics(nodes: tuple[Node, ...], batches: Batches, rows: np.ndarr
     targets = statistics_of(nodes)
     if not targets:
         return
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).round().astype(np.int64))]
+    rows = some_of(rows, MOST_ROWS)
     totals = [np.zeros(target.shape) for target in targets]
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
@@ -34,6 +34,11 @@ def measure_statistics(nodes: tuple[Node, ...], batches: Batches, rows: np.ndarr
             total += found * (len(part) / len(rows))
     for target, total in zip(targets, totals, strict=True):
         target[...] = total
+
+
+def some_of(rows: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of the rows, evenly spaced."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), count)).round().astype(np.int64))]
 
 
 def _statistics(nodes: tuple[Node, ...], x: np.ndarray) -> list[np.ndarray]:
