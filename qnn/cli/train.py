@@ -25,6 +25,7 @@ from qnn.net import convolves, default_net, parse_net
 from qnn.outputs import keep_previous
 from qnn.progress import silent
 from qnn.training import Epoch, TrainOptions, TrainResult, check_outputs, read_unfinished, resolved, train
+from qnn.training.options import LAST
 
 FLOAT = TrainOptions()
 LOAD = LoadOptions()
