@@ -40,7 +40,7 @@ def command(
     out: Annotated[Path, typer.Option("--output", "-o", help="The scales file.")] = Path("scales.json"),
     part: Annotated[
         str | None,
-        typer.Option("--part", help="Rows: train, validation, test or all; default: train, or all of data without labels."),
+        typer.Option("--part", help="Rows: train, validation, test or all; default: train, or all if unlabelled."),
     ] = None,
     label: LabelOption = None,
     drop_missing: DropMissingOption = False,
