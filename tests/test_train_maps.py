@@ -15,6 +15,7 @@ from test_layers import differences
 from test_train_resume import stop_after
 
 from qnn.data.dataset import Dataset
+from qnn.data.split import split_rows
 from qnn.errors import QnnError
 from qnn.forward import activations, forward
 from qnn.losses import BinaryCrossEntropy, CrossEntropy, Distillation, Loss, MeanSquaredError
@@ -372,3 +373,21 @@ def test_the_last_epoch_may_be_kept() -> None:
     assert score(result.model, data, data.validation).value == result.best.metric
     unread = replace(data, y=np.where(np.isin(np.arange(len(data.y)), data.validation), 0, data.y))
     assert model_bytes(train(unread, NET, replace(QUICK, keep="last")).model) == model_bytes(result.model)
+
+
+@pytest.mark.parametrize(("validation", "seed", "fits"), [(0.0, 9, True), (0.1, 9, False), (0.1, 0, True)])
+def test_a_teacher_of_another_seed_may_teach_if_it_has_seen_nothing_held_out(
+    trained: Model, validation: float, seed: int, fits: bool
+) -> None:
+    """With a given test part and no validation part, every seed has the same training rows."""
+    data = pictures()
+    record = replace(data.record, validation_fraction=validation)
+    rows = np.arange(len(data.x))
+    train_rows, validation_rows, _ = split_rows(len(rows), 60, record)
+    data = replace(data, record=record, train=train_rows, validation=validation_rows, test=rows[-60:])
+    teacher = replace(trained, record=replace(record, seed=seed))
+    if fits:
+        assert train(data, NET, replace(QUICK, epochs=1, keep="last"), teacher=teacher).model is not None
+        return
+    with pytest.raises(QnnError, match="rows that are held out here"):
+        train(data, NET, QUICK, teacher=teacher)

@@ -26,5 +26,6 @@ PRESETS: tuple[Preset, ...] = (
     Preset("cnn-7k", "conv 5x5 7 stride 2 bn relu, conv 3x3 14 bn relu, maxpool 2, conv 3x3 28 bn relu, dense"),
     Preset("cnn-9k", "conv 5x5 8 stride 2 bn relu, conv 3x3 16 bn relu, maxpool 2, conv 3x3 32 bn relu, dense"),
     Preset("cnn-17k", "conv 5x5 8 stride 2 bn relu, conv 3x3 24 bn relu, maxpool 2, conv 3x3 48 bn relu, dense"),
+    Preset("cnn-29k", "conv 5x5 16 stride 2 bn relu, conv 3x3 32 bn relu, maxpool 2, conv 3x3 64 bn relu, dense"),
 )
 """Named after what they weigh on 28x28 images of 10 classes, except mlp, named after its widths."""

@@ -99,7 +99,7 @@ def prepare(
         model=model,
         options=options,
         optimizer=optimizer_for(options.optimizer, options.momentum),
-        goal=_goal(model, loss_for(dataset.schema, outputs, options.smoothing), teacher, options),
+        goal=_goal(dataset, model, loss_for(dataset.schema, outputs, options.smoothing), teacher, options),
         teacher_sha256=model_hash(teacher) if teacher else "",
         plain_loss=loss_for(dataset.schema, outputs),
         batches=Batches(dataset, model.normalization, options.batch),
@@ -130,9 +130,9 @@ def _shards(dataset: Dataset, model: Model, options: TrainOptions) -> tuple[Batc
     return tuple(Batches(dataset, model.normalization, size, augmentation_of(options)) for _ in range(count))
 
 
-def _goal(model: Model, loss: Loss, teacher: Model | None, options: TrainOptions) -> Goal:
+def _goal(dataset: Dataset, model: Model, loss: Loss, teacher: Model | None, options: TrainOptions) -> Goal:
     """What is minimized. Raises QnnError for a teacher that `model` cannot learn from."""
     if teacher is None:
         return Goal(loss, None, ())
-    check_teacher(teacher, model)
+    check_teacher(teacher, model, dataset)
     return Goal(loss, Distillation(loss, options.distill, options.temperature), teacher_nodes(teacher))

@@ -83,7 +83,7 @@ class TrainOptions:
     elastic: float = UNDECIDED
     cutout: int = 0
     distill: float = 0.7
-    temperature: float = 4.0
+    temperature: float = 2.0
     patience: int = 0
     keep: str = BEST
     seed: int = 0

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from qnn.data.dataset import Dataset
+from qnn.data.split import split_rows
 from qnn.errors import QnnError
 from qnn.forward import output_shape
 from qnn.model import Model, Node
@@ -16,20 +18,32 @@ SUBJECT = "--teacher"
 SPLIT = ("seed", "validation_fraction", "test_fraction")
 
 
-def check_teacher(teacher: Model, student: Model) -> None:
+def check_teacher(teacher: Model, student: Model, dataset: Dataset) -> None:
     """Raises QnnError unless the teacher answers the student's question and has not learned the rows held out here."""
     old, new = teacher.schema, student.schema
     if (old.shape, old.dtype, old.task) != (new.shape, new.dtype, new.task):
         raise QnnError(SUBJECT, "was trained on samples of another kind", "train it on this data")
     if (old.classes, old.targets) != (new.classes, new.targets) or output_shape(teacher) != output_shape(student):
         raise QnnError(SUBJECT, "has other outputs than the network", "train it on this data, with as many outputs")
-    one, other = teacher.record, student.record
-    if one.sha256 == other.sha256 and any(getattr(one, name) != getattr(other, name) for name in SPLIT):
-        problem = f"was trained with --seed {one.seed}, so it has seen rows that are held out here"
+    learned = np.intersect1d(_learned(teacher, dataset), np.concatenate([dataset.validation, dataset.test])).size
+    if learned:
+        seed = teacher.record.seed
+        problem = f"was trained with --seed {seed} on {learned} rows that are held out here"
         raise QnnError(SUBJECT, problem, "train both with the same --seed, --validation and --test")
     for name, found in vars(teacher.normalization).items():
         if not np.array_equal(found, getattr(student.normalization, name)):
             raise QnnError(SUBJECT, "normalizes its inputs or targets differently", "train it on this data")
+
+
+def _learned(teacher: Model, dataset: Dataset) -> np.ndarray:
+    """The rows of `dataset` that the teacher was trained on; none where it was other data."""
+    if teacher.record.sha256 != dataset.record.sha256:
+        return np.zeros(0, np.int64)
+    if all(getattr(teacher.record, name) == getattr(dataset.record, name) for name in SPLIT):
+        return dataset.train
+    count, test = len(dataset.x), dataset.test
+    given = len(test) if np.array_equal(test, np.arange(count - len(test), count)) else 0
+    return split_rows(count, given, teacher.record)[0]
 
 
 def teacher_nodes(teacher: Model) -> tuple[Node, ...]:
