@@ -9,11 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.fixedpoint import Requantization
-from qnn.ops.accumulate import channel_bounds, check_accumulator, exact_product
+from qnn.ops.accumulate import exact_product
 from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
+from qnn.ops.convolution import Convolution
 from qnn.ops.dense import interleave_rows
 from qnn.ops.dual import blocked, dual_problem, dual_words, lowest_weights
-from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.op import TensorType
 from qnn.ops.requantize import requantize_struct
 from qnn.ops.window import Window
 
@@ -22,7 +23,7 @@ CHUNK_BYTES = 1 << 26  # of columns: bounds the simulator's memory
 
 
 @dataclass(frozen=True, eq=False)
-class Conv2d(Op):
+class Conv2d(Convolution):
     """acc[r, c, o] = bias[o] + sum over taps and channels of x[window] * weights[o, tap, channel].
 
     weights: int8 (O, kernel_height, kernel_width, channels), -127..127. bias: int64 (O,), within int32; the input's
@@ -36,24 +37,10 @@ class Conv2d(Op):
     pad_value: int
     requantization: Requantization
 
-    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
-        return (self.window.out_height, self.window.out_width, len(self.weights))
-
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
-        (x,) = inputs
-        expect(x.dtype == "uint8" and output.dtype in ("uint8", "int16"), subject, "conv2d takes uint8")
-        self.window.check(subject, x)
         w = self.window
         shape = (len(self.weights), w.kernel_height, w.kernel_width, w.channels)
-        expect(self.weights.dtype == np.int8 and self.weights.shape == shape, subject, "its weights do not fit")
-        expect(x.low <= self.pad_value <= x.high, subject, "its padding is not a value of its input")
-        check_accumulator(subject, self.weights, self.bias, x)
-        self.requantization.check(subject, len(self.weights), self.accumulator_bound(inputs))
-        expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
-
-    def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
-        low, high = channel_bounds(self.weights, self.bias, inputs[0])
-        return int(low.min()), int(high.max())
+        self.check_filters(subject, inputs[0], output, shape)
 
     def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
         columns = self.window.columns(inputs[0], self.pad_value)  # (N, R, C, channels, KH, KW)
@@ -109,6 +96,3 @@ class Conv2d(Op):
         )
         name, reason = f"qnn_conv2d_u8_{suffix}", f"one product each: {problem}"
         return CKernel("qnn_conv2d.h", name, "qnn_conv2d_t", fields, BLOCK_PIXELS * column, reason)
-
-    def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
-        return int(self.weights.size) * self.window.pixels

@@ -9,15 +9,15 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.fixedpoint import Requantization
-from qnn.ops.accumulate import channel_bounds, check_accumulator
 from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
-from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.convolution import Convolution
+from qnn.ops.op import TensorType, expect
 from qnn.ops.requantize import requantize_struct
 from qnn.ops.window import Window
 
 
 @dataclass(frozen=True, eq=False)
-class DepthwiseConv2d(Op):
+class DepthwiseConv2d(Convolution):
     """acc[r, c, o] = bias[o] + sum over taps of x[window, o // multiplier] * weights[o, tap].
 
     weights: int8 (O, kernel_height, kernel_width), O = channels * multiplier, -127..127. bias: int64 (O,), within
@@ -32,24 +32,10 @@ class DepthwiseConv2d(Op):
     pad_value: int
     requantization: Requantization
 
-    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
-        return (self.window.out_height, self.window.out_width, len(self.weights))
-
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
-        (x,) = inputs
-        expect(x.dtype == "uint8" and output.dtype in ("uint8", "int16"), subject, "depthwise_conv2d takes uint8")
-        self.window.check(subject, x)
         expect(self.multiplier >= 1, subject, "its multiplier is not positive")
         shape = (self.window.channels * self.multiplier, self.window.kernel_height, self.window.kernel_width)
-        expect(self.weights.dtype == np.int8 and self.weights.shape == shape, subject, "its weights do not fit")
-        expect(x.low <= self.pad_value <= x.high, subject, "its padding is not a value of its input")
-        check_accumulator(subject, self.weights, self.bias, x)
-        self.requantization.check(subject, len(self.weights), self.accumulator_bound(inputs))
-        expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
-
-    def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
-        low, high = channel_bounds(self.weights, self.bias, inputs[0])
-        return int(low.min()), int(high.max())
+        self.check_filters(subject, inputs[0], output, shape)
 
     def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
         columns = self.window.columns(inputs[0], self.pad_value)  # (N, R, C, channels, KH, KW)
@@ -75,6 +61,3 @@ class DepthwiseConv2d(Op):
         name = f"qnn_depthwise_conv2d_u8_{suffix}"
         column = self.window.taps * self.window.channels
         return CKernel("qnn_depthwise_conv2d.h", name, "qnn_depthwise_conv2d_t", fields, column)
-
-    def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
-        return int(self.weights.size) * self.window.pixels
