@@ -190,7 +190,10 @@ def test_automatic_options_suit_the_data() -> None:
 def test_convolutions_get_their_own_recipe() -> None:
     data = pictures(side=16, count=10)
     found = resolved(TrainOptions(), data, True)
-    assert (found.shift, found.rotate, found.zoom, found.shear, found.smoothing) == (2, 12, 0.12, 0.15, 0.03)
+    assert (found.shift, found.rotate, found.zoom, found.shear, found.elastic) == (2, 12, 0.12, 0.15, 0.4)
+    assert found.smoothing == 0.03
+    large = pictures(side=16, count=40_000)
+    assert resolved(TrainOptions(), large, True).epochs == 2 * resolved(TrainOptions(), large).epochs
     assert resolved(TrainOptions(rotate=3), data, True).rotate == 3
     assert resolved(TrainOptions(), pictures(side=6), True).rotate == 0
     assert resolved(TrainOptions(), curve(), True).smoothing == 0

@@ -103,7 +103,7 @@ ShearOption = Annotated[
     float, typer.Option("--shear", show_default="0.15 for convolutions", help="Slant, slope.", rich_help_panel=IMAGES)
 ]
 ElasticOption = Annotated[
-    float, typer.Option("--elastic", show_default="0", help="Bend, pixels.", rich_help_panel=IMAGES)
+    float, typer.Option("--elastic", show_default="0.4 for convolutions", help="Bend, pixels.", rich_help_panel=IMAGES)
 ]
 CutoutOption = Annotated[
     int, typer.Option("--cutout", min=0, help="Blank a square of so many pixels a side.", rich_help_panel=IMAGES)

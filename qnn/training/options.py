@@ -22,7 +22,8 @@ BATCHES = 128  # wanted in an epoch
 RATES = {"adam": 0.01, "sgd": 0.05}
 CHANGE_FROM = 16  # pixels a side: smaller images lose too much to a shift
 DENSE_CHANGES = Augmentation(shift=1)
-CONVOLUTION_CHANGES = Augmentation(shift=2, rotate=12, zoom=0.12, shear=0.15)
+CONVOLUTION_CHANGES = Augmentation(shift=2, rotate=12, zoom=0.12, shear=0.15, elastic=0.4)
+CONVOLUTION_STEPS = 2  # times as many
 CONVOLUTION_SMOOTHING = 0.03
 
 BOUNDS: tuple[tuple[str, float, float], ...] = (
@@ -113,7 +114,7 @@ def resolved(options: TrainOptions, dataset: Dataset, convolves: bool = False) -
     """
     samples, classes = len(dataset.train), dataset.schema.task == "classification"
     batch = options.batch or min(BATCH_MOST, max(BATCH_LEAST, 1 << (samples // BATCHES | 1).bit_length() - 1))
-    steps = STEPS[dataset.schema.task]
+    steps = STEPS[dataset.schema.task] * (CONVOLUTION_STEPS if convolves else 1)
     epochs = options.epochs or min(EPOCHS_MOST, max(EPOCHS_LEAST, round(steps / math.ceil(samples / batch))))
     smoothing = options.smoothing
     if smoothing == UNDECIDED:
