@@ -129,8 +129,8 @@ def teams(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Job, Team, Team]]:
     data = pictures()
     job = job_of(data, "conv 3x3 4 relu, maxpool 2, dense", replace(QUICK, shift=0))
     vector = flat_parameters(job.model.nodes)
-    one = (Batches(data, job.model.normalization, 32),)
-    with team(job.model.nodes, vector, one) as single, team(job.model.nodes, vector, one * SHARDS) as several:
+    one, *parts = (Batches(data, job.model.normalization, 32) for _ in range(1 + SHARDS))  # each has buffers of its own
+    with team(job.model.nodes, vector, (one,)) as single, team(job.model.nodes, vector, tuple(parts)) as several:
         yield job, single, several
 
 
