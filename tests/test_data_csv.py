@@ -97,7 +97,7 @@ def test_points_and_commas_in_one_column_are_refused(read: Read) -> None:
 
 def test_byte_order_mark_quotes_and_gzip(read: Read) -> None:
     text = b'\xef\xbb\xbf"first, one",y\n"1.25","no"\n"2.50","yes, ""sure"""\n'
-    for content in (text, gzip.compress(text)):
+    for content in (text, gzip.compress(text, mtime=0)):
         data = read(content)
         assert data.schema.features[0].name == "first, one"
         assert data.schema.classes == ("no", 'yes, "sure"')
@@ -261,7 +261,7 @@ def test_infinity_is_named_with_its_line(read: Read) -> None:
         ('a,b,y\n1,2,0\n"3,4,1\n5,6,1\n', "line"),
         (b"a,b\n1,\x00\n", "zero bytes"),
         ("a,y\n1,2\n".encode("utf-16"), "UTF-16"),
-        (gzip.compress(b"a,b,y\n1,2,0\n2,3,1\n" * 100)[:-20], "damaged gzip"),
+        (gzip.compress(b"a,b,y\n1,2,0\n2,3,1\n" * 100, mtime=0)[:-20], "damaged gzip"),
         (b"\x1f\x8b\x08\x00garbage garbage garbage", "damaged gzip"),
     ],
 )
