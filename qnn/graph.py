@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from qnn.ops.ckernel import CKernel
 from qnn.ops.op import Op, TensorType
 from qnn.schema import DataRecord, Schema
 
@@ -62,6 +64,15 @@ class Graph:
     def types_of(self, node: Node) -> tuple[TensorType, ...]:
         """The types of a node's inputs."""
         return tuple(self.type_of(name) for name in node.inputs)
+
+    @cached_property
+    def kernels(self) -> tuple[CKernel, ...]:
+        """The C kernel of every node, in order: chosen and laid out once, since weights may be large."""
+        return tuple(node.op.kernel(self.types_of(node), node.type) for node in self.nodes)
+
+    def kernel_of(self, node: Node) -> CKernel:
+        """The C kernel of one of the graph's nodes."""
+        return self.kernels[self.nodes.index(node)]
 
     def __str__(self) -> str:
         """Stable text: one line per tensor."""

@@ -136,7 +136,7 @@ def _taken_over(graph: Graph, node: Node, index: int, last_use: dict[str, int], 
 
 def _workspaces(graph: Graph) -> list[Buffer]:
     """A buffer for each kernel that needs room while it runs."""
-    sizes = [node.op.kernel(graph.types_of(node), node.type).workspace for node in graph.body]
+    sizes = [graph.kernel_of(node).workspace for node in graph.body]
     return [
         Buffer((), 0, _aligned(size), index, index, node.name)
         for index, (node, size) in enumerate(zip(graph.body, sizes, strict=True))

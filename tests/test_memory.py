@@ -27,7 +27,7 @@ def live_bytes(graph: Graph) -> tuple[int, int]:
     for i, node in enumerate(graph.body):
         alive = {n.name for j, n in enumerate(graph.body) if j <= i <= last.get(n.name, j) and n.name != graph.output}
         sizes = [max(aligned(graph.type_of(t).bytes) for t in b.tensors) for b in plan.buffers if alive & {*b.tensors}]
-        work = aligned(node.op.kernel(graph.types_of(node), node.type).workspace)
+        work = aligned(graph.kernel_of(node).workspace)
         tensors, both = max(tensors, sum(sizes)), max(both, sum(sizes) + work)
     return tensors, both
 

@@ -10,7 +10,6 @@ from qnn.emitter.runtime import renamed, runtime_text
 from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.memory import MemoryPlan
 from qnn.names import check_name
-from qnn.ops.ckernel import CKernel
 
 LICENCE = """\
    SPDX-License-Identifier: 0BSD
@@ -20,12 +19,11 @@ LICENCE = """\
 def header_text(graph: Graph, plan: MemoryPlan) -> str:
     """The complete text of NAME.h; equal graphs give equal bytes. Raises QnnError if the name is not C's."""
     check_name(graph.name)
-    kernels = tuple(node.op.kernel(graph.types_of(node), node.type) for node in graph.nodes)
     notes = "\n".join(f"   {line}".rstrip() for line in header_notes(graph, plan))
     return (
         f"{first_line(graph.name)}\n{LICENCE}\n\n{notes}\n*/\n"
         + _declarations(graph, plan)
-        + _implementation(graph, plan, kernels)
+        + _implementation(graph, plan)
     )
 
 
@@ -85,14 +83,14 @@ def _signatures(graph: Graph) -> list[str]:
     ]
 
 
-def _implementation(graph: Graph, plan: MemoryPlan, kernels: tuple[CKernel, ...]) -> str:
+def _implementation(graph: Graph, plan: MemoryPlan) -> str:
     name = graph.name
-    data = "\n".join(node_data(name, i, kernel) for i, kernel in enumerate(kernels))
-    functions = [_run_q(graph, plan, kernels), _run(graph, plan, kernels)]
-    functions += [_head(graph, node, kernels[graph.nodes.index(node)]) for node in graph.heads]
+    data = "\n".join(node_data(name, i, kernel) for i, kernel in enumerate(graph.kernels))
+    functions = [_run_q(graph, plan), _run(graph, plan)]
+    functions += [_head(graph, node) for node in graph.heads]
     return (
         f"\n#if !defined({name}_DECLARE_ONLY) && !defined({name}_IMPLEMENTATION)\n#define {name}_IMPLEMENTATION\n\n"
-        f"{runtime_text((kernel.header for kernel in kernels), name)}\n"
+        f"{runtime_text((kernel.header for kernel in graph.kernels), name)}\n"
         f"#if {name}_RUNTIME_SPEC_VERSION != {name}_SPEC_VERSION\n"
         f'#error "the kernels and the constants follow different versions of the specification"\n#endif\n\n'
         f"#ifndef {name}_TRACE\n#define {name}_TRACE(node, data, bytes) ((void)0)\n#endif\n\n"
@@ -100,14 +98,14 @@ def _implementation(graph: Graph, plan: MemoryPlan, kernels: tuple[CKernel, ...]
     )
 
 
-def _run_q(graph: Graph, plan: MemoryPlan, kernels: tuple[CKernel, ...]) -> str:
+def _run_q(graph: Graph, plan: MemoryPlan) -> str:
     start = _entering(graph)
-    calls = [_call(graph, plan, kernels[i], i, graph.quantized_input) for i in range(start, len(graph.body))]
+    calls = [_call(graph, plan, i, graph.quantized_input) for i in range(start, len(graph.body))]
     return _function(_signatures(graph)[1], calls)
 
 
-def _run(graph: Graph, plan: MemoryPlan, kernels: tuple[CKernel, ...]) -> str:
-    calls = [_call(graph, plan, kernels[i], i, INPUT) for i in range(_entering(graph))]
+def _run(graph: Graph, plan: MemoryPlan) -> str:
+    calls = [_call(graph, plan, i, INPUT) for i in range(_entering(graph))]
     source = _place(graph, plan, graph.quantized_input, INPUT)
     return _function(_signatures(graph)[0], [*calls, f"return {graph.name}_run_q({source}, out, scratch);"])
 
@@ -118,8 +116,8 @@ def _entering(graph: Graph) -> int:
     return names.index(graph.quantized_input)
 
 
-def _call(graph: Graph, plan: MemoryPlan, kernel: CKernel, index: int, entry: str) -> str:
-    node, name = graph.body[index], graph.name
+def _call(graph: Graph, plan: MemoryPlan, index: int, entry: str) -> str:
+    node, kernel, name = graph.body[index], graph.kernels[index], graph.name
     output = _place(graph, plan, node.name, entry)
     arguments = [f"&{name}_node{index}", *(_place(graph, plan, source, entry) for source in node.inputs)]
     if kernel.workspace:
@@ -149,9 +147,9 @@ def _function(signature: str, calls: list[str]) -> str:
     return f"{signature}\n{{\n{lines}\n}}\n"
 
 
-def _head(graph: Graph, node: Node, kernel: CKernel) -> str:
+def _head(graph: Graph, node: Node) -> str:
     """A public function that runs the network and turns its output into a class, probabilities or values."""
-    name, index = graph.name, graph.nodes.index(node)
+    name, index, kernel = graph.name, graph.nodes.index(node), graph.kernel_of(node)
     signature = _signatures(graph)[2 + graph.heads.index(node)]
     function = f"{renamed(kernel.function, name)}(&{name}_node{index}, out"
     targets = {CLASS: "", PROBABILITIES: ", q15", VALUE: ", values"}

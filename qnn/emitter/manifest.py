@@ -44,7 +44,7 @@ def _macs(graph: Graph, node: Node) -> int:
 
 def _node(graph: Graph, node: Node) -> dict[str, Any]:
     bound = node.op.accumulator_bound(graph.types_of(node))
-    kernel = node.op.kernel(graph.types_of(node), node.type)
+    kernel = graph.kernel_of(node)
     return {
         "name": node.name,
         "operator": node.op.kind,

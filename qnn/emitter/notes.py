@@ -26,8 +26,7 @@ def graph_hash(graph: Graph) -> str:
 
 def flash_bytes(graph: Graph, role: str, node: Node | None = None) -> int:
     """Bytes of the constants counted as `role` (WEIGHTS or TABLES), of one node or of all."""
-    nodes = graph.nodes if node is None else (node,)
-    kernels = (item.op.kernel(graph.types_of(item), item.type) for item in nodes)
+    kernels = graph.kernels if node is None else (graph.kernel_of(node),)
     return sum(array.bytes for kernel in kernels for array in kernel.arrays() if array.role == role)
 
 
@@ -88,5 +87,5 @@ def _node_line(graph: Graph, node: Node) -> str:
     line = f"  {graph.nodes.index(node)} {node.name} = {node.op.kind}({sources}): {node.type}"
     bound = node.op.accumulator_bound(graph.types_of(node))
     proof = f", accumulator {bound[0]}..{bound[1]}" if bound else ""
-    reason = node.op.kernel(graph.types_of(node), node.type).reason
+    reason = graph.kernel_of(node).reason
     return line + proof + (f"; {comment_text(reason)}" if reason else "")

@@ -13,33 +13,19 @@ from qnn.fixedpoint import requantization
 from qnn.graph import Node
 from qnn.layers.layer import Arrays, Shape, Traits, only
 from qnn.layers.maps import frame_gradient, framed, innermost, outermost, tap
-from qnn.layers.sliding import SlidingLayer
-from qnn.layers.window import map_shape
+from qnn.layers.pool import Pool
 from qnn.lowering import Lowering, lowered
 from qnn.ops.average_pool import AveragePool as AveragePoolOp
 from qnn.ops.window import Window
 
 
 @dataclass(frozen=True)
-class AveragePool(SlidingLayer):
+class AveragePool(Pool):
     """y[n, r, s, c] = mean of x[n, window of (r, s), c]; padding does not count. Samples (H, W, C) or (L, C)."""
 
     kind: ClassVar[str] = "average_pool"
     requantizes: ClassVar[bool] = True
-    kernel_height: int
-    kernel_width: int
-    stride_height: int
-    stride_width: int
-    padding: str = "valid"
-
-    @property
-    def subject(self) -> str:
-        """Words for errors."""
-        return f"avgpool {self.kernel_height}x{self.kernel_width}"
-
-    def output_shape(self, shapes: tuple[Shape, ...]) -> Shape:
-        window = self.window(only(shapes, self.kind))
-        return map_shape(window, window.channels, shapes[0])
+    word: ClassVar[str] = "avgpool"
 
     def forward(self, inputs: Arrays, parameters: Arrays, rng: np.random.Generator | None) -> tuple[np.ndarray, Any]:
         (x,) = inputs

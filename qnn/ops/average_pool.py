@@ -10,13 +10,14 @@ import numpy as np
 
 from qnn.fixedpoint import INT32_MAX, Requantization
 from qnn.ops.ckernel import CField, CKernel
-from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.op import TensorType, expect
+from qnn.ops.pool import Pool
 from qnn.ops.requantize import requantize_struct
 from qnn.ops.window import Window
 
 
 @dataclass(frozen=True, eq=False)
-class AveragePool(Op):
+class AveragePool(Pool):
     """acc = sum over the n positions of the window inside the map of (x - zero_point); y = requantize[n](acc).
 
     requantization: one entry for each n, entry n - 1 (n = 1 .. taps) where the window pads, else a single one.
@@ -26,12 +27,6 @@ class AveragePool(Op):
     window: Window
     zero_point: int
     requantization: Requantization
-
-    def works_in_place(self) -> bool:
-        return not self.window.pads
-
-    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
-        return (self.window.out_height, self.window.out_width, self.window.channels)
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs

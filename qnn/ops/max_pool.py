@@ -9,23 +9,17 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.ops.ckernel import CField, CKernel
-from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.op import TensorType, expect
+from qnn.ops.pool import Pool
 from qnn.ops.window import Window
 
 
 @dataclass(frozen=True, eq=False)
-class MaxPool(Op):
+class MaxPool(Pool):
     """y[r, c, k] = max of x[window, k]; positions outside the map do not count."""
 
     kind: ClassVar[str] = "max_pool"
     window: Window
-
-    def works_in_place(self) -> bool:
-        # Without padding, output pixel n is written at or before the first element of window n (SPEC 6.1).
-        return not self.window.pads
-
-    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
-        return (self.window.out_height, self.window.out_width, self.window.channels)
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs
