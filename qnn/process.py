@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import subprocess
@@ -12,7 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from qnn.errors import QnnError
 
@@ -64,6 +66,59 @@ def run(
     if check and result.code != 0:
         raise QnnError(about, result.complaint, remedy)
     return result
+
+
+class Companion:
+    """A Python program beside this one, asked and answering by single bytes; it ends when this process does."""
+
+    def __init__(self, module: str, argument: str) -> None:
+        """Start `module`.main(argument) in a process of its own. Raises OSError where that cannot be."""
+        options: dict[str, Any] = {}
+        if sys.platform == "win32":
+            options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP  # Ctrl-C is for this process alone
+        else:
+            options["start_new_session"] = True
+        code = f"import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import main; main(sys.argv[2])"
+        self._child = subprocess.Popen(
+            [sys.executable, "-I", "-c", code, json.dumps([str(place) for place in sys.path]), argument],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            **options,
+        )
+
+    def tell(self, byte: bytes) -> bool:
+        """Send one byte; False if the program has ended."""
+        if self._child.stdin is None:
+            return False
+        try:
+            self._child.stdin.write(byte)
+        except (OSError, ValueError):  # ended, or closed
+            return False
+        return True
+
+    def answer(self) -> bytes:
+        """Wait for one byte; b"" if the program has ended."""
+        try:
+            return (self._child.stdout.read(1) if self._child.stdout is not None else b"") or b""
+        except ValueError:  # closed
+            return b""
+
+    @property
+    def ended(self) -> bool:
+        """Has the program ended?"""
+        return self._child.poll() is not None
+
+    def close(self) -> None:
+        """End the program, whatever it is doing."""
+        if self._child.poll() is None:
+            _kill(self._child)
+        for stream in (self._child.stdin, self._child.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        self._child.wait()
 
 
 def _start(

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,14 +122,13 @@ def test_a_node_that_nothing_reads_keeps_its_statistics(rng: np.random.Generator
 
 
 @pytest.fixture
-def teams(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Job, Team, Team]]:
+def teams() -> tuple[Job, Team, Team]:
     """A job, and teams of one and of SHARDS shards for it, without randomness."""
     data = pictures()
     job = job_of(data, "conv 3x3 4 relu, maxpool 2, dense", replace(QUICK, shift=0))
     vector = flat_parameters(job.model.nodes)
     one, *parts = (Batches(data, job.model.normalization, 32) for _ in range(1 + SHARDS))  # each has buffers of its own
-    with team(job.model.nodes, vector, (one,)) as single, team(job.model.nodes, vector, tuple(parts)) as several:
-        yield job, single, several
+    return job, team(job.model.nodes, vector, (one,)), team(job.model.nodes, vector, tuple(parts))
 
 
 @pytest.mark.parametrize("rows", [32, 31, 2, 1])
@@ -141,20 +138,6 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(teams: tuple[Job, Team,
     chosen = job.dataset.train[:rows]
     assert several.learn(chosen, seeds, job.goal) == pytest.approx(single.learn(chosen, seeds, job.goal), rel=1e-6)
     np.testing.assert_allclose(several.shards[0].vector, single.shards[0].vector, rtol=1e-4, atol=1e-6)
-
-
-def test_the_number_of_processors_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    data, results = pictures(), []
-    for count in (1, 2, 64):
-        monkeypatch.setattr("qnn.training.shards.processors", lambda count=count: count)
-        results.append(train(data, EVERY, replace(QUICK, epochs=2)))
-    assert all(same(results[0], other) for other in results[1:])
-
-
-def test_an_error_in_a_thread_is_not_lost(teams: tuple[Job, Team, Team]) -> None:
-    job, _, several = teams
-    with ThreadPoolExecutor(1) as pool, pytest.raises(IndexError):
-        replace(several, others=pool).learn(np.array([0, 1 << 40]), np.arange(SHARDS), job.goal)
 
 
 def test_folding_batch_norms_changes_nothing(trained: Model) -> None:

@@ -131,12 +131,12 @@ def _train(
     teacher: Model | None,
 ) -> TrainResult:
     """Train with a bar on a terminal, else about SHOWN_EPOCHS lines; Ctrl-C ends it after the batch."""
-    task, every = dataset.schema.task, -(-chosen.epochs // SHOWN_EPOCHS)
+    every = -(-chosen.epochs // SHOWN_EPOCHS)
     with stop_on_interrupt() as should_stop, console.progress("training") as progress:
 
         def observe(epoch: Epoch) -> None:
             if progress is silent and (epoch.number % every == 0 or epoch.number in (1, chosen.epochs)):
-                console.say(epoch_line(task, epoch, chosen.epochs))
+                console.say(epoch_line(dataset, epoch, chosen))
 
         return train(
             dataset,

@@ -13,8 +13,8 @@ from qnn.data.dataset import Dataset
 from qnn.metrics import Score, metric_name, score
 from qnn.model import Model
 from qnn.training import Epoch, TrainOptions, TrainResult
-from qnn.training.epoch import describe
-from qnn.training.options import augmentation_of
+from qnn.training.epoch import describe, held_name
+from qnn.training.options import BEST, augmentation_of
 
 PARTS = ("validation", "test")
 
@@ -50,14 +50,14 @@ def show_recipe(output: Output, options: TrainOptions) -> None:
     output.say(f"recipe: {' '.join(parts)}")
 
 
-def epoch_line(task: str, epoch: Epoch, epochs: int) -> str:
+def epoch_line(dataset: Dataset, epoch: Epoch, options: TrainOptions) -> str:
     """An epoch for people who are not at a terminal, or read the log later."""
-    left = epoch.seconds / epoch.number * (epochs - epoch.number)
-    mark = "  best so far" if epoch.best else ""
+    left = epoch.seconds / epoch.number * (options.epochs - epoch.number)
+    mark = "  best so far" if epoch.best and options.keep == BEST else ""
+    held = describe(dataset.schema.task, epoch)
     times = f"{epoch.seconds:.1f} s, {left:.0f} s left"
-    return (
-        f"epoch {epoch.number}/{epochs}  loss {epoch.train_loss:.4f}  validation {describe(task, epoch)}  {times}{mark}"
-    )
+    start = f"epoch {epoch.number}/{options.epochs}  loss {epoch.train_loss:.4f}"
+    return f"{start}  {held_name(dataset)} {held}  {times}{mark}"
 
 
 def parameter_count(model: Model) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
 from qnn.metrics import accuracy, predicted_classes, rmse
 from qnn.model import Node
@@ -16,7 +17,7 @@ from qnn.schedules import rate_factor
 from qnn.training.engine import bind, run_forward, statistics_of
 from qnn.training.job import Job
 from qnn.training.options import LAST
-from qnn.training.shards import Shard, team
+from qnn.training.shards import Partner, Shard, team
 from qnn.training.state import Epoch, State
 from qnn.training.statistics import measure_statistics
 
@@ -25,15 +26,17 @@ STATISTICS_RATE = 0.1  # part of a batch's statistics that a layer's take on
 MAX_SEED = 1 << 63
 
 
-def run_epoch(job: Job, state: State) -> float | None:
+def run_epoch(job: Job, state: State, partner: Partner | None = None) -> float | None:
     """Train on every training row once, in random order; the mean loss, or None if it was asked to stop.
 
+    `partner` learns a part of every batch, if there is one.
     Raises QnnError if the loss stops being a number.
     """
     order = state.rng.permutation(job.dataset.train)
     seeds = state.rng.integers(0, MAX_SEED, (job.steps_an_epoch, len(job.shards)))
     total = 0.0
-    with team(job.model.nodes, state.parameters, job.shards) as workers, np.errstate(over="ignore", invalid="ignore"):
+    workers = team(job.model.nodes, state.parameters, job.shards, partner)
+    with np.errstate(over="ignore", invalid="ignore"):
         for index, rows in enumerate(_slices(order, job.options.batch)):
             total += workers.learn(rows, seeds[index], job.goal) * len(rows)
             _step(job, state, workers.shards[0])
@@ -126,12 +129,17 @@ def _report(job: Job, state: State, loss: float) -> None:
     epochs, done = job.options.epochs, len(state.history)
     text = f"epoch {done + 1}/{epochs}  loss {loss:.4f}"
     if state.history:
-        text += f"  validation {describe(job.model.schema.task, state.history[-1])}"
+        text += f"  {held_name(job.dataset)} {describe(job.model.schema.task, state.history[-1])}"
     job.callbacks.progress(state.step, epochs * job.steps_an_epoch, text)
 
 
+def held_name(dataset: Dataset) -> str:
+    """What the rows are called that are looked at after an epoch."""
+    return "validation" if len(dataset.validation) else "training samples"
+
+
 def describe(task: str, epoch: Epoch) -> str:
-    """The validation loss and metric of an epoch for people: "0.0612  98.31 %"."""
+    """The loss and metric of an epoch on the held rows for people: "0.0612  98.31 %"."""
     metric = f"{100 * epoch.metric:.2f} %" if task == "classification" else f"rmse {epoch.metric:.5g}"
     return f"{epoch.loss:.4f}  {metric}"
 

@@ -13,7 +13,7 @@ import numpy as np
 from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
 from qnn.forward import node_shapes, output_shape
-from qnn.losses import Distillation, Loss, loss_for
+from qnn.losses import Loss, loss_for
 from qnn.model import Model
 from qnn.modelfile import model_hash
 from qnn.net import build_nodes, convolves, net_text, parse_net
@@ -23,9 +23,9 @@ from qnn.progress import Progress
 from qnn.training.batches import Batches
 from qnn.training.options import TrainOptions, augmentation_of, resolved
 from qnn.training.samples import choose_samples
-from qnn.training.shards import SHARDS, Goal
+from qnn.training.shards import SHARDS, Goal, goal_of
 from qnn.training.statistics import some_of
-from qnn.training.teacher import check_teacher, teacher_nodes
+from qnn.training.teacher import check_teacher
 
 MOST_HELD = 10_000  # training rows that are looked at after an epoch where there are no validation rows
 MAX_STEP_BYTES = 1 << 32
@@ -54,6 +54,7 @@ class Job:
     options: TrainOptions
     optimizer: Optimizer
     goal: Goal
+    teacher: Model | None
     teacher_sha256: str
     plain_loss: Loss
     batches: Batches
@@ -66,6 +67,13 @@ class Job:
     def steps_an_epoch(self) -> int:
         """How many batches an epoch has."""
         return math.ceil(len(self.dataset.train) / self.options.batch)
+
+    @property
+    def multiplications(self) -> int:
+        """About how many the whole training takes: a backward pass counts twice."""
+        shapes = node_shapes(self.model.nodes, self.model.schema.shape)
+        macs = sum(node.layer.macs(tuple(shapes[name] for name in node.inputs)) for node in self.model.nodes)
+        return 3 * macs * len(self.dataset.train) * self.options.epochs
 
 
 def prepare(
@@ -94,12 +102,17 @@ def prepare(
     )
     (outputs,) = output_shape(model)
     _check_memory(dataset, model, options)
+    if teacher is not None:
+        check_teacher(teacher, model, dataset)
     job = Job(
         dataset=dataset,
         model=model,
         options=options,
         optimizer=optimizer_for(options.optimizer, options.momentum),
-        goal=_goal(dataset, model, loss_for(dataset.schema, outputs, options.smoothing), teacher, options),
+        goal=goal_of(
+            loss_for(dataset.schema, outputs, options.smoothing), teacher, options.distill, options.temperature
+        ),
+        teacher=teacher,
         teacher_sha256=model_hash(teacher) if teacher else "",
         plain_loss=loss_for(dataset.schema, outputs),
         batches=Batches(dataset, model.normalization, options.batch),
@@ -128,11 +141,3 @@ def _shards(dataset: Dataset, model: Model, options: TrainOptions) -> tuple[Batc
     count = SHARDS if maps else 1
     size = -(-options.batch // count)
     return tuple(Batches(dataset, model.normalization, size, augmentation_of(options)) for _ in range(count))
-
-
-def _goal(dataset: Dataset, model: Model, loss: Loss, teacher: Model | None, options: TrainOptions) -> Goal:
-    """What is minimized. Raises QnnError for a teacher that `model` cannot learn from."""
-    if teacher is None:
-        return Goal(loss, None, ())
-    check_teacher(teacher, model, dataset)
-    return Goal(loss, Distillation(loss, options.distill, options.temperature), teacher_nodes(teacher))

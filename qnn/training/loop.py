@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,14 +20,17 @@ from qnn.outputs import check_replaceable
 from qnn.progress import Progress, silent
 from qnn.training.engine import bind, flat_parameters
 from qnn.training.epoch import close_epoch, run_epoch
+from qnn.training.helper import helper_for
 from qnn.training.job import Callbacks, Job, prepare
 from qnn.training.options import TrainOptions, changed, option_name
 from qnn.training.resume import AGAIN, UNFINISHED, Unfinished, read_unfinished, resume_path, unfinished_bytes
+from qnn.training.shards import Partner, processors
 from qnn.training.state import Epoch, State, fresh_state
 
 MAY_CHANGE = ("epochs", "patience")  # what may differ when a training is resumed
 SAME_DATA = ("sha256", "seed", "validation_fraction", "test_fraction")  # of the record; a path may differ
 DEFAULT = TrainOptions()
+WORTH_HELP = 1 << 35  # multiplications: some seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +82,8 @@ def train(
     overdue = unfinished is not None and len(state.history) > job.options.epochs
     if not overdue:  # an output that cannot be written is known before the work, not after
         _store(job, state, state.best_epoch is not None)
-    with blas_threads(job.options.batch * _largest_layer(job)):
+    # Parts of a batch are shared by processes, not by threads.
+    with blas_threads(0 if len(job.shards) > 1 else job.options.batch * _largest_layer(job)):
         stopped = _run(job, state, observer)
     if path is not None and not stopped and not overdue:
         resume_path(path).unlink(missing_ok=True)
@@ -96,14 +101,23 @@ def check_outputs(path: Path) -> None:
 def _run(job: Job, state: State, observer: Callable[[Epoch], object]) -> bool:
     """Epoch after epoch until the end; True if it was asked to stop before."""
     start = time.perf_counter() - (state.history[-1].seconds if state.history else 0.0)
-    while not _finished(job.options, state):
-        train_loss = run_epoch(job, state)
-        if train_loss is None:
-            return True
-        epoch = close_epoch(job, state, train_loss, time.perf_counter() - start)
-        _store(job, state, epoch.best)
-        observer(epoch)
+    with _partner(job, state) as partner:
+        while not _finished(job.options, state):
+            train_loss = run_epoch(job, state, partner)
+            if train_loss is None:
+                return True
+            epoch = close_epoch(job, state, train_loss, time.perf_counter() - start)
+            _store(job, state, epoch.best)
+            observer(epoch)
     return False
+
+
+def _partner(job: Job, state: State) -> AbstractContextManager[Partner | None]:
+    """A second process where batches have parts, there is a processor for it, and the work is worth its start."""
+    worth = job.multiplications >= WORTH_HELP and not _finished(job.options, state)
+    if len(job.shards) < 2 or processors() < 2 or not worth:
+        return nullcontext()
+    return helper_for(job.model, job.teacher, job.dataset, job.options)
 
 
 def _check_same(job: Job, unfinished: Unfinished, parameters: int, file: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import typing
 from dataclasses import dataclass, fields, replace
 
 from qnn.data.dataset import Dataset
@@ -11,6 +12,7 @@ from qnn.errors import QnnError
 from qnn.layers.initial import INITS
 from qnn.optimizers import OPTIMIZERS
 from qnn.schedules import SCHEDULES
+from qnn.schemafile import Document, read_plain
 from qnn.training.augment import Augmentation
 
 AUTOMATIC = 0
@@ -151,3 +153,14 @@ def changed(old: TrainOptions, new: TrainOptions, allowed: tuple[str, ...]) -> t
     """The fields, apart from `allowed`, in which two sets of options differ."""
     names = (field.name for field in fields(TrainOptions))
     return tuple(name for name in names if name not in allowed and getattr(old, name) != getattr(new, name))
+
+
+def read_options(document: Document) -> TrainOptions:
+    """The TrainOptions in a document. Raises QnnError naming the file."""
+    hints = typing.get_type_hints(TrainOptions)
+    values = {name: read_plain(document, name, hint) for name, hint in hints.items()}
+    try:
+        return TrainOptions(**typing.cast(dict[str, typing.Any], values))
+    except QnnError as error:
+        problem = f"{error.subject} {error.problem}"
+        raise QnnError(document.path, problem, "train again without --resume") from None

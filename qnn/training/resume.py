@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from qnn.container import Container, pack, read
 from qnn.errors import QnnError
 from qnn.outputs import Kind, container_kind
 from qnn.schema import DataRecord
-from qnn.schemafile import Document, read_plain, read_record
-from qnn.training.options import TrainOptions
+from qnn.schemafile import Document, read_record
+from qnn.training.options import TrainOptions, read_options
 from qnn.training.state import Epoch, State
 
 KIND = "training"
@@ -89,17 +88,8 @@ def read_resume_file(file: Path) -> Unfinished:
     if step < len(history):
         raise QnnError(file, "its step does not fit its history", AGAIN)
     state = State(vectors[0], vectors[1], vectors[2], tuple(vectors[3:]), _read_rng(document), step, history)
-    options, record = _read_options(document.child("options")), read_record(document.child("record"))
+    options, record = read_options(document.child("options")), read_record(document.child("record"))
     return Unfinished(document.text("net"), options, record, state, document.text("teacher_sha256"))
-
-
-def _read_options(document: Document) -> TrainOptions:
-    hints = typing.get_type_hints(TrainOptions)
-    values = {name: read_plain(document, name, hint) for name, hint in hints.items()}
-    try:
-        return TrainOptions(**typing.cast(dict[str, typing.Any], values))
-    except QnnError as error:
-        raise QnnError(document.path, f"{error.subject} {error.problem}", AGAIN) from None
 
 
 def _read_epoch(document: Document, number: int) -> Epoch:

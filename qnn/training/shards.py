@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A batch in parts: each has its own gradient and its own thread, so that two cores share even the smallest layers.
+"""A batch in parts, each with its own gradient, so that two processes share even the smallest layers.
 
 How many parts there are depends on the network alone, and they are summed in order, so a result does not depend on the
 number of cores. Batch norm measures each part by itself ("ghost batch normalization", Hoffer et al. 2017).
@@ -8,17 +8,16 @@ number of cores. Batch norm measures each part by itself ("ghost batch normaliza
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from qnn.losses import Distillation, Loss
-from qnn.model import Node
+from qnn.model import Model, Node
 from qnn.training.batches import Batches
 from qnn.training.engine import bind, run_backward, run_forward, statistics_of
+from qnn.training.teacher import teacher_nodes
 
 SHARDS = 2  # of a batch where layers work on maps
 
@@ -61,43 +60,65 @@ class Shard:
         return loss
 
 
+class Partner(Protocol):
+    """Who learns the last part of every batch meanwhile."""
+
+    alive: bool
+
+    def start(self, parameters: np.ndarray, rows: np.ndarray, share: float, seed: int) -> None:
+        """Begin to learn `rows`."""
+        ...
+
+    def finish(self, vector: np.ndarray) -> float | None:
+        """Wait, put the gradient into `vector`; the loss, or None if the partner is gone."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Team:
-    """The shards of a training, and who runs all but the first of them (None: nobody else)."""
+    """The shards of a training, and who else learns (None: nobody)."""
 
     shards: tuple[Shard, ...]
-    others: Executor | None
+    parameters: np.ndarray
+    partner: Partner | None
 
     def learn(self, rows: np.ndarray, seeds: np.ndarray, goal: Goal) -> float:
         """Write the gradient of the mean loss of a batch into the first shard's vector; that mean."""
         parts = [part for part in np.array_split(rows, len(self.shards)) if len(part)]
         shares = [len(part) / len(rows) for part in parts]
-        tasks = [
-            _task(shard, part, share, int(seed), goal)
-            for shard, part, share, seed in zip(self.shards, parts, shares, seeds, strict=False)
-        ]
-        pending = [self.others.submit(task) for task in tasks[1:]] if self.others else []
-        losses = [tasks[0]()]
-        losses += [future.result() for future in pending] if self.others else [task() for task in tasks[1:]]
-        for shard in self.shards[1 : len(parts)]:
-            self.shards[0].vector[...] += shard.vector
-        return sum(value * share for value, share in zip(losses, shares, strict=True))
+        helped = self.partner is not None and self.partner.alive and len(parts) > 1
+        if self.partner is not None and helped:
+            self.partner.start(self.parameters, parts[-1], shares[-1], int(seeds[len(parts) - 1]))
+        total = 0.0
+        for index, (shard, part, share) in enumerate(zip(self.shards, parts, shares, strict=False)):
+            loss = None
+            if self.partner is not None and helped and index == len(parts) - 1:
+                loss = self.partner.finish(shard.vector)
+            if loss is None:
+                loss = shard.learn(part, share, int(seeds[index]), goal)
+            total += share * loss
+            if index:
+                self.shards[0].vector[...] += shard.vector
+        return total
 
 
-@contextmanager
-def team(nodes: tuple[Node, ...], parameters: np.ndarray, batches: tuple[Batches, ...]) -> Iterator[Team]:
-    """A Team of as many shards as `batches`, whose network has `parameters`; its threads end with the context."""
+def team(
+    nodes: tuple[Node, ...], parameters: np.ndarray, batches: tuple[Batches, ...], partner: Partner | None = None
+) -> Team:
+    """A Team of as many shards as `batches`, whose network has `parameters`."""
     bound = bind(nodes, parameters)
     vectors = [np.zeros_like(parameters) for _ in batches]
     shards = tuple(
         Shard(batch, bound, bind(nodes, vector), vector) for batch, vector in zip(batches, vectors, strict=True)
     )
-    threads = min(len(shards), processors()) - 1
-    if not threads:
-        yield Team(shards, None)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        yield Team(shards, pool)
+    return Team(shards, parameters, partner)
+
+
+def goal_of(loss: Loss, teacher: Model | None, weight: float, temperature: float) -> Goal:
+    """What is minimized, with or without a teacher."""
+    if teacher is None:
+        return Goal(loss, None, ())
+    return Goal(loss, Distillation(loss, weight, temperature), teacher_nodes(teacher))
 
 
 def processors() -> int:
@@ -105,7 +126,3 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _task(shard: Shard, rows: np.ndarray, share: float, seed: int, goal: Goal) -> Callable[[], float]:
-    return lambda: shard.learn(rows, share, seed, goal)
