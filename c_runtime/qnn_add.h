@@ -16,6 +16,7 @@ typedef struct {
 /* y may be a or b. */
 QNN_INLINE void qnn_add(const qnn_add_t *p, const uint8_t *a, const uint8_t *b, qnn_sink_t y)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t i;
     for (i = 0; i < p->elements; i++) {
         int32_t acc = a[i] * p->factor1 + b[i] * p->factor2 + p->offset;

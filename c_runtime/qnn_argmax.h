@@ -12,6 +12,7 @@ typedef struct {
 
 QNN_KERNEL int qnn_argmax_i16(const qnn_argmax_t *p, const int16_t *x)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t i, best = 0;
     if (p->elements == 1) {
         return x[0] > p->zero_point;

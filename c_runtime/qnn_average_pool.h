@@ -29,6 +29,7 @@ QNN_INLINE int32_t qnn_average_pool_sum(const qnn_window_t *w, const qnn_inside_
 /* y may be x where no window pads: each value is written at or before the first element of its window. */
 QNN_INLINE void qnn_average_pool(const qnn_average_pool_t *p, const uint8_t *x, qnn_sink_t y)
 {
+    QNN_FETCH(p, sizeof(*p));
     const qnn_window_t *w = &p->window;
     int32_t row, column, c;
     for (row = 0; row < w->out_height; row++) {

@@ -15,6 +15,27 @@
 #define QNN_KERNEL static inline
 #endif
 
+/* Constants: QNN_CONST defines them, QNN_READ(x) reads x, one element of a const array, and QNN_FETCH(pointer, bytes) lets
+   a pointer to parameters point to a copy on the stack where they cannot be read as they lie. That is so on AVR: there
+   constants stay in program memory, in the 64 kB that avr-libc's ordinary functions reach. Elsewhere they are const data. */
+#if defined(__AVR__)
+#include <avr/pgmspace.h>
+#define QNN_CONST static const PROGMEM
+#define QNN_READ_64(from) (pgm_read_dword(from) | (uint64_t)pgm_read_dword((const uint8_t *)(from) + 4) << 32)
+#define QNN_READ(x) \
+    ((__typeof__(x))(sizeof(x) == 1   ? pgm_read_byte(&(x)) \
+                     : sizeof(x) == 2 ? pgm_read_word(&(x)) \
+                     : sizeof(x) == 4 ? pgm_read_dword(&(x)) \
+                                      : QNN_READ_64(&(x))))
+#define QNN_FETCH(pointer, bytes) \
+    uint8_t pointer##_fetched[bytes]; \
+    pointer = (__typeof__(pointer))memcpy_P(pointer##_fetched, pointer, bytes)
+#else
+#define QNN_CONST static const
+#define QNN_READ(x) (x)
+#define QNN_FETCH(pointer, bytes) ((void)(bytes))
+#endif
+
 /* A function that all layers of a model share: one copy of its code. */
 #if defined(__GNUC__)
 #define QNN_SHARED static __attribute__((unused, noinline))

@@ -13,6 +13,7 @@ typedef struct {
 
 QNN_KERNEL void qnn_concat_u8_u8(const qnn_concat_t *p, const uint8_t *a, const uint8_t *b, uint8_t *y)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t i;
     for (i = 0; i < p->pixels; i++, a += p->channels1, b += p->channels2) {
         y = qnn_window_copy(y, a, p->channels1);

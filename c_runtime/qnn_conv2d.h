@@ -20,10 +20,11 @@ typedef struct {
 QNN_INLINE const int8_t *qnn_conv2d_block(const int32_t *bias, int32_t count, const uint8_t *x, const uint8_t *z,
                                           const int8_t *w, int32_t acc[8])
 {
-    int32_t a0 = bias[0], a1 = bias[1], a2 = bias[2], a3 = bias[3], b0 = a0, b1 = a1, b2 = a2, b3 = a3;
+    int32_t a0 = QNN_READ(bias[0]), a1 = QNN_READ(bias[1]), a2 = QNN_READ(bias[2]), a3 = QNN_READ(bias[3]);
+    int32_t b0 = a0, b1 = a1, b2 = a2, b3 = a3;
     const uint8_t *end = x + count;
     for (; x != end; x++, z++, w += 4) {
-        int32_t xv = *x, zv = *z, w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
+        int32_t xv = *x, zv = *z, w0 = QNN_READ(w[0]), w1 = QNN_READ(w[1]), w2 = QNN_READ(w[2]), w3 = QNN_READ(w[3]);
         a0 += xv * w0;
         a1 += xv * w1;
         a2 += xv * w2;
@@ -51,8 +52,8 @@ QNN_INLINE const int8_t *qnn_conv2d_one(int32_t bias, int32_t count, const uint8
     int32_t a = bias, b = bias;
     const uint8_t *end = x + count;
     for (; x != end; x++, z++, w++) {
-        a += (int32_t)*x * *w;
-        b += (int32_t)*z * *w;
+        a += (int32_t)*x * QNN_READ(*w);
+        b += (int32_t)*z * QNN_READ(*w);
     }
     acc[0] = a;
     acc[4] = b;
@@ -90,6 +91,7 @@ QNN_INLINE void qnn_conv2d_store(const qnn_conv2d_t *p, int32_t o, int32_t filte
 /* packed: room for two windows. The last pixel of an odd number is computed together with itself. */
 QNN_INLINE void qnn_conv2d(const qnn_conv2d_t *p, const uint8_t *x, uint8_t *packed, qnn_sink_t y)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t count = p->window.kernel_height * p->window.kernel_width * p->window.channels;
     int32_t left = p->window.out_height * p->window.out_width, o, pixels;
     qnn_pixel_t pixel = {0, 0};
@@ -106,7 +108,7 @@ QNN_INLINE void qnn_conv2d(const qnn_conv2d_t *p, const uint8_t *x, uint8_t *pac
             qnn_conv2d_store(p, o, 4, pixels, acc, y);
         }
         for (; o < p->filters; o++) {
-            w = qnn_conv2d_one(p->bias[o], count, a, b, w, acc);
+            w = qnn_conv2d_one(QNN_READ(p->bias[o]), count, a, b, w, acc);
             qnn_conv2d_store(p, o, 1, pixels, acc, y);
         }
         y = qnn_after(y, pixels * p->filters);

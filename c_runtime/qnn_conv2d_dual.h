@@ -25,14 +25,14 @@ QNN_DUAL void qnn_conv2d_dual_block(const uint32_t *x, const uint32_t *end, cons
     uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0;
     for (; x != end; x += 4, w += 4) {
         uint32_t a = x[0], b = x[1], c = x[2], d = x[3];
-        s0 += qnn_dual_first(a, w[0]) + qnn_dual_second(b, w[0]);
-        t0 += qnn_dual_first(c, w[0]) + qnn_dual_second(d, w[0]);
-        s1 += qnn_dual_first(a, w[1]) + qnn_dual_second(b, w[1]);
-        t1 += qnn_dual_first(c, w[1]) + qnn_dual_second(d, w[1]);
-        s2 += qnn_dual_first(a, w[2]) + qnn_dual_second(b, w[2]);
-        t2 += qnn_dual_first(c, w[2]) + qnn_dual_second(d, w[2]);
-        s3 += qnn_dual_first(a, w[3]) + qnn_dual_second(b, w[3]);
-        t3 += qnn_dual_first(c, w[3]) + qnn_dual_second(d, w[3]);
+        s0 += qnn_dual_first(a, QNN_READ(w[0])) + qnn_dual_second(b, QNN_READ(w[0]));
+        t0 += qnn_dual_first(c, QNN_READ(w[0])) + qnn_dual_second(d, QNN_READ(w[0]));
+        s1 += qnn_dual_first(a, QNN_READ(w[1])) + qnn_dual_second(b, QNN_READ(w[1]));
+        t1 += qnn_dual_first(c, QNN_READ(w[1])) + qnn_dual_second(d, QNN_READ(w[1]));
+        s2 += qnn_dual_first(a, QNN_READ(w[2])) + qnn_dual_second(b, QNN_READ(w[2]));
+        t2 += qnn_dual_first(c, QNN_READ(w[2])) + qnn_dual_second(d, QNN_READ(w[2]));
+        s3 += qnn_dual_first(a, QNN_READ(w[3])) + qnn_dual_second(b, QNN_READ(w[3]));
+        t3 += qnn_dual_first(c, QNN_READ(w[3])) + qnn_dual_second(d, QNN_READ(w[3]));
     }
     sums[0] = s0;
     sums[1] = s1;
@@ -49,8 +49,8 @@ QNN_DUAL void qnn_conv2d_dual_one(const uint32_t *x, const uint32_t *end, const 
 {
     uint32_t s = 0, t = 0;
     for (; x != end; x += 4, w++) {
-        s += qnn_dual_first(x[0], *w) + qnn_dual_second(x[1], *w);
-        t += qnn_dual_first(x[2], *w) + qnn_dual_second(x[3], *w);
+        s += qnn_dual_first(x[0], QNN_READ(*w)) + qnn_dual_second(x[1], QNN_READ(*w));
+        t += qnn_dual_first(x[2], QNN_READ(*w)) + qnn_dual_second(x[3], QNN_READ(*w));
     }
     sums[0] = s;
     sums[4] = t;
@@ -111,7 +111,8 @@ QNN_INLINE void qnn_conv2d_dual_put(const qnn_conv2d_dual_t *p, int32_t o, int32
     int32_t i, j;
     for (j = 0; j < pixels; j++) {
         for (i = 0; i < filters; i++) {
-            uint32_t acc = (uint32_t)p->bias[o + i] + sums[4 * j + i] + (uint32_t)p->lowest[o + i] * inputs[j];
+            uint32_t acc = (uint32_t)QNN_READ(p->bias[o + i]) + sums[4 * j + i] +
+                           (uint32_t)QNN_READ(p->lowest[o + i]) * inputs[j];
             qnn_put(y, j * p->filters + o + i, qnn_requantize(&p->requantize, o + i, (int32_t)acc));
         }
     }
@@ -121,6 +122,7 @@ QNN_INLINE void qnn_conv2d_dual_put(const qnn_conv2d_dual_t *p, int32_t o, int32
    beside the words of the one before. */
 QNN_SHARED void qnn_conv2d_dual(const qnn_conv2d_dual_t *p, const uint8_t *x, void *work, qnn_sink_t y)
 {
+    QNN_FETCH(p, sizeof(*p));
     const qnn_window_t *window = &p->window;
     int32_t groups = (window->kernel_height * window->kernel_width * window->channels + 3) >> 2;
     int32_t left = window->out_height * window->out_width, o;

@@ -22,16 +22,16 @@ QNN_INLINE const int8_t *qnn_dense_block(int32_t acc[4], int32_t inputs, const u
     const uint8_t *end = x + (inputs & ~3);
     for (; x != end; x += 4, w += 16) {
         int32_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-        a0 += x0 * w[0] + x1 * w[4] + x2 * w[8] + x3 * w[12];
-        a1 += x0 * w[1] + x1 * w[5] + x2 * w[9] + x3 * w[13];
-        a2 += x0 * w[2] + x1 * w[6] + x2 * w[10] + x3 * w[14];
-        a3 += x0 * w[3] + x1 * w[7] + x2 * w[11] + x3 * w[15];
+        a0 += x0 * QNN_READ(w[0]) + x1 * QNN_READ(w[4]) + x2 * QNN_READ(w[8]) + x3 * QNN_READ(w[12]);
+        a1 += x0 * QNN_READ(w[1]) + x1 * QNN_READ(w[5]) + x2 * QNN_READ(w[9]) + x3 * QNN_READ(w[13]);
+        a2 += x0 * QNN_READ(w[2]) + x1 * QNN_READ(w[6]) + x2 * QNN_READ(w[10]) + x3 * QNN_READ(w[14]);
+        a3 += x0 * QNN_READ(w[3]) + x1 * QNN_READ(w[7]) + x2 * QNN_READ(w[11]) + x3 * QNN_READ(w[15]);
     }
     for (end = x + (inputs & 3); x != end; x++, w += 4) {
-        a0 += (int32_t)*x * w[0];
-        a1 += (int32_t)*x * w[1];
-        a2 += (int32_t)*x * w[2];
-        a3 += (int32_t)*x * w[3];
+        a0 += (int32_t)*x * QNN_READ(w[0]);
+        a1 += (int32_t)*x * QNN_READ(w[1]);
+        a2 += (int32_t)*x * QNN_READ(w[2]);
+        a3 += (int32_t)*x * QNN_READ(w[3]);
     }
     acc[0] = a0;
     acc[1] = a1;
@@ -45,7 +45,7 @@ QNN_INLINE const int8_t *qnn_dense_row(int32_t *acc, int32_t inputs, const uint8
     const uint8_t *end = x + inputs;
     int32_t sum = *acc;
     for (; x != end; x++, w++) {
-        sum += (int32_t)*x * *w;
+        sum += (int32_t)*x * QNN_READ(*w);
     }
     *acc = sum;
     return w;
@@ -56,7 +56,7 @@ QNN_INLINE const int8_t *qnn_dense_four(const qnn_dense_t *p, int32_t o, const u
 {
     int32_t i;
     for (i = 0; i < 4; i++) {
-        q[i] = p->bias[o + i];
+        q[i] = QNN_READ(p->bias[o + i]);
     }
     w = qnn_dense_block(q, p->inputs, x, w);
     for (i = 0; i < 4; i++) {
@@ -67,7 +67,7 @@ QNN_INLINE const int8_t *qnn_dense_four(const qnn_dense_t *p, int32_t o, const u
 
 QNN_INLINE const int8_t *qnn_dense_one(const qnn_dense_t *p, int32_t o, const uint8_t *x, const int8_t *w, int32_t *q)
 {
-    *q = p->bias[o];
+    *q = QNN_READ(p->bias[o]);
     w = qnn_dense_row(q, p->inputs, x, w);
     *q = qnn_requantize(&p->requantize, o, *q);
     return w;
@@ -75,6 +75,7 @@ QNN_INLINE const int8_t *qnn_dense_one(const qnn_dense_t *p, int32_t o, const ui
 
 QNN_INLINE void qnn_dense(const qnn_dense_t *p, const uint8_t *x, qnn_sink_t y)
 {
+    QNN_FETCH(p, sizeof(*p));
     const int8_t *w = p->weights;
     int32_t o, i, q[4];
     for (o = 0; o < (p->outputs & ~3); o += 4) {
@@ -120,16 +121,17 @@ QNN_INLINE int32_t qnn_dense_narrow(int64_t acc, int32_t shift)
 QNN_INLINE int32_t qnn_dense_wide_output(const qnn_dense_wide_t *p, int32_t o, const uint8_t *x)
 {
     const int8_t *w = p->weights + (uint32_t)o * (uint32_t)p->inputs;
-    int64_t acc = p->bias[o];
+    int64_t acc = QNN_READ(p->bias[o]);
     int32_t i;
     for (i = 0; i < p->inputs; i++) {
-        acc += (int32_t)x[i] * w[i];
+        acc += (int32_t)x[i] * QNN_READ(w[i]);
     }
     return qnn_requantize(&p->requantize, o, qnn_dense_narrow(acc, p->rounding_shift));
 }
 
 QNN_INLINE void qnn_dense_wide(const qnn_dense_wide_t *p, const uint8_t *x, qnn_sink_t y)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t o;
     for (o = 0; o < p->outputs; o++) {
         qnn_put(y, o, qnn_dense_wide_output(p, o, x));

@@ -31,14 +31,14 @@ QNN_DUAL void qnn_dense_dual_block(const uint32_t *x, const uint32_t *end, const
     uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
     for (; x != end; x += 2, w += 8) {
         uint32_t a = x[0], b = x[1];
-        s0 += qnn_dual_first(a, w[0]) + qnn_dual_second(b, w[0]);
-        s1 += qnn_dual_first(a, w[1]) + qnn_dual_second(b, w[1]);
-        s2 += qnn_dual_first(a, w[2]) + qnn_dual_second(b, w[2]);
-        s3 += qnn_dual_first(a, w[3]) + qnn_dual_second(b, w[3]);
-        s4 += qnn_dual_first(a, w[4]) + qnn_dual_second(b, w[4]);
-        s5 += qnn_dual_first(a, w[5]) + qnn_dual_second(b, w[5]);
-        s6 += qnn_dual_first(a, w[6]) + qnn_dual_second(b, w[6]);
-        s7 += qnn_dual_first(a, w[7]) + qnn_dual_second(b, w[7]);
+        s0 += qnn_dual_first(a, QNN_READ(w[0])) + qnn_dual_second(b, QNN_READ(w[0]));
+        s1 += qnn_dual_first(a, QNN_READ(w[1])) + qnn_dual_second(b, QNN_READ(w[1]));
+        s2 += qnn_dual_first(a, QNN_READ(w[2])) + qnn_dual_second(b, QNN_READ(w[2]));
+        s3 += qnn_dual_first(a, QNN_READ(w[3])) + qnn_dual_second(b, QNN_READ(w[3]));
+        s4 += qnn_dual_first(a, QNN_READ(w[4])) + qnn_dual_second(b, QNN_READ(w[4]));
+        s5 += qnn_dual_first(a, QNN_READ(w[5])) + qnn_dual_second(b, QNN_READ(w[5]));
+        s6 += qnn_dual_first(a, QNN_READ(w[6])) + qnn_dual_second(b, QNN_READ(w[6]));
+        s7 += qnn_dual_first(a, QNN_READ(w[7])) + qnn_dual_second(b, QNN_READ(w[7]));
     }
     sums[0] = s0;
     sums[1] = s1;
@@ -58,14 +58,14 @@ QNN_DUAL void qnn_dense_dual_block_sparse(const qnn_dense_dual_groups_t *g, cons
     for (; x != end; x += 2, offset++) {
         const uint32_t *w = (const uint32_t *)(const void *)((const uint8_t *)weights + *offset);
         uint32_t a = x[0], b = x[1];
-        s0 += qnn_dual_first(a, w[0]) + qnn_dual_second(b, w[0]);
-        s1 += qnn_dual_first(a, w[1]) + qnn_dual_second(b, w[1]);
-        s2 += qnn_dual_first(a, w[2]) + qnn_dual_second(b, w[2]);
-        s3 += qnn_dual_first(a, w[3]) + qnn_dual_second(b, w[3]);
-        s4 += qnn_dual_first(a, w[4]) + qnn_dual_second(b, w[4]);
-        s5 += qnn_dual_first(a, w[5]) + qnn_dual_second(b, w[5]);
-        s6 += qnn_dual_first(a, w[6]) + qnn_dual_second(b, w[6]);
-        s7 += qnn_dual_first(a, w[7]) + qnn_dual_second(b, w[7]);
+        s0 += qnn_dual_first(a, QNN_READ(w[0])) + qnn_dual_second(b, QNN_READ(w[0]));
+        s1 += qnn_dual_first(a, QNN_READ(w[1])) + qnn_dual_second(b, QNN_READ(w[1]));
+        s2 += qnn_dual_first(a, QNN_READ(w[2])) + qnn_dual_second(b, QNN_READ(w[2]));
+        s3 += qnn_dual_first(a, QNN_READ(w[3])) + qnn_dual_second(b, QNN_READ(w[3]));
+        s4 += qnn_dual_first(a, QNN_READ(w[4])) + qnn_dual_second(b, QNN_READ(w[4]));
+        s5 += qnn_dual_first(a, QNN_READ(w[5])) + qnn_dual_second(b, QNN_READ(w[5]));
+        s6 += qnn_dual_first(a, QNN_READ(w[6])) + qnn_dual_second(b, QNN_READ(w[6]));
+        s7 += qnn_dual_first(a, QNN_READ(w[7])) + qnn_dual_second(b, QNN_READ(w[7]));
     }
     sums[0] = s0;
     sums[1] = s1;
@@ -88,7 +88,7 @@ QNN_INLINE uint32_t qnn_dense_dual_row(const qnn_dense_dual_groups_t *g, int32_t
             w = weights + (*offset >> 5);
             offset++;
         }
-        sum += qnn_dual_first(x[0], *w) + qnn_dual_second(x[1], *w);
+        sum += qnn_dual_first(x[0], QNN_READ(*w)) + qnn_dual_second(x[1], QNN_READ(*w));
     }
     return sum;
 }
@@ -123,13 +123,14 @@ QNN_INLINE qnn_dense_dual_groups_t qnn_dense_dual_groups(const qnn_dense_dual_t 
 
 QNN_INLINE void qnn_dense_dual_put(const qnn_dense_dual_t *p, int32_t o, uint32_t sum, uint32_t inputs, qnn_sink_t y)
 {
-    uint32_t acc = (uint32_t)p->bias[o] + sum + (uint32_t)p->lowest[o] * inputs;
+    uint32_t acc = (uint32_t)QNN_READ(p->bias[o]) + sum + (uint32_t)QNN_READ(p->lowest[o]) * inputs;
     qnn_put(y, o, qnn_requantize(&p->requantize, o, (int32_t)acc));
 }
 
 /* Sums modulo 2^32; the accumulator itself is proven to fit int32 (SPEC 4.1). */
 QNN_SHARED void qnn_dense_dual(const qnn_dense_dual_t *p, int32_t sparse, const uint8_t *x, void *work, qnn_sink_t y)
 {
+    QNN_FETCH(p, sizeof(*p));
     qnn_dense_dual_groups_t g = qnn_dense_dual_groups(p, sparse, x, work);
     int32_t groups = (p->inputs + 3) >> 2, o, i;
     const uint32_t *w = p->weights;

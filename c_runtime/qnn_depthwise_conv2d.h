@@ -22,7 +22,7 @@ QNN_INLINE int32_t qnn_depthwise_conv2d_sum(int32_t bias, int32_t taps, int32_t 
     int32_t acc = bias;
     const int8_t *end = w + taps;
     for (; w != end; w++, x += channels) {
-        acc += (int32_t)*x * *w;
+        acc += (int32_t)*x * QNN_READ(*w);
     }
     return acc;
 }
@@ -33,7 +33,7 @@ QNN_INLINE qnn_sink_t qnn_depthwise_conv2d_pixel(const qnn_depthwise_conv2d_t *p
     const int8_t *w = p->weights;
     for (c = 0; c < channels; c++) {
         for (i = 0; i < p->multiplier; i++, o++, w += taps) {
-            int32_t acc = qnn_depthwise_conv2d_sum(p->bias[o], taps, channels, packed + c, w);
+            int32_t acc = qnn_depthwise_conv2d_sum(QNN_READ(p->bias[o]), taps, channels, packed + c, w);
             qnn_put(y, o, qnn_requantize(&p->requantize, o, acc));
         }
     }
@@ -43,6 +43,7 @@ QNN_INLINE qnn_sink_t qnn_depthwise_conv2d_pixel(const qnn_depthwise_conv2d_t *p
 /* packed: room for one window. */
 QNN_INLINE void qnn_depthwise_conv2d(const qnn_depthwise_conv2d_t *p, const uint8_t *x, uint8_t *packed, qnn_sink_t y)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t row, column;
     for (row = 0; row < p->window.out_height; row++) {
         for (column = 0; column < p->window.out_width; column++) {

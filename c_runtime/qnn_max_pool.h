@@ -23,6 +23,7 @@ QNN_INLINE void qnn_max_pool_tap(int32_t channels, const uint8_t *x, uint8_t *y)
 /* y may be x where no window pads: each pixel is written at or before the first element of its window. */
 QNN_KERNEL void qnn_max_pool_u8_u8(const qnn_max_pool_t *p, const uint8_t *x, uint8_t *y)
 {
+    QNN_FETCH(p, sizeof(*p));
     const qnn_window_t *w = &p->window;
     int32_t row, column, i, j;
     for (row = 0; row < w->out_height; row++) {

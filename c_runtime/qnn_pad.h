@@ -18,6 +18,7 @@ typedef struct {
 
 QNN_KERNEL void qnn_pad_u8_u8(const qnn_pad_t *p, const uint8_t *x, uint8_t *y)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t line = p->width * p->channels, whole = (p->left + p->width + p->right) * p->channels, row;
     uint8_t value = (uint8_t)p->value;
     y = qnn_window_fill(y, p->top * whole, value);

@@ -15,19 +15,20 @@ typedef struct {
 
 QNN_KERNEL void qnn_quantize_i32_u8(const qnn_quantize_t *p, const int32_t *x, uint8_t *y)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t i;
     for (i = 0; i < p->elements; i++) {
         int32_t raw = qnn_load_i32(x + i);
         uint32_t distance;
-        if (raw < p->low[i]) {
-            raw = p->low[i];
+        if (raw < QNN_READ(p->low[i])) {
+            raw = QNN_READ(p->low[i]);
         }
-        if (raw > p->high[i]) {
-            raw = p->high[i];
+        if (raw > QNN_READ(p->high[i])) {
+            raw = QNN_READ(p->high[i]);
         }
-        distance = (uint32_t)raw - (uint32_t)p->low[i];
+        distance = (uint32_t)raw - (uint32_t)QNN_READ(p->low[i]);
         if (p->halve) {
-            distance >>= p->halve[i];
+            distance >>= QNN_READ(p->halve[i]);
         }
         y[i] = (uint8_t)qnn_requantize(&p->requantize, i, (int32_t)distance);
     }

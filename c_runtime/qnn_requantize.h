@@ -35,10 +35,10 @@ QNN_INLINE int32_t qnn_requantize(const qnn_requantize_t *p, int32_t channel, in
 {
     int32_t q;
     if (p->prescale) {
-        accumulator = qnn_prescale(accumulator, p->prescale[channel]);
+        accumulator = qnn_prescale(accumulator, QNN_READ(p->prescale[channel]));
     }
-    q = (int32_t)(((int64_t)accumulator * p->multiplier[channel]) >> 32);
-    q = (q + p->constant[channel]) >> p->shift[channel];
+    q = (int32_t)(((int64_t)accumulator * QNN_READ(p->multiplier[channel])) >> 32);
+    q = (q + QNN_READ(p->constant[channel])) >> QNN_READ(p->shift[channel]);
     if (q < p->low) {
         q = p->low;
     }

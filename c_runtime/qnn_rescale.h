@@ -14,6 +14,7 @@ typedef struct {
 /* y may have any alignment. */
 QNN_KERNEL void qnn_rescale_i16_i32(const qnn_rescale_t *p, const int16_t *x, int32_t *y)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t i;
     for (i = 0; i < p->elements; i++) {
         qnn_store_i32(y + i, qnn_requantize(&p->requantize, i, x[i] - p->zero_point));

@@ -11,8 +11,8 @@ QNN_KERNEL int32_t qnn_first_difference(const void *got, const void *expected, i
     const uint8_t *g = (const uint8_t *)got, *e = (const uint8_t *)expected;
     int32_t i, b;
     for (i = 0; i < elements; i++) {
-        for (b = 0; b < bytes; b++) {
-            if (*g++ != *e++) {
+        for (b = 0; b < bytes; b++, g++, e++) {
+            if (*g != QNN_READ(*e)) {
                 return i + 1;
             }
         }

@@ -59,6 +59,7 @@ QNN_INLINE uint16_t qnn_softmax_share(uint32_t term, uint32_t total)
 /* y: one value a class, 0..32768, of any alignment. */
 QNN_KERNEL void qnn_softmax_i16(const qnn_softmax_t *p, const int16_t *x, uint16_t *y)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t count = p->elements == 1 ? 2 : p->elements, largest = INT32_MIN, c;
     uint32_t total = 0;
     for (c = 0; c < count; c++) {

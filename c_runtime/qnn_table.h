@@ -18,17 +18,19 @@ typedef struct {
 /* y may be x. */
 QNN_KERNEL void qnn_table_u8_u8(const qnn_table_u8_t *p, const uint8_t *x, uint8_t *y)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t i;
     for (i = 0; i < p->elements; i++) {
-        y[i] = p->entries[x[i]];
+        y[i] = QNN_READ(p->entries[x[i]]);
     }
 }
 
 QNN_KERNEL void qnn_table_u8_i16(const qnn_table_i16_t *p, const uint8_t *x, int16_t *y)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t i;
     for (i = 0; i < p->elements; i++) {
-        qnn_store_16(y + i, (uint16_t)p->entries[x[i]]);
+        qnn_store_16(y + i, (uint16_t)QNN_READ(p->entries[x[i]]));
     }
 }
 

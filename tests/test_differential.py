@@ -17,6 +17,7 @@ from mapgraphs import random_map_graph
 from qnn import toolchain
 from qnn.compiler import build_graph, write_build
 from qnn.emitter.header import header_text
+from qnn.emitter.runtime import renamed
 from qnn.engines.engine import Engine
 from qnn.engines.host import ADDRESS_SANITIZED, SANITIZED, HostEngine
 from qnn.engines.interface import interface_of
@@ -94,25 +95,28 @@ def test_rv32(tmp_path_factory: pytest.TempPathFactory, seed: int, make: Make) -
 
 
 BREAKAGES = (
-    ("t3 += qnn_dual_first(c, w[3]) + qnn_dual_second(d, w[3]);", "t3 += qnn_dual_first(c, w[3]);"),
-    ("t += qnn_dual_first(x[2], *w) + qnn_dual_second(x[3], *w);", "t += qnn_dual_second(x[3], *w);"),
+    ("t3 += qnn_dual_first(c, QNN_READ(w[3])) + qnn_dual_second(d, QNN_READ(w[3]));", "t3 += qnn_dual_first(c, w[3]);"),
+    (
+        "t += qnn_dual_first(x[2], QNN_READ(*w)) + qnn_dual_second(x[3], QNN_READ(*w));",
+        "t += qnn_dual_second(x[3], *w);",
+    ),
     ("return words[0] + (words[1] >> 8);", "return words[0];"),
     ("return (halves & 0xFFFFu) + (halves >> 16);", "return halves & 0xFFFFu;"),
-    ("(uint32_t)p->lowest[o + i] * inputs[j];", "(uint32_t)p->lowest[o + i] * inputs[0];"),
+    ("(uint32_t)QNN_READ(p->lowest[o + i]) * inputs[j];", "(uint32_t)p->lowest[o + i] * inputs[0];"),
     ("return (a * (w & 0x00FF00FFu)) >> 16;", "return (a * (w & 0x00FF00FEu)) >> 16;"),
     ("(w & 0xFF00FF00u)) >> 32) & 0xFFFFu;", "(w & 0xFF00FF00u)) >> 32) & 0x7FFFu;"),
     ("return x0 + x1 + x2 + x3;", "return x0 + x1 + x2;"),
     ("last[i] = x[i];", "last[i] = x[0];"),
     ("if (sum == 0) {", "if (sum <= 300) {"),
     ("w = weights + (*offset >> 5);", "w = weights + (*offset >> 6);"),
-    ("s7 += qnn_dual_first(a, w[7]) + qnn_dual_second(b, w[7]);", "s7 += qnn_dual_first(a, w[7]);"),
+    ("s7 += qnn_dual_first(a, QNN_READ(w[7])) + qnn_dual_second(b, QNN_READ(w[7]));", "s7 += qnn_dual_first(a, w[7]);"),
     ("inside.top = y < 0 ? -y : 0;", "inside.top = 0;"),
     ("inside.left = x < 0 ? -x : 0;", "inside.left = 0;"),
     ("? p->height - y : p->kernel_height;", "? p->height - y - 1 : p->kernel_height;"),
     ("? p->width - x : p->kernel_width;", "? p->kernel_width : p->kernel_width;"),
     ("to = qnn_window_fill(to, before, fill);", "to = qnn_window_fill(to, before, 0);"),
     ("b3 += zv * w3;", "b3 += xv * w3;"),
-    ("b += (int32_t)*z * *w;", "b += (int32_t)*x * *w;"),
+    ("b += (int32_t)*z * QNN_READ(*w);", "b += (int32_t)*x * *w;"),
     ("now.row * w->stride_height * w->width", "now.row * w->width"),
     ("packed + c, w);", "packed, w);"),
     ("if (*x > *y) {", "if (*x < *y) {"),
@@ -121,14 +125,14 @@ BREAKAGES = (
     ("b[i] * p->factor2 + p->offset", "b[i] * p->factor1 + p->offset"),
     ("y = qnn_window_copy(y, b, p->channels2);", "y = qnn_window_copy(y, a, p->channels2);"),
     ("y = qnn_window_fill(y, p->right * p->channels, value);", "y = qnn_window_fill(y, p->right * p->channels, 1);"),
-    ("q = (q + p->constant[channel]) >> p->shift[channel];", "q = q >> p->shift[channel];"),
+    ("q = (q + QNN_READ(p->constant[channel])) >> QNN_READ(p->shift[channel]);", "q = q >> p->shift[channel];"),
     ("if (q > p->high) {", "if (q > p->high + 1) {"),
-    ("a3 += x0 * w[3]", "a3 += x0 * w[2]"),
-    ("sum += (int32_t)*x * *w;", "sum += (int32_t)*x * *w / 2;"),
-    ("y[i] = p->entries[x[i]];", "y[i] = p->entries[x[i] ^ 1];"),
+    ("a3 += x0 * QNN_READ(w[3])", "a3 += x0 * w[2]"),
+    ("sum += (int32_t)*x * QNN_READ(*w);", "sum += (int32_t)*x * *w / 2;"),
+    ("y[i] = QNN_READ(p->entries[x[i]]);", "y[i] = p->entries[x[i] ^ 1];"),
     ("if (x[i] > x[best]) {", "if (x[i] >= x[best]) {"),
     ("share + (rest >= total ? 1u : 0u)", "share"),
-    ("distance >>= p->halve[i];", "distance >>= 1;"),
+    ("distance >>= QNN_READ(p->halve[i]);", "distance >>= 1;"),
     ("if (accumulator < -limit) {", "if (accumulator < -1) {"),
     ("x[i] - p->zero_point", "x[i] + 1"),
     (
@@ -150,7 +154,7 @@ def breakage_shows(folder: Path, good: str, bad: str, seed: int, make: Make) -> 
     rng = np.random.default_rng(seed)
     graph = make(rng)
     text = header_text(graph, plan_memory(graph))
-    good, bad = good.replace("qnn_", "net_"), bad.replace("qnn_", "net_")
+    good, bad = renamed(good, "net"), renamed(bad, "net")
     if good not in text:
         return False
     folder.mkdir()

@@ -14,17 +14,18 @@ from importlib import resources
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
-from networks import BINARY, BYTES, IMAGE, READINGS, Example
-from portable import spoil, write_program, write_start
+from portable import graphs_with_every_kernel, spoil, write_program, write_start
 
 from qnn import toolchain
+from qnn.graph import Graph
 from qnn.toolchain import ZIG, probe
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-O2")
 FREE = ("-ffreestanding", "-nostdlib", "-fno-stack-protector")
 STACK, STACK_BYTES, LOADED, END = 0x20000000, 0x40000, 0x10000, 0x30000000
-Runner = Callable[[Path], bool]  # compiles and runs check.c in a folder: does it return 0?
+Runner = Callable[[Path, Sequence[str]], bool]  # compiles and runs C files in a folder: does check() return 0?
 
 
 def needed(program: str, package: str) -> str:
@@ -43,7 +44,7 @@ def zig(folder: Path, target: str, *arguments: str) -> None:
     (folder / "memory.c").write_bytes((resources.files("qnn.engines") / "rv32" / "memory.c").read_bytes())
     command = [*compiler.command, "-target", target, *STRICT, *FREE, *toolchain.PLAIN_ZIG, *arguments]
     environment = toolchain.environment(compiler)
-    toolchain.process.run([*command, "check.c", "memory.c"], cwd=folder, env=environment, timeout=300)
+    toolchain.process.run([*command, "memory.c"], cwd=folder, env=environment, timeout=300)
 
 
 def ended(command: Sequence[str | Path]) -> bool:
@@ -53,26 +54,26 @@ def ended(command: Sequence[str | Path]) -> bool:
     return code == 0
 
 
-def x86(folder: Path) -> bool:
+def x86(folder: Path, sources: Sequence[str]) -> bool:
     if platform.machine() not in ("x86_64", "AMD64", "i686") or sys.platform != "linux":
         pytest.skip("this machine does not run 32-bit x86 programs of Linux: this test did not run")
     write_start(folder, "x86")
-    zig(folder, "x86-linux-none", "-static", "start.c", "-o", "program")
+    zig(folder, "x86-linux-none", "-static", "start.c", *sources, "-o", "program")
     return ended((folder / "program",))
 
 
-def powerpc(folder: Path) -> bool:
+def powerpc(folder: Path, sources: Sequence[str]) -> bool:
     emulator = needed("qemu-ppc", "qemu-user")
     write_start(folder, "powerpc")
-    zig(folder, "powerpc-linux-none", "-static", "start.c", "-o", "program")
+    zig(folder, "powerpc-linux-none", "-static", "start.c", *sources, "-o", "program")
     return ended((emulator, folder / "program"))
 
 
-def wasm32(folder: Path) -> bool:
+def wasm32(folder: Path, sources: Sequence[str]) -> bool:
     if importlib.util.find_spec("wasmtime") is None:
         pytest.skip("wasmtime is not installed (pip install wasmtime): this test did not run")
     wasmtime = importlib.import_module("wasmtime")
-    zig(folder, "wasm32-freestanding-none", "-Wl,--no-entry", "-Wl,--export=check", "-o", "program.wasm")
+    zig(folder, "wasm32-freestanding-none", *sources, "-Wl,--no-entry", "-Wl,--export=check", "-o", "program.wasm")
     store = wasmtime.Store(wasmtime.Engine())
     module = wasmtime.Module.from_file(store.engine, str(folder / "program.wasm"))
     instance = wasmtime.Instance(store, module, [])
@@ -80,13 +81,13 @@ def wasm32(folder: Path) -> bool:
 
 
 def cortex(core: str) -> Runner:
-    def run(folder: Path) -> bool:
+    def run(folder: Path, sources: Sequence[str]) -> bool:
         pytest.importorskip("unicorn")
         compiler = needed("arm-none-eabi-gcc", "gcc-arm-none-eabi")
         (folder / "memory.c").write_bytes((resources.files("qnn.engines") / "rv32" / "memory.c").read_bytes())
         flags = (f"-mcpu=cortex-{core}", "-mthumb", "-Wl,-e,check", f"-Wl,-Ttext={LOADED:#x}")
-        sources = ("check.c", "memory.c", "-lgcc", "-o", "program.elf")
-        subprocess.run((compiler, *STRICT, *FREE, *flags, *sources), cwd=folder, check=True, timeout=60)
+        files = (*sources, "memory.c", "-lgcc", "-o", "program.elf")
+        subprocess.run((compiler, *STRICT, *FREE, *flags, *files), cwd=folder, check=True, timeout=60)
         return run_thumb((folder / "program.elf").read_bytes(), core) == 0
 
     return run
@@ -113,33 +114,69 @@ def run_thumb(program: bytes, core: str) -> int:
     return int(machine.reg_read(arm.UC_ARM_REG_R0))
 
 
-def avr(folder: Path) -> bool:
-    """An ATmega1284P: int is 16 bits, and constants are in its 16 KB of RAM."""
-    compiler, emulator = needed("avr-gcc", "gcc-avr, avr-libc"), needed("simavr", "simavr")
-    write_start(folder, "avr")
-    flags = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Os", "-mmcu=atmega1284p")
-    subprocess.run((compiler, *flags, "check.c", "start.c", "-o", "program.elf"), cwd=folder, check=True, timeout=60)
-    command = (emulator, "-m", "atmega1284p", "-f", "8000000", "program.elf")
-    done = subprocess.run(command, cwd=folder, check=True, timeout=120, capture_output=True, text=True)
-    text = done.stdout + done.stderr
-    assert ("r0" in text) != ("r1" in text), text
-    return "r0" in text
+def avr(compiler: str, *flags: str) -> Runner:
+    """An ATmega2560: int is 16 bits, 8 KB of RAM, and constants are in program memory."""
+
+    def run(folder: Path, sources: Sequence[str]) -> bool:
+        emulator = needed("simavr", "simavr")
+        write_start(folder, "avr")
+        options = (*flags, "-Wall", "-Wextra", "-Werror", "-Os", "-ffunction-sections", "-Wl,--gc-sections", AVR)
+        command = (needed(compiler, "gcc-avr, avr-libc"), *options, *sources, "start.c", "-o", "program.elf")
+        subprocess.run(command, cwd=folder, check=True, timeout=120)
+        command = (emulator, "-m", "atmega2560", "-f", "16000000", "program.elf")
+        done = subprocess.run(command, cwd=folder, check=True, timeout=120, capture_output=True, text=True)
+        text = done.stdout + done.stderr
+        assert ("r0" in text) != ("r1" in text), text
+        return "r0" in text
+
+    return run
 
 
-RUNNERS = (x86, powerpc, wasm32, cortex("m0"), cortex("m4"), avr)
-NAMES = ("x86 -m32", "powerpc, big-endian", "wasm32", "cortex-m0", "cortex-m4", "avr")
-SMALL = (BYTES, READINGS, BINARY)
+AVR = "-mmcu=atmega2560"
+ARDUINO = ("-x", "c++", "-std=gnu++11", "-fpermissive", "-fno-exceptions", "-fno-threadsafe-statics", "-flto")
+RUNNERS = (x86, powerpc, wasm32, cortex("m0"), cortex("m4"), avr("avr-gcc", "-std=c99"), avr("avr-g++", *ARDUINO))
+NAMES = (
+    "x86 -m32",
+    "powerpc, big-endian",
+    "wasm32",
+    "cortex-m0",
+    "cortex-m4",
+    "avr",
+    "avr, C++ as Arduino compiles it",
+)
+
+
+@pytest.fixture(scope="module")
+def graphs() -> list[tuple[Graph, np.ndarray]]:
+    return graphs_with_every_kernel()
 
 
 @pytest.mark.parametrize("run", RUNNERS, ids=NAMES)
-@pytest.mark.parametrize("example", [*SMALL, IMAGE], ids=lambda example: example.name)
-def test_every_output_and_head(example: Example, run: Runner, tmp_path: Path) -> None:
-    write_program(example, tmp_path)
-    assert run(tmp_path)
+def test_every_kernel_and_head(graphs: list[tuple[Graph, np.ndarray]], run: Runner, tmp_path: Path) -> None:
+    sources = write_program(graphs, tmp_path)
+    assert run(tmp_path, sources)
 
 
 @pytest.mark.parametrize("run", RUNNERS, ids=NAMES)
-def test_a_wrong_output_is_noticed(run: Runner, tmp_path: Path) -> None:
-    write_program(BYTES, tmp_path)
-    spoil(tmp_path, BYTES.name)
-    assert not run(tmp_path)
+def test_a_wrong_output_is_noticed(graphs: list[tuple[Graph, np.ndarray]], run: Runner, tmp_path: Path) -> None:
+    sources = write_program(graphs[:1], tmp_path)
+    spoil(tmp_path, graphs[0][0].name)
+    assert not run(tmp_path, sources)
+
+
+@pytest.mark.parametrize(
+    ("compiler", "flags"), [("avr-gcc", ("-std=c99",)), ("avr-g++", ("-x", "c++", "-std=gnu++11"))]
+)
+def test_no_constant_is_in_the_ram_of_an_avr(
+    graphs: list[tuple[Graph, np.ndarray]], compiler: str, flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Parameters, weights, tables and golden vectors are in program memory alone."""
+    elffile = pytest.importorskip("elftools.elf.elffile")
+    for source in write_program(graphs, tmp_path)[1:]:
+        command = (needed(compiler, "gcc-avr, avr-libc"), *flags, "-Os", AVR, "-c", source, "-o", "model.o")
+        subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
+        sections = elffile.ELFFile(BytesIO((tmp_path / "model.o").read_bytes())).iter_sections()
+        sizes = {section.name: section["sh_size"] for section in sections}
+        in_ram = {name: size for name, size in sizes.items() if size and name.startswith((".data", ".rodata", ".bss"))}
+        assert not in_ram, source
+        assert sizes[".progmem.data"] > 100

@@ -12,12 +12,13 @@ from pycparser.c_parser import CParser, ParseError
 from qnn.errors import QnnError
 
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-DIRECTIVE = re.compile(r"^[ \t]*#.*(?:\\\n.*)*$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^[ \t]*#(?:\\\n|.)*$", re.MULTILINE)
 LINKAGE = re.compile(r'#ifdef __cplusplus\n(?:extern "C" \{|\})\n#endif\n')
 INITIALIZER = re.compile(r"(\[\d+\] = )\{\n([^{}]*)\n\};")
 INTEGERS = re.compile(r"-?\d+(?:,\n?-?\d+)*\Z")
 FLOATING = re.compile(r"\b(?:float|double|_Complex)\b|\b\d+\.\d*|\B\.\d+|\b\d+[eE][+-]?\d+|\b0[xX][0-9a-fA-F.]*[pP]")
 ATTRIBUTE = re.compile(r"\b\w+_(?:INLINE|KERNEL|SHARED|DUAL)\b")
+CONSTANT = re.compile(r"\b\w+_CONST\b")
 PRELUDE = "".join(
     f"typedef {ctype} {name};\n"
     for ctype, name in (
@@ -45,7 +46,7 @@ def check_c(text: str, name: str) -> None:
     match = FLOATING.search(bare)
     if match:
         raise _error(name, f"the floating-point token {match.group()!r}")
-    code = ATTRIBUTE.sub("static inline", DIRECTIVE.sub("", LINKAGE.sub("", bare)))
+    code = ATTRIBUTE.sub("static inline", CONSTANT.sub("static const", DIRECTIVE.sub("", LINKAGE.sub("", bare))))
     try:
         tree = CParser().parse(PRELUDE + INITIALIZER.sub(_shorten(name), code), name)
     except ParseError as error:
@@ -131,7 +132,7 @@ def _changed(node: c_ast.Node) -> set[str]:
 
 
 def _check_calls(name: str, visitor: _Forbidden) -> None:
-    macros = {f"{name}_TRACE", f"{name}_ALIGNED"}
+    macros = {f"{name}_{macro}" for macro in ("TRACE", "ALIGNED", "READ", "FETCH")}
     for function, called in visitor.calls.items():
         for callee in sorted(called - visitor.calls.keys() - macros):
             raise _error(name, f"a call of {callee} in {function}")

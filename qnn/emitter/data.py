@@ -15,24 +15,25 @@ def node_data(name: str, index: int, kernel: CKernel) -> str:
     """The const arrays of node `index` of model `name`, and its parameter struct `name`_node`index`."""
     prefix = f"{name}_node{index}"
     arrays: list[str] = []
-    fields = _struct_fields(prefix, kernel.fields, arrays)
-    struct = f"static const {renamed(kernel.struct, name)} {prefix} = {{\n{textwrap.indent(fields, '    ')}}};\n"
+    fields = _struct_fields(name, prefix, kernel.fields, arrays)
+    struct = f"{name}_CONST {renamed(kernel.struct, name)} {prefix} = {{\n{textwrap.indent(fields, '    ')}}};\n"
     return "".join(arrays) + struct
 
 
-def _struct_fields(prefix: str, fields: tuple[CField, ...], arrays: list[str]) -> str:
+def _struct_fields(name: str, prefix: str, fields: tuple[CField, ...], arrays: list[str]) -> str:
     """Positional initializers, one a line with the field's name beside it (designated ones are not C++)."""
     lines: list[str] = []
     for index, field in enumerate(fields):
         comma = "" if index == len(fields) - 1 else ","
         value = field.value
         if isinstance(value, CStruct):
-            inner = textwrap.indent(_struct_fields(f"{prefix}_{field.name}", value.fields, arrays), "    ")
+            inner = _struct_fields(name, f"{prefix}_{field.name}", value.fields, arrays)
+            inner = textwrap.indent(inner, "    ")
             lines.append(f"{{ /* {field.name} */\n{inner}}}{comma}\n")
             continue
         if isinstance(value, CArray):
             array = f"{prefix}_{field.name}"
-            arrays.append(array_text(array, value))
+            arrays.append(array_text(name, array, value))
             text = array
         else:
             text = "0" if value is None else str(value)
@@ -40,11 +41,11 @@ def _struct_fields(prefix: str, fields: tuple[CField, ...], arrays: list[str]) -
     return "".join(lines)
 
 
-def array_text(name: str, array: CArray) -> str:
-    """`static const` definition of an array."""
+def array_text(prefix: str, name: str, array: CArray) -> str:
+    """The definition of the const array `name` in the header of model `prefix`."""
     numbers = ",".join(map(str, array.values.reshape(-1).tolist()))
     body = "\n".join(_wrap(numbers))
-    return f"static const {array.ctype} {name}[{array.values.size}] = {{\n{body}\n}};\n"
+    return f"{prefix}_CONST {array.ctype} {name}[{array.values.size}] = {{\n{body}\n}};\n"
 
 
 def _wrap(numbers: str) -> list[str]:

@@ -34,8 +34,8 @@ def self_test_text(graph: Graph, vectors: np.ndarray) -> str:
         raise QnnError("--self-test", f"its vectors have {vectors.nbytes:,} bytes", f"at most {LIMIT_BYTES:,}")
     name, output = graph.name, graph.type_of(graph.output)
     expected = simulate(graph, vectors, keep=(graph.output,))[graph.output]
-    inputs = array_text(f"{name}_self_test_in", CArray(f"{graph.input.dtype}_t", vectors, TABLES))
-    outputs = array_text(f"{name}_self_test_out", CArray(f"{output.dtype}_t", expected, TABLES))
+    inputs = array_text(name, f"{name}_self_test_in", CArray(f"{graph.input.dtype}_t", vectors, TABLES))
+    outputs = array_text(name, f"{name}_self_test_out", CArray(f"{output.dtype}_t", expected, TABLES))
     size = np.dtype(output.dtype).itemsize
     calls = "".join(_call(name, index, graph.input.elements, output.elements, size) for index in range(len(vectors)))
     kernel = runtime_text((HEADER,), name).removeprefix(runtime_text((COMMON,), name))
@@ -46,7 +46,8 @@ def self_test_text(graph: Graph, vectors: np.ndarray) -> str:
         f"int32_t {name}_self_test(void *scratch);\n\n#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {name}_SELF_TEST */\n"
         f"\n#if !defined({name}_DECLARE_ONLY) && !defined({name}_SELF_TEST_IMPLEMENTATION)\n"
         f"#define {name}_SELF_TEST_IMPLEMENTATION\n\n{kernel.lstrip()}\n{inputs}{outputs}\n"
-        f"int32_t {name}_self_test(void *scratch)\n{{\n    {name}_out_t out[{name}_OUTPUTS];\n    int32_t first;\n"
+        f"int32_t {name}_self_test(void *scratch)\n{{\n"
+        f"    {name}_out_t out[{name}_OUTPUTS];\n    const {name}_in_t *in;\n    int32_t first;\n"
         f"{calls}    return 0;\n}}\n\n#endif /* {name}_SELF_TEST_IMPLEMENTATION */\n"
     )
 
@@ -54,7 +55,8 @@ def self_test_text(graph: Graph, vectors: np.ndarray) -> str:
 def _call(name: str, index: int, inputs: int, elements: int, size: int) -> str:
     start = index * elements
     return (
-        f"    {name}_run({name}_self_test_in + {index * inputs}, out, scratch);\n"
+        f"    in = {name}_self_test_in + {index * inputs};\n    {{\n"
+        f"        {name}_FETCH(in, {name}_INPUTS * sizeof(*in));\n        {name}_run(in, out, scratch);\n    }}\n"
         f"    first = {name}_first_difference(out, {name}_self_test_out + {start}, {elements}, {size});\n"
         f"    if (first) {{\n        return {start} + first;\n    }}\n"
     )
