@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TASKS = ("classification", "regression")
+RANDOM, CHRONOLOGICAL = "random", "chronological"
+SPLITS = (RANDOM, CHRONOLOGICAL)
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,16 @@ class Reading:
     header: str = "auto"
     separator: str = "auto"
     test_file: str = ""
+    inputs: tuple[str, ...] = ()
+    input_units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DataRecord:
     """Which data a model was trained on, how it was read and split, to find the same rows again.
 
-    sha256: of the samples, hex. seed, validation_fraction (of what is not test), test_fraction: the split.
+    sha256: of the samples, hex. seed, validation_fraction (of what is not test), test_fraction: the split, which is
+    "random", or "chronological" where rows are in the order of time.
     """
 
     source: str
@@ -64,3 +69,4 @@ class DataRecord:
     validation_fraction: float
     test_fraction: float
     reading: Reading = Reading()
+    split: str = RANDOM

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qnn.errors import QnnError
-from qnn.schema import TASKS, DataRecord, Feature, Reading, Schema
+from qnn.schema import RANDOM, SPLITS, TASKS, DataRecord, Feature, Reading, Schema
 
 MAX_ITEMS = 1 << 20
 MAX_INTEGER = 1 << 63
@@ -127,7 +127,16 @@ def read_record(document: Document) -> DataRecord:
         validation_fraction=document.number("validation_fraction"),
         test_fraction=document.number("test_fraction"),
         reading=_read_reading(document.child("reading")),
+        split=_split(document),
     )
+
+
+def _split(document: Document) -> str:
+    """How rows were split; files of before there was a choice say nothing."""
+    split = document.text("split") if "split" in document.values else RANDOM
+    if split not in SPLITS:
+        raise QnnError(document.path, f"its split {split[:40]!r} is unknown", "update qnn")
+    return split
 
 
 def _read_reading(document: Document) -> Reading:
@@ -139,6 +148,8 @@ def _read_reading(document: Document) -> Reading:
         header=document.text("header"),
         separator=document.text("separator"),
         test_file=document.text("test_file"),
+        inputs=document.texts("inputs") if "inputs" in document.values else (),
+        input_units=document.texts("input_units") if "input_units" in document.values else (),
     )
 
 

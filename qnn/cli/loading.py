@@ -35,7 +35,8 @@ PartOption = Annotated[
     str | None, typer.Option("--part", help="Rows: train, validation, test or all; default: test, or all of new data.")
 ]
 LabelOption = Annotated[
-    str | None, typer.Option("--label", help="Label columns: first, last or names with commas; default: as trained.")
+    str | None,
+    typer.Option("--label", "--target", help="Label columns: first, last or names with commas; default: as trained."),
 ]
 
 OPTIONS = ("--data", "--part", "--label", "--drop-missing", "--data-dir", "--max-memory")  # of whoever calls load_rows

@@ -9,13 +9,22 @@ from typing import Annotated
 import typer
 
 LabelOption = Annotated[
-    str, typer.Option("--label", help="What to learn: first, last, or column names separated by commas.")
+    str, typer.Option("--label", "--target", help="What to learn: first, last, or column names separated by commas.")
 ]
 TaskOption = Annotated[
     str,
     typer.Option(
         "--task", help="auto, classification or regression; auto: classes are text or up to 20 whole numbers."
     ),
+]
+InputsOption = Annotated[
+    str, typer.Option("--inputs", help="Columns to learn from, with commas between; * stands for anything.")
+]
+InputUnitOption = Annotated[
+    str, typer.Option("--input-unit", help="Decimal unit of the C's integers: 0.01, or air=0.1,pressure=1 by column.")
+]
+SplitOption = Annotated[
+    str, typer.Option("--split", help="random, or chronological: first rows for training, last ones for the test.")
 ]
 DropColumnsOption = Annotated[str, typer.Option("--drop-columns", help="Columns to leave out, with commas between.")]
 DropMissingOption = Annotated[bool, typer.Option("--drop-missing", help="Leave out rows with missing values.")]

@@ -122,9 +122,37 @@ TemperatureOption = Annotated[
 
 LabelOption = Annotated[
     str,
-    typer.Option("--label", help="Columns to learn: first, last or names, with commas between.", rich_help_panel=DATA),
+    typer.Option(
+        "--label",
+        "--target",
+        help="Columns to learn: first, last or names, with commas between.",
+        rich_help_panel=DATA,
+    ),
 ]
 TaskOption = Annotated[str, typer.Option("--task", help="auto, classification or regression.", rich_help_panel=DATA)]
+InputsOption = Annotated[
+    str,
+    typer.Option(
+        "--inputs", help="Columns to learn from, with commas between; * stands for anything.", rich_help_panel=DATA
+    ),
+]
+InputUnitOption = Annotated[
+    str,
+    typer.Option(
+        "--input-unit",
+        show_default="as fine as the data",
+        help="Decimal unit of the C's integers: 0.01, or air=0.1,pressure=1 by column.",
+        rich_help_panel=DATA,
+    ),
+]
+SplitOption = Annotated[
+    str,
+    typer.Option(
+        "--split",
+        help="random, or chronological: first rows for training, last ones for the test.",
+        rich_help_panel=DATA,
+    ),
+]
 DropColumnsOption = Annotated[
     str, typer.Option("--drop-columns", help="Columns to leave out, with commas between.", rich_help_panel=DATA)
 ]
@@ -152,8 +180,8 @@ MaxMemoryOption = Annotated[
     str, typer.Option("--max-memory", help="What the samples may take, such as 800MB.", rich_help_panel=DATA)
 ]
 
-LISTS = ("label", "drop_columns", "missing")
-LOAD_NAMES = {"validation": "validation_fraction", "test": "test_fraction"}
+LISTS = ("label", "inputs", "input_units", "drop_columns", "missing")
+LOAD_NAMES = {"validation": "validation_fraction", "test": "test_fraction", "input_unit": "input_units"}
 
 
 def given(context: typer.Context, name: str) -> bool:

@@ -28,7 +28,9 @@ def assemble(table: Table, source: str, options: LoadOptions, schema: Schema | N
     y = None if table.labels is None else _label_array(table.labels)
     test_fraction = 0.0 if table.test else options.test_fraction
     sha256 = sha256_of(table.x, y)
-    record = DataRecord(source, sha256, options.seed, options.validation_fraction, test_fraction, options.reading)
+    record = DataRecord(
+        source, sha256, options.seed, options.validation_fraction, test_fraction, options.reading, options.split
+    )
     count = len(table.x)
     if y is None:
         none = np.zeros(0, dtype=np.int64)

@@ -29,10 +29,11 @@ def roles_for_training(table: CsvFile, options: LoadOptions) -> Roles:
     dropped = {_find(table, name, "--drop-columns") for name in options.drop_columns}
     left = [i for i in range(len(table.names)) if i not in dropped and i not in empty]
     labels = _labels(table, options.label, left)
-    features = tuple(i for i in left if i not in labels)
+    chosen = _chosen(table, options.inputs)
+    features = tuple(i for i in left if i not in labels and i in chosen)
     if not features or not labels:
         problem = f"has {_columns(len(left))} to use; inputs and a label are needed"
-        raise QnnError(table.subject, problem, "check --separator, --label and --drop-columns")
+        raise QnnError(table.subject, problem, "check --separator, --label, --inputs and --drop-columns")
     return Roles(features, labels, empty)
 
 
@@ -58,6 +59,18 @@ def roles_for_model(table: CsvFile, options: LoadOptions, schema: Schema) -> Rol
         problem = f"lacks the column{_s(missing)} {_list(missing)}, which the model reads"
         raise QnnError(table.subject, problem, "rename its columns, or remove its header to go by position")
     return _by_position(table, options, schema, len(wanted) or _elements(schema.shape))
+
+
+def _chosen(table: CsvFile, patterns: Sequence[str]) -> frozenset[int]:
+    """The columns that the `patterns` of --inputs name, where * stands for any characters; all where there are none."""
+    if not patterns:
+        return frozenset(range(len(table.names)))
+    found: set[int] = set()
+    for pattern in patterns:
+        shape = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+        matches = [i for i, name in enumerate(table.names) if shape.fullmatch(name)]
+        found.update(matches if "*" in pattern and matches else [_find(table, pattern, "--inputs")])
+    return frozenset(found)
 
 
 def _by_position(table: CsvFile, options: LoadOptions, schema: Schema, count: int) -> Roles:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 
+from qnn.columnwise import assigned, unit_decimals
 from qnn.data.columns import Roles, roles_for_model, roles_for_training
 from qnn.data.csvfile import Chunk, CsvFile, chunks, open_csv
 from qnn.data.csvscan import Scan, kept_rows, missing_rows, numbers_of, scan_csv
@@ -50,7 +52,8 @@ def read_csv(source: TextSource, options: LoadOptions, schema: Schema | None, pr
     x, y, beyond = _fill(plan, progress)
     if beyond and plan.dtype == "uint8":
         raise QnnError(table.subject, "has values beyond 0..255; the model reads bytes", "use data of the model's type")
-    decimals = plan.decimals if schema else _reduced(x, plan.decimals, scan.decimals[: x.shape[1]])
+    as_found = schema is None and not options.input_units
+    decimals = _reduced(x, plan.decimals, scan.decimals[: x.shape[1]]) if as_found else plan.decimals
     features = tuple(Feature(table.names[c], int(d)) for c, d in zip(roles.features, decimals, strict=True))
     shaped = x.reshape(-1, *schema.shape) if schema else x
     return Table(shaped, features, _labels(plan, y), 0, table.warnings + _warnings(plan, beyond))
@@ -62,24 +65,31 @@ def _plan(table: CsvFile, roles: Roles, options: LoadOptions, scan: Scan, schema
     names = tuple(dict.fromkeys(classes.values()))
     codes = {text: names.index(name) for text, name in classes.items()}
     if schema is None:
-        return _Plan(table, roles, options, scan, "int32", _decimals(table, roles, scan), names, codes)
+        return _Plan(
+            table, roles, options, scan, "int32", _decimals(table, roles, scan, options.input_units), names, codes
+        )
     if schema.task == "regression" and any(label.text for label in scan.labels):
         raise QnnError(table.subject, "has text as label; the model's targets are numbers", "name them with --label")
     units = [feature.decimals for feature in schema.features] or [0] * len(roles.features)
     if schema.dtype == "uint8" and (scan.decimals[: len(units)] > 0).any():
         raise QnnError(table.subject, "holds fractions; the model reads bytes, 0 to 255", "store raw pixel values")
     for feature, decimals in zip(schema.features, scan.decimals, strict=False):
-        if decimals > 0 and not feature.decimals:
+        if decimals > 0 and not feature.decimals and not options.input_units:
             problem = f"input {feature.name!r} holds fractions; the model reads whole numbers there"
             raise QnnError(table.subject, problem, "give readings in the unit that the model was trained on")
     return _Plan(table, roles, options, scan, schema.dtype, np.array(units, dtype=np.int32), names, codes)
 
 
-def _decimals(table: CsvFile, roles: Roles, scan: Scan) -> np.ndarray:
-    """Of each input, the decimals that its integers count: as many as it has and int32 holds."""
+def _decimals(table: CsvFile, roles: Roles, scan: Scan, units: Sequence[str]) -> np.ndarray:
+    """Of each input, the decimals that its integers count: of its unit, else as many as it has and int32 holds."""
     decimals = np.zeros(len(roles.features), dtype=np.int32)
-    for i, column in enumerate(roles.features):
-        decimals[i] = _fitting(table, column, scan, i, int(scan.decimals[i]))
+    given = assigned(units, [table.names[column] for column in roles.features], "--input-unit")
+    for i, (column, unit) in enumerate(zip(roles.features, given, strict=True)):
+        wanted = int(scan.decimals[i]) if unit is None else unit_decimals(unit, "--input-unit", fewest=0)
+        decimals[i] = _fitting(table, column, scan, i, wanted)
+        if unit is not None and decimals[i] < wanted:
+            problem = f"{unit} is too fine for column {table.names[column]!r}: its values leave 32-bit integers"
+            raise QnnError("--input-unit", problem, f"use {Decimal(1).scaleb(-int(decimals[i])):f} or coarser")
     return decimals
 
 

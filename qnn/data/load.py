@@ -82,7 +82,13 @@ def _expect_no_columns(source: str, options: LoadOptions, schema: Schema | None)
     """
     if schema is not None:
         return
-    for name, given in (("--label", options.label != LoadOptions().label), ("--drop-columns", options.drop_columns)):
+    choices = (
+        ("--label", options.label != LoadOptions().label),
+        ("--inputs", options.inputs),
+        ("--input-unit", options.input_units),
+        ("--drop-columns", options.drop_columns),
+    )
+    for name, given in choices:
         if given:
             raise QnnError(name, f"{source} has fixed inputs and labels", f"leave {name} out, or give a CSV")
     task = next((entry.task for entry in BUILT_IN if entry.name == source), options.task)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qnn.errors import QnnError
-from qnn.schema import TASKS, DataRecord, Reading
+from qnn.schema import RANDOM, SPLITS, TASKS, DataRecord, Reading
 
 AUTO = "auto"
 FIRST, LAST = "first", "last"
@@ -35,9 +35,12 @@ class LoadOptions:
     task: "auto", "classification" or "regression".
     drop_columns: names of columns to leave out. drop_missing: leave out rows with missing values.
     missing: further words (or numbers, such as -200) that mean "missing".
+    inputs: names of columns to learn from, where * stands for any characters; none: all. input_units: the decimal unit
+    of the integers that inputs become ("0.01" of all, "air=0.1" of one); none: as fine as the data.
     header: "auto", "yes" or "no". separator: "auto", one character, or comma, semicolon, tab, space, pipe.
     data_dir: where `mnist` is looked for first. test_file: the test part, in place of a split.
-    seed, validation_fraction (of what is not test), test_fraction: the split.
+    seed, validation_fraction (of what is not test), test_fraction: the split, "random" or "chronological": the first
+    rows for training, then those for validation, the last for the test.
     max_memory: bytes that the samples may take.
     low, high: the raw range of random:N samples, one for all features or one each.
     """
@@ -54,6 +57,9 @@ class LoadOptions:
     seed: int = 0
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
+    split: str = RANDOM
+    inputs: tuple[str, ...] = ()
+    input_units: tuple[str, ...] = ()
     max_memory: int = DEFAULT_MAX_MEMORY
     low: tuple[int, ...] = ()
     high: tuple[int, ...] = ()
@@ -61,6 +67,8 @@ class LoadOptions:
     def __post_init__(self) -> None:
         if self.task not in (AUTO, *TASKS):
             raise QnnError("--task", f"{self.task!r} is no task", f"use {AUTO}, {' or '.join(TASKS)}")
+        if self.split not in SPLITS:
+            raise QnnError("--split", f"{self.split!r} is no way to split", f"use {' or '.join(SPLITS)}")
         if self.header not in (AUTO, "yes", "no"):
             raise QnnError("--header", f"{self.header!r} is no answer", "use auto, yes or no")
         if self.separator != AUTO and (len(self.separator_character) != 1 or self.separator_character in "\"'\r\n"):
@@ -91,6 +99,8 @@ class LoadOptions:
             header=self.header,
             separator=self.separator,
             test_file=str(self.test_file) if self.test_file else "",
+            inputs=self.inputs,
+            input_units=self.input_units,
         )
 
     def like(self, record: DataRecord) -> LoadOptions:
@@ -108,6 +118,9 @@ class LoadOptions:
             seed=record.seed,
             validation_fraction=record.validation_fraction,
             test_fraction=record.test_fraction,
+            split=record.split,
+            inputs=reading.inputs,
+            input_units=reading.input_units,
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from qnn.data.dataset import PARTS, Dataset
 from qnn.errors import QnnError
-from qnn.schema import DataRecord
+from qnn.schema import CHRONOLOGICAL, DataRecord
 
 TRAIN, EVALUATE = "train", "evaluate"
 
@@ -21,7 +21,10 @@ def split_rows(count: int, given_test: int, record: DataRecord) -> Parts:
 
     The last `given_test` rows are the test part; where there are none, record.test_fraction of all are drawn.
     Of the others record.validation_fraction are drawn for validation. One row at least is for training.
+    Where record.split is chronological nothing is drawn: the first rows are for training, the last for the test.
     """
+    if record.split == CHRONOLOGICAL:
+        return _split_in_order(count, given_test, record)
     generator = np.random.Generator(np.random.PCG64(record.seed))
     left = count - given_test
     # Sorting raw words of the bit generator: its stream never changes, that of Generator.permutation may.
@@ -30,6 +33,14 @@ def split_rows(count: int, given_test: int, record: DataRecord) -> Parts:
     held = _share(left - drawn, record.validation_fraction)
     test = np.arange(left, count, dtype=np.int64) if given_test else np.sort(order[:drawn])
     return np.sort(order[drawn + held :]), np.sort(order[drawn : drawn + held]), test
+
+
+def _split_in_order(count: int, given_test: int, record: DataRecord) -> Parts:
+    """As split_rows, of rows in the order of time."""
+    test = given_test or _share(count, record.test_fraction)
+    held = _share(count - test, record.validation_fraction)
+    rows = np.arange(count, dtype=np.int64)
+    return rows[: count - test - held], rows[count - test - held : count - test], rows[count - test :]
 
 
 def _share(count: int, fraction: float) -> int:

@@ -28,7 +28,7 @@ from qnn.training.shards import Partner, processors
 from qnn.training.state import Epoch, State, fresh_state
 
 MAY_CHANGE = ("epochs", "patience")  # what may differ when a training is resumed
-SAME_DATA = ("sha256", "seed", "validation_fraction", "test_fraction")  # of the record; a path may differ
+SAME_DATA = ("sha256", "seed", "split", "validation_fraction", "test_fraction")  # of the record; a path may differ
 DEFAULT = TrainOptions()
 WORTH_HELP = 1 << 35  # multiplications: some seconds
 
