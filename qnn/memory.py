@@ -4,37 +4,43 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from qnn.graph import Graph, Node
 
 ALIGNMENT = 4
-EFFORT = 200_000  # comparisons of buffers that may be spent on improving a plan
+EFFORT = 200_000  # comparisons of places that may be spent on improving a plan
 
 
 @dataclass(frozen=True)
-class Buffer:
-    """A place in scratch memory: the tensors that share it (in-place operators), its lifetime in node indices.
+class Place:
+    """A part of scratch memory, for as long as it is needed: from node `first` to node `last`, as indices of the body.
 
-    workspace: the node whose kernel works in it, "" for tensors.
+    tensor: what lives there, "" for the workspace of the kernel of node `first`. over: the tensor that an operator
+    working in place overwrites with it, "" elsewhere; both start at one offset and are alive at node `first`.
     """
 
-    tensors: tuple[str, ...]
-    offset: int
+    tensor: str
     bytes: int
     first: int
     last: int
-    workspace: str = ""
+    over: str = ""
+    offset: int = 0
 
-    def meets(self, other: Buffer) -> bool:
-        """Are both alive at some node?"""
+    @property
+    def end(self) -> int:
+        """The offset behind it."""
+        return self.offset + self.bytes
+
+    def meets(self, other: Place) -> bool:
+        """Are both needed at some node?"""
         return self.first <= other.last and other.first <= self.last
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """scratch_bytes: what the caller must give. buffers: in order of their first use.
+    """scratch_bytes: what the caller must give. places: in order of their first use.
 
     live_bytes: the largest sum of tensors that are alive at one node, below which no plan can get; workspace_bytes:
     the largest workspace of a kernel, which comes on top of the tensors alive then.
@@ -43,105 +49,115 @@ class MemoryPlan:
     scratch_bytes: int
     live_bytes: int
     workspace_bytes: int
-    buffers: tuple[Buffer, ...]
+    places: tuple[Place, ...]
 
     def offset(self, tensor: str) -> int:
         """Where `tensor` starts in scratch memory. Raises StopIteration if it does not live there."""
-        return next(buffer.offset for buffer in self.buffers if tensor in buffer.tensors)
+        return next(place.offset for place in self.places if place.tensor == tensor)
 
-    def workspace_offset(self, node: str) -> int:
-        """Where the workspace of the kernel of `node` starts. Raises StopIteration if it has none."""
-        return next(buffer.offset for buffer in self.buffers if buffer.workspace == node)
+    def workspace_offset(self, index: int) -> int:
+        """Where the workspace of the kernel of node `index` starts. Raises StopIteration if it has none."""
+        return next(place.offset for place in self.places if not place.tensor and place.first == index)
+
+
+Chain = tuple[Place, ...]  # a tensor and those that operators write over it one after the other: one offset
 
 
 def plan_memory(graph: Graph) -> MemoryPlan:
     """Offsets for every tensor of the body but the raw input and the output, which are the caller's.
 
-    Greedy by size (Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Inference, 2020): the largest
-    buffer first, each at the lowest offset that is free during its whole life. Where that misses the lower bound,
-    the order is improved by swaps until it meets it or EFFORT is spent.
+    A chain of tensors that overwrite each other has one offset, but is never larger than what is alive of it. Greedy
+    by size (Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Inference, 2020): the largest chain
+    first, each at the lowest offset that is free whenever it needs it. Where that misses the lower bound, the order is
+    improved by swaps until it meets it or EFFORT is spent.
     """
-    buffers = [*_tensor_buffers(graph), *_workspaces(graph)]
-    bound = _largest_sum(buffers, len(graph.body))
-    order = sorted(buffers, key=lambda item: (-item.bytes, item.first))
-    best = _place(order)
+    tensors, workspaces = _chains(graph), _workspaces(graph)
+    chains = [*tensors, *workspaces]
+    bound = _largest_sum(chains)
+    order = sorted(chains, key=lambda chain: (-chain[0].bytes, chain[0].first))
+    best = _placed(order)
     chance = random.Random(0)  # its random() is the same in every version of Python
-    for _ in range(EFFORT // max(len(buffers), 1) ** 2):
+    for _ in range(EFFORT // max(sum(map(len, chains)), 1) ** 2):
         if _end(best) <= bound:
             break
         i, j = (int(chance.random() * len(order)) for _ in range(2))
         order[i], order[j] = order[j], order[i]
-        candidate = _place(order)
+        candidate = _placed(order)
         if _end(candidate) <= _end(best):
             best = candidate
         else:
             order[i], order[j] = order[j], order[i]
-    live = _largest_sum([buffer for buffer in buffers if not buffer.workspace], len(graph.body))
-    work = max((buffer.bytes for buffer in buffers if buffer.workspace), default=0)
-    ordered = tuple(sorted(best, key=lambda item: (item.first, item.offset)))
-    return MemoryPlan(max(_end(best), ALIGNMENT), live, work, ordered)
+    work = max((place.bytes for (place,) in workspaces), default=0)
+    ordered = tuple(sorted(best, key=lambda place: (place.first, place.offset)))
+    return MemoryPlan(max(_end(best), ALIGNMENT), _largest_sum(tensors), work, ordered)
 
 
-def _place(order: Sequence[Buffer]) -> list[Buffer]:
-    """The buffers with offsets, each at the lowest one that is free during its life, in the given order."""
-    placed: list[Buffer] = []
-    for buffer in order:
+def _placed(order: Sequence[Chain]) -> list[Place]:
+    """The places with offsets, each chain at the lowest one that is free during its life, in the given order."""
+    placed: list[Place] = []
+    for chain in order:
         offset = 0
-        for other in sorted(placed, key=lambda item: item.offset):
-            overlaps = offset < other.offset + other.bytes and other.offset < offset + buffer.bytes
-            if buffer.meets(other) and overlaps:
-                offset = other.offset + other.bytes
-        placed.append(replace(buffer, offset=offset))
+        for low, high in sorted(_taken(chain, placed)):
+            if low >= offset:
+                break
+            offset = max(offset, high)
+        placed += [replace(place, offset=offset) for place in chain]
     return placed
 
 
-def _end(buffers: Sequence[Buffer]) -> int:
-    return max((buffer.offset + buffer.bytes for buffer in buffers), default=0)
+def _taken(chain: Chain, placed: Sequence[Place]) -> Iterator[tuple[int, int]]:
+    """Between which offsets (both excluded) the chain would overlap a place that is needed at the same time."""
+    for place in chain:
+        for other in placed:
+            if place.meets(other):
+                yield other.offset - place.bytes, other.end
 
 
-def _largest_sum(buffers: Sequence[Buffer], nodes: int) -> int:
-    """The largest sum of bytes that are alive at one node."""
-    return max((sum(b.bytes for b in buffers if b.first <= i <= b.last) for i in range(nodes)), default=0)
+def _end(places: Sequence[Place]) -> int:
+    return max((place.end for place in places), default=0)
 
 
-def _tensor_buffers(graph: Graph) -> list[Buffer]:
-    """Buffers without offsets; an operator that works in place takes over an input that nothing else reads later."""
+def _largest_sum(chains: Sequence[Chain]) -> int:
+    """The largest sum of bytes that are needed at one node; where an operator works in place, the larger tensor's."""
+    nodes = max((place.last for chain in chains for place in chain), default=-1) + 1
+    return max((sum(_bytes_at(chain, index) for chain in chains) for index in range(nodes)), default=0)
+
+
+def _bytes_at(chain: Chain, index: int) -> int:
+    return max((place.bytes for place in chain if place.first <= index <= place.last), default=0)
+
+
+def _chains(graph: Graph) -> list[Chain]:
+    """The tensors without offsets; an operator that works in place extends the chain of an input."""
     last_use = {name: index for index, node in enumerate(graph.body) for name in node.inputs}
-    buffers: list[Buffer] = []
+    chains: list[Chain] = []
     for index, node in enumerate(graph.body):
         if node.name == graph.output:
             continue
-        last, size = last_use.get(node.name, index), _aligned(node.type.bytes)
-        taken = _taken_over(graph, node, index, last_use, buffers)
-        if taken is None:
-            buffers.append(Buffer((node.name,), 0, size, index, last))
+        place = Place(node.name, _aligned(node.type.bytes), index, last_use.get(node.name, index))
+        before = next((chain for chain in chains if _overwrites(graph, node, chain[-1], last_use)), None)
+        if before is None:
+            chains.append((place,))
         else:
-            buffers[buffers.index(taken)] = replace(taken, tensors=(*taken.tensors, node.name), last=last)
-    return buffers
+            chains[chains.index(before)] = (*before, replace(place, over=before[-1].tensor))
+    return chains
 
 
-def _taken_over(graph: Graph, node: Node, index: int, last_use: dict[str, int], buffers: list[Buffer]) -> Buffer | None:
-    """The smallest buffer of an input that the node may write its output over; None where there is none."""
-    found = [
-        buffer
-        for buffer in buffers
-        for source in node.inputs
-        if source == buffer.tensors[-1]
-        and last_use[source] == index
-        and graph.type_of(source).dtype == node.type.dtype
-        and _aligned(node.type.bytes) <= buffer.bytes
-    ]
-    return min(found, key=lambda buffer: buffer.bytes) if found and node.op.works_in_place() else None
+def _overwrites(graph: Graph, node: Node, place: Place, last_use: dict[str, int]) -> bool:
+    """May the node write its output over the tensor of `place`: an input of the same storage, not read later?"""
+    return (
+        place.tensor in node.inputs
+        and node.op.works_in_place()
+        and graph.body[last_use[place.tensor]] is node
+        and graph.type_of(place.tensor).dtype == node.type.dtype
+        and _aligned(node.type.bytes) <= place.bytes
+    )
 
 
-def _workspaces(graph: Graph) -> list[Buffer]:
-    """A buffer for each kernel that needs room while it runs."""
+def _workspaces(graph: Graph) -> list[Chain]:
+    """A place for each kernel that needs room while it runs."""
     sizes = [graph.kernel_of(node).workspace for node in graph.body]
-    return [
-        Buffer((), 0, _aligned(size), index, index, node.name)
-        for index, (node, size) in enumerate(zip(graph.body, sizes, strict=True))
-        if size
-    ]
+    return [(Place("", _aligned(size), index, index),) for index, size in enumerate(sizes) if size]
 
 
 def _aligned(size: int) -> int:

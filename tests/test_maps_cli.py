@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,17 @@ def test_train_teach_compile_simulate(folder: Path, qnn: Run) -> None:
     assert load_model(folder / "small.qnn").net == "conv 3x3 4 bn relu, maxpool 2, dense 4"
     assert qnn("compile", "small.qnn", "-o", "build", "--quiet")[0] == 0
     assert "accuracy" in qnn("simulate", "build")[1]
+    code, out, err = qnn("inspect", "build")
+    assert (code, err) == (0, "")
+    manifest = json.loads((folder / "build" / "manifest.json").read_text())
+    assert f"Scratch memory: {manifest['ram']['scratch']:,} bytes" in out
+    assert "(workspace of conv2d1)" in out
+    drawn = [
+        line for line in out.splitlines() if re.fullmatch(r"(conv2d1|max_pool1|dense1) +[A-Z+.]{20,} +[0-9,]+", line)
+    ]
+    assert [line.split()[0] for line in drawn] == ["conv2d1", "max_pool1", "dense1"]
+    assert {"A", "+"} <= set(drawn[0].split()[1])
+    assert {"A", "B"} <= set(drawn[1].split()[1])
 
 
 @pytest.mark.parametrize(

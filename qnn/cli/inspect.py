@@ -13,6 +13,7 @@ import typer
 from qnn.cli.calibrate import show_scales
 from qnn.cli.compile import show_build
 from qnn.cli.console import JsonOption, Output, QuietOption
+from qnn.cli.memorymap import show_memory
 from qnn.cli.report import show_report
 from qnn.compiler import build_graph
 from qnn.container import read
@@ -149,11 +150,7 @@ def _inspect_graph(output: Output, path: Path) -> None:
     build = build_graph(graph, None, None)
     show_schema(output, graph.schema)
     show_build(output, build, path.parent)
-    rows = [
-        (", ".join(b["tensors"]), str(b["offset"]), str(b["bytes"]), f"{b['first_node']} .. {b['last_node']}")
-        for b in build.manifest["memory_plan"]
-    ]
-    output.table("Scratch memory", ("tensors", "offset", "bytes", "alive during nodes"), rows)
+    show_memory(output, build.manifest)
     output.say(str(graph))
     output.emit({"kind": "integer", **build.manifest})
 
@@ -187,7 +184,7 @@ def show_schema(output: Output, schema: Schema) -> None:
     """One line on what goes in and one on what comes out."""
     features = ", ".join(feature.name for feature in schema.features[:12])
     more = ", ..." if len(schema.features) > 12 else ""
-    output.say(f"in: {_shape(schema.shape)} {schema.dtype} {features}{more}")
+    output.say(f"in: {_shape(schema.shape)} {schema.dtype} {features}{more}".rstrip())
     names = schema.classes or schema.targets
     output.say(f"out: {schema.task} of {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}")
 

@@ -112,7 +112,8 @@ def show(output: Output, found: Verification, samples: Samples) -> None:
     title = f"{found.name}: {found.samples:,} samples of {samples.source} ({samples.part})"
     columns = [_figures(target) for target in found.targets]
     names = [target.target for target in found.targets]
-    output.table(title, ("", *names), zip(ROWS, *columns, strict=True))
+    rows = zip(ROWS, *columns, strict=True)
+    output.table(title, ("", *names), [row for row in rows if any(row[1:])])  # cycles are known on a board only
     if found.ok:
         output.say(f"Equal: each target's {found.values:,} values are the simulator's, bit for bit.")
     show_failures(found)

@@ -121,7 +121,7 @@ def _call(graph: Graph, plan: MemoryPlan, index: int, entry: str) -> str:
     output = _place(graph, plan, node.name, entry)
     arguments = [f"&{name}_node{index}", *(_place(graph, plan, source, entry) for source in node.inputs)]
     if kernel.workspace:
-        arguments.append(f"memory + {plan.workspace_offset(node.name)}")
+        arguments.append(f"memory + {plan.workspace_offset(index)}")
     return (
         f"{renamed(kernel.function, name)}({', '.join([*arguments, output])});\n"
         f"{name}_TRACE({index}, {output}, {node.type.bytes});"

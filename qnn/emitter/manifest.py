@@ -7,14 +7,18 @@ from typing import Any
 
 from qnn.emitter.notes import flash_bytes, graph_hash
 from qnn.graph import Graph, Node
-from qnn.memory import MemoryPlan
+from qnn.memory import MemoryPlan, Place
 from qnn.ops.ckernel import TABLES, WEIGHTS
 
 SPEC_VERSION = 1
 
 
 def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
-    """A JSON-able document; equal graphs give equal documents. Sizes are bytes, macs are per inference."""
+    """A JSON-able document; equal graphs give equal documents. Sizes are bytes, macs are per inference.
+
+    ram: the scratch memory; the most that tensors need of it at once; the largest workspace of a kernel beside them.
+    memory_plan: each tensor, or workspace of a node's kernel, and from which node to which it is needed.
+    """
     weights, tables = flash_bytes(graph, WEIGHTS), flash_bytes(graph, TABLES)
     return {
         "name": graph.name,
@@ -22,19 +26,22 @@ def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
         "graph_sha256": graph_hash(graph),
         "header": f"{graph.name}.h",
         "flash": {"weights": weights, "tables": tables, "total": weights + tables},
-        "ram": {"scratch": plan.scratch_bytes},
+        "ram": {"scratch": plan.scratch_bytes, "tensors": plan.live_bytes, "workspace": plan.workspace_bytes},
         "macs": sum(_macs(graph, node) for node in graph.nodes),
         "nodes": [_node(graph, node) for node in graph.nodes],
-        "memory_plan": [
-            {
-                "tensors": list(buffer.tensors),
-                "offset": buffer.offset,
-                "bytes": buffer.bytes,
-                "first_node": buffer.first,
-                "last_node": buffer.last,
-            }
-            for buffer in plan.buffers
-        ],
+        "memory_plan": [_place(graph, place) for place in plan.places],
+    }
+
+
+def _place(graph: Graph, place: Place) -> dict[str, Any]:
+    return {
+        "tensor": place.tensor or None,
+        "in_place_of": place.over or None,
+        "workspace_of": None if place.tensor else graph.body[place.first].name,
+        "offset": place.offset,
+        "bytes": place.bytes,
+        "first_node": graph.body[place.first].name,
+        "last_node": graph.body[place.last].name,
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from qnn.graph import INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.graphfile import graph_bytes
-from qnn.memory import MemoryPlan
+from qnn.memory import MemoryPlan, Place
 from qnn.names import comment_text
 from qnn.ops.ckernel import TABLES, WEIGHTS
 from qnn.ops.quantize import Quantize
@@ -44,12 +44,14 @@ def header_notes(graph: Graph, plan: MemoryPlan) -> list[str]:
         *(_node_line(graph, node) for node in graph.nodes),
         "",
         "memory   offset..end in scratch, during nodes first..last:",
-        *(
-            f"  {buffer.offset}..{buffer.offset + buffer.bytes}: {', '.join(buffer.tensors)}"
-            f" ({buffer.first}..{buffer.last})"
-            for buffer in plan.buffers
-        ),
+        *(_place_line(graph, place) for place in plan.places),
     ]
+
+
+def _place_line(graph: Graph, place: Place) -> str:
+    over = f", over {place.over}" if place.over else ""
+    content = place.tensor or f"workspace of {graph.body[place.first].name}"
+    return f"  {place.offset}..{place.end}: {content} ({place.first}..{place.last}{over})"
 
 
 def _inputs(graph: Graph) -> list[str]:

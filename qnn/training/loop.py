@@ -161,4 +161,4 @@ def _model(job: Job, state: State) -> Model:
 
 
 def _largest_layer(job: Job) -> int:
-    return max(array.size for node in job.model.nodes for array in node.parameters)
+    return max((array.size for node in job.model.nodes for array in node.parameters), default=0)
