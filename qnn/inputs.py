@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from qnn.errors import QnnError
@@ -10,9 +12,12 @@ from qnn.fixedpoint import INT32_MAX, INT32_MIN, requantization
 from qnn.graph import INPUT, Node
 from qnn.lowering import Grid, activation_type, float32, table_of
 from qnn.model import Model
+from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.op import DTYPE_RANGES, TensorType
 from qnn.ops.quantize import Quantize
+from qnn.ops.window import Window
 from qnn.scales import Scales
+from qnn.weights import quantize_weights
 
 STEPS = 255
 QUANTIZED = "quantized"
@@ -49,12 +54,22 @@ def _enter_bytes(
     if takes_grid:
         return raw, (), Grid(scale, -offset * scale)
     if not one_scale:
-        raise QnnError(INPUT, "bytes with a scale per feature need a dense layer first", "put one first, or give int32")
+        return raw, (_scaled(raw, scale, offset),), None
     low, high = ((value - offset[0]) * scale[0] for value in (0, 255))
     wanted = activation_type(shape, min(low, 0.0), max(high, 0.0))
     meaning = TensorType(shape, "uint8", 0, 255, float(scale[0]), 0)
     table = table_of(meaning, wanted, lambda reals: reals - offset[0] * scale[0])
     return raw, (Node(QUANTIZED, table, (INPUT,), wanted),), None
+
+
+def _scaled(raw: TensorType, scale: np.ndarray, offset: np.ndarray) -> Node:
+    """The node that brings bytes with a scale and an offset per feature to one scale and zero point for all of them."""
+    ends = np.stack([-offset * scale, (raw.high - offset) * scale])
+    wanted = activation_type(raw.shape, min(float(ends.min()), 0.0), max(float(ends.max()), 0.0))
+    q = quantize_weights(scale.reshape(-1, 1, 1), -offset * scale, raw, wanted)
+    window = Window(1, 1, len(scale), 1, 1, 1, 1, 0, 0, 1, 1)
+    op = DepthwiseConv2d(window, 1, q.weights, q.bias, 0, q.requantization)
+    return Node(QUANTIZED, op, (INPUT,), replace(wanted, shape=op.output_shape((raw,))))
 
 
 def _shared(shape: tuple[int, ...], low: np.ndarray, high: np.ndarray, scale: np.ndarray, offset: np.ndarray) -> Node:

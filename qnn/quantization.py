@@ -53,6 +53,16 @@ class _Source:
         readers = [other for other in self.nodes if node.name in other.inputs]
         return readers[0] if len(readers) == 1 else None
 
+    def carried(self, node: FloatNode) -> tuple[FloatNode, FloatNode]:
+        """How far the type of the node's output is carried by nodes that keep it and that alone read it.
+
+        The last of them, and the last that joins several tensors, whose range all of them then need; or the node.
+        """
+        last, joined = node, node
+        while (after := self.reader(last)) is not None and after.layer.keeps_type:
+            last, joined = after, after if len(after.inputs) > 1 else joined
+        return last, joined
+
     def absorbed(self, node: FloatNode) -> bool:
         """Is the node a clamp that its producer's requantization does anyway?"""
         producer = next((other for other in self.nodes if other.name == node.inputs[0]), None)
@@ -145,9 +155,9 @@ def _output_type(source: _Source, node: FloatNode, inputs: tuple[TensorType, ...
     if final is source.nodes[-1] and not final.layer.keeps_type:
         kind = output_type(shape, found.minimum, found.maximum)
     else:
-        after = source.reader(final)
-        if after is not None and after.layer.keeps_type and len(after.inputs) > 1:
-            found = source.scales.range_of(after.name)
+        last, joined = source.carried(final)
+        found = source.scales.range_of(joined.name)
+        after = source.reader(last)
         useful = after.layer.useful if after is not None else EVERYTHING
         kind = activation_type(shape, max(found.low, useful[0]), min(found.high, useful[1]))
     return clamped_type(kind, *clamp.layer.limits()) if clamp else kind

@@ -85,6 +85,21 @@ def test_readings_may_enter_maps(net: str) -> None:
     assert error_of(model, graph, x) < 0.06
 
 
+@pytest.mark.parametrize("net", ["reshape 40x2, conv1d 5 4 relu, gap, dense", "reshape 10x8x1, tanh, avgpool 2, dense"])
+def test_bytes_with_a_scale_per_feature_may_enter_maps(net: str) -> None:
+    rng = np.random.default_rng(5)
+    example = Example("net", net, (80,), "uint8", CLASSES)
+    scale = rng.uniform(0.002, 0.01, 80)
+    scale[7] = 0.0
+    normalization = replace(model_of(example).normalization, offset=rng.uniform(0, 255, 80), scale=scale)
+    model = replace(model_of(example), normalization=normalization)
+    x = samples_of(example, 64)
+    graph = quantize(model, calibrate(model, x, "minmax"), "net")
+    assert [node.op.kind for node in graph.body][0] == "depthwise_conv2d"
+    assert graph.quantized_input == "quantized"
+    assert error_of(model, graph, x) < 0.06
+
+
 def test_batch_norms_vanish_into_convolutions() -> None:
     _, graph, _ = quantized(NETS[0])
     assert [node.op.kind for node in graph.body] == ["conv2d", "max_pool", "conv2d", "dense"]
@@ -94,6 +109,28 @@ def test_clamps_vanish_into_operators() -> None:
     _, graph, _ = quantized("conv 3x3 4 relu, depthwise 3x3 relu6, avgpool 2 clamp 0 0.1, dense")
     assert [node.op.kind for node in graph.body] == ["conv2d", "depthwise_conv2d", "average_pool", "dense"]
     assert [node.type.low == node.type.zero_point for node in graph.body[:3]] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("net", "kinds"),
+    [
+        (
+            "concat(conv 3x3 2 relu; conv 1x1 3; conv 1x1 1 tanh), gap, dense",
+            "conv2d conv2d conv2d table concat concat",
+        ),
+        (
+            "concat(conv 1x1 2, maxpool 2, pad 1; conv 1x1 3 stride 2, pad 1), dense",
+            "conv2d max_pool pad conv2d pad concat",
+        ),
+        ("concat(conv 1x1 2; conv 1x1 2), maxpool 2, sigmoid, dense", "conv2d conv2d concat max_pool table"),
+        ("conv 1x1 2 relu, concat(linear; conv 1x1 2), gap, dense", "conv2d conv2d table concat"),
+    ],
+)
+def test_what_is_joined_has_one_type_from_the_start(net: str, kinds: str) -> None:
+    """Tables bring to the type of a concatenation only what something else reads as well."""
+    model, graph, x = quantized(net)
+    assert [node.op.kind for node in graph.body][: len(kinds.split())] == kinds.split()
+    assert error_of(model, graph, x) < 0.06
 
 
 def test_a_sum_that_does_not_fit_32_bits_is_refused_with_a_way_out() -> None:
