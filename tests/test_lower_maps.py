@@ -95,7 +95,7 @@ def test_bytes_with_a_scale_per_feature_may_enter_maps(net: str) -> None:
     model = replace(model_of(example), normalization=normalization)
     x = samples_of(example, 64)
     graph = quantize(model, calibrate(model, x, "minmax"), "net")
-    assert [node.op.kind for node in graph.body][0] == "depthwise_conv2d"
+    assert graph.body[0].op.kind == "depthwise_conv2d"
     assert graph.quantized_input == "quantized"
     assert error_of(model, graph, x) < 0.06
 

@@ -42,6 +42,7 @@ from qnn.schema import Schema
 
 GAP, POOL = GlobalAveragePool(), MaxPool(2, 2, 2, 2)
 THREE, BINARY = readings(classes=3).schema, readings(classes=2).schema
+FLAT = readings(classes=3, features=60).schema
 IMAGES, VALUES, DIGITS = pictures().schema, curve(targets=2).schema, pictures(side=28, classes=10, count=10).schema
 
 
@@ -144,6 +145,39 @@ MAPS: tuple[tuple[str, tuple[object, ...]], ...] = (
 )
 
 
+SEQUENCES = (
+    ("depthwise 3 bn relu, dense", (DepthwiseConv2d(1, 3), BatchNorm(), Relu(), Flatten(), Dense(3))),
+    ("depthwise 1x5 stride 1x2 same, dense", (DepthwiseConv2d(1, 5, 1, 1, 2, "same"), Flatten(), Dense(3))),
+    ("maxpool 3 stride 2 pad 1, dense", (MaxPool(1, 3, 1, 2, "0 0 1 1"), Flatten(), Dense(3))),
+    ("avgpool 2 same, gap", (AveragePool(1, 2, 1, 2, "same"), GAP)),
+    ("pad 0 0 1 2, pointwise 3 stride 1x2, gap", (Pad(0, 0, 1, 2), Conv2d(3, 1, 1, 1, 2), GAP)),
+    (
+        "residual(conv1d 3 4 stride 2 bn relu, conv1d 3 4 bn), dense",
+        (
+            Residual(
+                (Conv1d(4, 3, 2, "same"), BatchNorm(), Relu(), Conv1d(4, 3, 1, "same"), BatchNorm()),
+                (Conv1d(4, 1, 2), BatchNorm()),
+            ),
+            *(Flatten(), Dense(3)),
+        ),
+    ),
+    ("gap, residual(dense 8 relu), dense", (GAP, Residual((Dense(8), Relu()), (Dense(8),)), Dense(3))),
+)
+
+
+@pytest.mark.parametrize(("text", "items"), SEQUENCES)
+def test_meaning_along_sequences(text: str, items: tuple[object, ...]) -> None:
+    """Samples are flat; reshape makes a sequence of them."""
+    found = parse_net("reshape 20x3, " + text, FLAT)
+    assert found == (Reshape(0, 20, 3), *items)
+    assert parse_net(net_text(found), FLAT) == found
+
+
+def test_a_residual_beside_flat_samples() -> None:
+    found = parse_net("residual(conv1d 3 2 relu), gap, dense", FLAT)
+    assert found[0] == Residual((Conv1d(2, 3, 1, "same"), Relu()), (Conv1d(2, 1, 1),))
+
+
 @pytest.mark.parametrize(("text", "items"), MAPS)
 def test_meaning_over_maps(text: str, items: tuple[object, ...]) -> None:
     found = parse_net(text, DIGITS)
@@ -221,12 +255,18 @@ def test_a_sketch_takes_any_outputs() -> None:
         ("clamp 1 2, dense", "do not contain 0"),
         ("conv 30x30 8, dense", "30x30 kernel on a map of 28x28"),
         ("gap, conv 1x1 4, dense", "needs maps"),
-        ("conv1d 3 8, dense", "reshape before it"),
+        ("conv1d 3 8, dense", 'conv1d 3 8: cannot take samples of shape (28, 28, 1); use conv, or put "reshape 784x1"'),
+        ("reshape 392x2, conv1d 400 8, dense", "conv1d 400 8: has a kernel or stride of 400"),
+        ("reshape 14x56, conv1d 15 8, dense", "conv1d 15 8: has a 1x15 kernel on a map of 1x14"),
+        ("flatten, conv 3x3 8, dense", 'put "reshape HEIGHTxWIDTHxCHANNELS" before it, or use conv1d'),
+        ("flatten, residual(conv1d 3 8 valid), dense", "changes 784 to 782x8, which no 1x1 convolution does"),
+        ("residual(reshape 392x2), dense", "changes 28x28x1 to 392x2; end it with the shape"),
         ("reshape 784, dense", "is no shape"),
         ("reshape 28x27, dense", "784 values, not 756"),
         ("residual(conv 3x3 8 valid), dense", "changes 28x28x1 to 26x26x8"),
         ("residual(conv 3x3 8 stride 2 valid, conv 3x3 8), dense", "changes 28x28x1 to 13x13x8"),
         ("residual(flatten, dense 3), dense", "changes 28x28x1 to 3"),
+        ("pointwise 3x3, dense", "'3x3' after 'pointwise' where a whole number"),
         ("residual(linear), dense", "residual without a layer"),
         ("residual(dense), dense", "only the last dense may leave out its width"),
         ("concat(conv 3x3 2; conv 3x3 2 valid), dense", "concat of 28x28x2 and 26x26x2"),
@@ -290,7 +330,7 @@ def test_nodes_are_a_chain_with_stable_names(rng) -> None:
         ("64 dense", THREE, "'64' where a word should be"),
         ("dense 64, 3", THREE, "'3' where a word should be"),
         ("dense 64 3", THREE, "takes 0 or 1 numbers, not 2"),
-        ("dropout, dense", THREE, "takes 1 numbers, not 0"),
+        ("dropout, dense", THREE, "takes 1 number, not 0"),
         ("relu 3, dense", THREE, "takes 0 numbers, not 1"),
         ("softmax 3", THREE, "takes 0 numbers, not 1"),
         ("dense 0", THREE, "dense 0 is no width"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from qnn.errors import QnnError
 from qnn.graph import Node
 from qnn.layers.conv2d import Conv2d
 from qnn.layers.layer import Arrays, Shape, Traits, only
-from qnn.layers.sliding import convolution_weights
+from qnn.layers.sliding import check_filters, convolution_weights
 from qnn.layers.window import SAME, VALID
 from qnn.lowering import Lowering, lowered
 from qnn.ops.conv2d import Conv2d as Conv2dOp
@@ -50,12 +51,16 @@ class Conv1d(Traits):
         if self.padding not in (SAME, VALID) and len(self.padding.split()) not in (1, 2):
             problem = f"has the padding {self.padding[:40]!r}"
             raise QnnError(self.subject, problem, "use same, valid, pad P or pad BEFORE AFTER")
-        self.flat.check()
+        self.flat.sliding.check(self.subject)
+        check_filters(self.subject, self.filters)
 
     def output_shape(self, shapes: tuple[Shape, ...]) -> Shape:
         shape = only(shapes, self.kind)
         if len(shape) > 2:
-            raise QnnError(self.subject, f"cannot take samples of shape {shape}", "use conv, or a reshape before it")
+            sequence = f"{math.prod(shape[:-1])}x{shape[-1]}"
+            remedy = f'use conv, or put "reshape {sequence}" before it'
+            raise QnnError(self.subject, f"cannot take samples of shape {shape}", remedy)
+        self.flat.sliding.window(_sequence(shape), self.subject)
         return self.flat.output_shape((_sequence(shape),))
 
     def parameter_shapes(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:

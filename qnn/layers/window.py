@@ -55,7 +55,8 @@ class Sliding:
         Raises QnnError if it does not fit.
         """
         if len(shape) not in (2, 3):
-            raise QnnError(subject, f"cannot take samples of shape {shape}", "it needs maps: height, width, channels")
+            remedy = 'it needs maps: put "reshape HEIGHTxWIDTHxCHANNELS" before it, or use conv1d'
+            raise QnnError(subject, f"cannot take samples of shape {shape}", remedy)
         height, width, channels = (1, *shape) if len(shape) == 2 else shape
         given = self.explicit(subject)
         top, bottom, left, right = given or (0, 0, 0, 0)

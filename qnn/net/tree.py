@@ -9,14 +9,17 @@ from qnn.errors import QnnError
 from qnn.layers.average_pool import AveragePool
 from qnn.layers.batch_norm import BatchNorm
 from qnn.layers.concat import Concat
+from qnn.layers.conv1d import Conv1d
 from qnn.layers.conv2d import Conv2d
 from qnn.layers.dense import Dense
+from qnn.layers.depthwise_conv2d import DepthwiseConv2d
 from qnn.layers.flatten import Flatten
 from qnn.layers.layer import Layer, Shape
 from qnn.layers.max_pool import MaxPool
 from qnn.layers.window import MAX_KERNEL, SAME, VALID
+from qnn.net.texts import TRAILING, layer_text
 from qnn.net.tokens import SUBJECT, Block, Syntax
-from qnn.net.words import TRAILING, UNSET, layer_text, make_layer
+from qnn.net.words import UNSET, make_layer
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,9 @@ def made(syntax: tuple[Syntax, ...], inside: bool = False) -> tuple[Item, ...]:
 def fitted(items: tuple[Item, ...], shape: Shape) -> tuple[tuple[Item, ...], Shape]:
     """The items complete for samples of `shape`, and the shape they give.
 
-    Maps are flattened before a dense, a residual whose shapes differ gets a 1x1 convolution beside it, pools of
-    sequences get height 1. Raises QnnError with the shapes where something does not fit.
+    Maps are flattened before a dense, a residual whose shapes differ gets a 1x1 convolution (or a dense) beside it,
+    square kernels of pools and depthwise convolutions get height 1 along sequences. Raises QnnError with the shapes
+    where something does not fit.
     """
     result: list[Item] = []
     for item in items:
@@ -112,9 +116,17 @@ def _fitted(item: Item, shape: Shape) -> tuple[Item, Shape]:
         return _branches(item, shape)
     if item == Dense(UNSET):
         raise QnnError(SUBJECT, "only the last dense may leave out its width", 'write "dense 64"')
-    if isinstance(item, (MaxPool, AveragePool)) and len(shape) == 2 and item.kernel_height == item.kernel_width:
-        item = replace(item, kernel_height=1, stride_height=1)
+    if isinstance(item, (MaxPool, AveragePool, DepthwiseConv2d)) and len(shape) == 2:
+        item = _along(item)
     return item, item.output_shape((shape,))
+
+
+def _along(item: MaxPool | AveragePool | DepthwiseConv2d) -> Layer:
+    """A layer with a square kernel as it slides along a sequence: with height 1."""
+    if item.kernel_height != item.kernel_width:
+        return item
+    padding = f"0 0 {item.padding} {item.padding}" if item.padding.isdigit() else item.padding
+    return replace(item, kernel_height=1, stride_height=1, padding=padding)
 
 
 def _residual(item: Residual, shape: Shape) -> tuple[Residual, Shape]:
@@ -123,16 +135,26 @@ def _residual(item: Residual, shape: Shape) -> tuple[Residual, Shape]:
         raise QnnError(SUBJECT, "has a residual without a layer", 'write "residual(conv 3x3 8 bn relu, conv 3x3 8 bn)"')
     if out == shape:
         return Residual(body), out
-    change = f"changes {shape_text(shape)} to {shape_text(out)}"
-    if len(shape) != 3 or len(out) != 3:
-        raise QnnError(SUBJECT, f"has a residual that {change}", "end it with the shape that it began with")
-    down, right = -(-shape[0] // out[0]), -(-shape[1] // out[1])
-    projection = Conv2d(out[2], 1, 1, down, right)
-    if max(down, right) > MAX_KERNEL or projection.output_shape((shape,)) != out:
-        problem = f"has a residual that {change}, which no 1x1 convolution does"
-        raise QnnError(SUBJECT, problem, "let its windows keep the map (same), or use a stride")
+    projection = _projection(shape, out)
     norm = any(isinstance(layer, BatchNorm) for layer in layers_of(body))
     return Residual(body, (projection, BatchNorm()) if norm else (projection,)), out
+
+
+def _projection(shape: Shape, out: Shape) -> Layer:
+    """The layer beside a residual's body that makes `out` of `shape`. Raises QnnError where there is none."""
+    change = f"has a residual that changes {shape_text(shape)} to {shape_text(out)}"
+    if len(shape) == len(out) == 1:
+        return Dense(out[0])
+    maps = (*shape, 1) if len(shape) == 1 else shape  # as conv1d counts flat samples
+    if len(maps) != len(out):
+        raise QnnError(SUBJECT, change, "end it with the shape that it began with")
+    steps = [-(-size // wanted) for size, wanted in zip(maps[:-1], out[:-1], strict=True)]
+    if max(steps) <= MAX_KERNEL:
+        layer = Conv2d(out[2], 1, 1, steps[0], steps[1]) if len(out) == 3 else Conv1d(out[1], 1, steps[0])
+        if layer.output_shape((shape,)) == out:
+            return layer
+    problem = f"{change}, which no 1x1 convolution does"
+    raise QnnError(SUBJECT, problem, "let its windows keep the map (same), or use a stride")
 
 
 def _branches(item: Branches, shape: Shape) -> tuple[Branches, Shape]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The words of NET: the layer that each makes, and the text that makes a layer."""
+"""The words of NET, and the layer that each makes."""
 
 from __future__ import annotations
 
@@ -61,6 +61,10 @@ def _depthwise(call: Call, padding: str) -> Layer:
     return DepthwiseConv2d(*kernel, multiplier, *stride, _padding(call, padding))
 
 
+def _pointwise(call: Call, padding: str) -> Layer:
+    return Conv2d(whole(call, call.numbers[0]), 1, 1, *_stride(call, (1, 1)), padding)
+
+
 def _conv1d(call: Call, padding: str) -> Layer:
     numbers = call.option(STRIDE)
     stride = 1 if numbers is None else whole(call, _one(call, STRIDE, numbers))
@@ -103,6 +107,7 @@ WORDS: tuple[Word, ...] = (
     Word("dense", 0, 1, (), "dense 64", _dense),
     Word("conv", 2, 2, SLIDES, "conv 3x3 8 stride 2 same", _conv),
     Word("depthwise", 1, 1, (MULTIPLIER, *SLIDES), "depthwise 3x3 mult 2", _depthwise),
+    Word("pointwise", 1, 1, (STRIDE,), "pointwise 8", _pointwise),
     Word("conv1d", 2, 2, SLIDES, "conv1d 5 8 stride 2", _conv1d),
     Word("bn", 0, 0, (), "bn", lambda call, _: BatchNorm()),
     Word("relu", 0, 0, (), "relu", lambda call, _: Relu()),
@@ -123,7 +128,6 @@ WORDS: tuple[Word, ...] = (
     Word("linear", 0, 0, (), "linear", lambda call, _: None),
 )
 OPTIONS = {word.name: word.options for word in WORDS}
-TRAILING = (BatchNorm, Relu, Relu6, Clamp, LeakyRelu, Sigmoid, Tanh)  # written behind the layer before them
 
 
 def make_layer(call: Call, padding: str) -> Layer | None:
@@ -133,8 +137,9 @@ def make_layer(call: Call, padding: str) -> Layer | None:
     word = find_word(call.name)
     if not word.least <= len(call.numbers) <= word.most:
         wanted = str(word.most) if word.least == word.most else f"{word.least} or {word.most}"
+        noun = "number" if wanted == "1" else "numbers"
         raise QnnError(
-            SUBJECT, f"{word.name!r} takes {wanted} numbers, not {len(call.numbers)}", f'write "{word.example}"'
+            SUBJECT, f"{word.name!r} takes {wanted} {noun}, not {len(call.numbers)}", f'write "{word.example}"'
         )
     layer = word.make(call, padding)
     if layer is not None and layer != Dense(UNSET):
@@ -157,26 +162,6 @@ def find_word(name: str) -> Word:
     near = difflib.get_close_matches(name, [*known, *options], 1, 0.5)
     remedy = f"did you mean {near[0]!r}?" if near else f"known words: {', '.join(known)}"
     raise QnnError(SUBJECT, f"has the unknown word {name[:40]!r}", remedy)
-
-
-def layer_text(layer: Layer, padding: str) -> str:
-    """NET for one layer where `padding` counts if none is said: "conv 3x3 8 stride 2"."""
-    if isinstance(layer, Conv2d):
-        return f"conv {_by(*_kernel(layer))} {layer.filters}{_slide_text(layer, (1, 1), padding)}"
-    if isinstance(layer, DepthwiseConv2d):
-        multiplier = f" {MULTIPLIER} {layer.multiplier}" if layer.multiplier > 1 else ""
-        return f"depthwise {_by(*_kernel(layer))}{multiplier}{_slide_text(layer, (1, 1), padding)}"
-    if isinstance(layer, Conv1d):
-        stride = f" {STRIDE} {layer.stride}" if layer.stride > 1 else ""
-        return f"conv1d {layer.kernel} {layer.filters}{stride}{_padding_text(layer.padding, padding)}"
-    if isinstance(layer, (MaxPool, AveragePool)):
-        kernel, name = _kernel(layer), "maxpool" if isinstance(layer, MaxPool) else "avgpool"
-        size = str(kernel[0]) if kernel[0] == kernel[1] else _by(*kernel)
-        return f"{name} {size}{_slide_text(layer, kernel, padding)}"
-    if isinstance(layer, Reshape):
-        return f"reshape {'x'.join(str(side) for side in layer.shape)}"
-    names = {"batch_norm": "bn", "global_average_pool": "gap"}
-    return names.get(layer.kind, layer.kind) + "".join(f" {value}" for value in vars(layer).values())
 
 
 def whole(call: Call, token: str) -> int:
@@ -233,23 +218,3 @@ def _one(call: Call, option: str, numbers: tuple[str, ...]) -> str:
 
 def _example(call: Call) -> str:
     return f'write "{find_word(call.name).example}"'
-
-
-def _kernel(layer: Conv2d | DepthwiseConv2d | MaxPool | AveragePool) -> tuple[int, int]:
-    return layer.kernel_height, layer.kernel_width
-
-
-def _slide_text(layer: Conv2d | DepthwiseConv2d | MaxPool | AveragePool, usual: tuple[int, int], padding: str) -> str:
-    stride = (layer.stride_height, layer.stride_width)
-    said = "" if stride == usual else f" {STRIDE} {_by(*stride) if stride[0] != stride[1] else stride[0]}"
-    return said + _padding_text(layer.padding, padding)
-
-
-def _padding_text(padding: str, usual: str) -> str:
-    if padding == usual:
-        return ""
-    return f" {padding}" if padding in (SAME, VALID) else f" {PAD} {padding}"
-
-
-def _by(height: int, width: int) -> str:
-    return f"{height}x{width}"
