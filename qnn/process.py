@@ -73,6 +73,8 @@ class Companion:
 
     def __init__(self, module: str, argument: str) -> None:
         """Start `module`.main(argument) in a process of its own. Raises OSError where that cannot be."""
+        if not sys.executable:
+            raise OSError("this Python does not know its own program")
         options: dict[str, Any] = {}
         if sys.platform == "win32":
             options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP  # Ctrl-C is for this process alone

@@ -17,6 +17,7 @@ from test_train_maps import EVERY, NET, QUICK
 from test_train_resume import stop_after
 
 from qnn.data.dataset import Dataset
+from qnn.errors import QnnError
 from qnn.process import Companion
 from qnn.training import TrainOptions, TrainResult, train
 from qnn.training.helper import DONE, START, Helper, helper_for
@@ -81,10 +82,25 @@ def test_if_it_dies_the_training_goes_on_to_the_same_model(
     assert same(train(pictures(), EVERY, OPTIONS, should_stop=kill_then), alone)
 
 
+@pytest.mark.parametrize("python", ["/nowhere/python", "", None])
 def test_if_it_cannot_be_started_the_training_does_without(
-    helped: list[Companion], alone: TrainResult, monkeypatch: pytest.MonkeyPatch
+    helped: list[Companion], alone: TrainResult, monkeypatch: pytest.MonkeyPatch, python: str | None
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", python)
+    assert same(train(pictures(), EVERY, OPTIONS), alone)
+    assert helped == []
+
+
+@pytest.mark.parametrize("writer", ["qnn.training.helper.save_model", "qnn.training.helper.np.save"])
+def test_if_its_files_cannot_be_written_the_training_does_without(
+    helped: list[Companion], alone: TrainResult, monkeypatch: pytest.MonkeyPatch, writer: str
+) -> None:
+    def full(*_: object) -> None:
+        if writer.endswith("save_model"):
+            raise QnnError("model.qnn", "cannot be written (No space left on device)", "free some space")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer, full)
     assert same(train(pictures(), EVERY, OPTIONS), alone)
     assert helped == []
 

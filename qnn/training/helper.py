@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from qnn.blas import blas_threads
 from qnn.data.dataset import Dataset
+from qnn.errors import QnnError
 from qnn.forward import output_shape
 from qnn.losses import loss_for
 from qnn.model import Model
@@ -34,6 +34,7 @@ from qnn.training.options import TrainOptions, augmentation_of, read_options
 from qnn.training.shards import Shard, goal_of
 
 START, DONE = b"s", b"d"
+SHARED = (("parameters", "f4"), ("gradient", "f4"), ("order", "i8"), ("numbers", "f8"))  # the files of an Exchange
 MODEL, TEACHER, OPTIONS, X, Y = "model.qnn", "teacher.qnn", "options.json", "x.npy", "y.npy"
 
 
@@ -87,19 +88,23 @@ class Helper:
 def helper_for(model: Model, teacher: Model | None, dataset: Dataset, options: TrainOptions) -> Iterator[Helper | None]:
     """A Helper for a training, which ends with the context; None where no process can be started."""
     with tempfile.TemporaryDirectory(prefix="qnn-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        try:
-            exchange = _write(folder, model, teacher, dataset, options)
-            companion = Companion("qnn.training.helper", name)
-        except OSError:
-            yield None
-            return
-        helper = Helper(companion, exchange, dataset.train)
-        del exchange
+        helper = _started(Path(name), model, teacher, dataset, options)
         try:
             yield helper
         finally:
-            helper.end()
+            if helper is not None:
+                helper.end()
+
+
+def _started(
+    folder: Path, model: Model, teacher: Model | None, dataset: Dataset, options: TrainOptions
+) -> Helper | None:
+    """A Helper that shares files in `folder`; None where they cannot be written or no process can be started."""
+    try:
+        exchange = _write(folder, model, teacher, dataset, options)
+        return Helper(Companion("qnn.training.helper", str(folder)), exchange, dataset.train)
+    except (OSError, QnnError):
+        return None
 
 
 def main(folder: str) -> None:
@@ -109,7 +114,7 @@ def main(folder: str) -> None:
     options = read_options(Document(json.loads((place / OPTIONS).read_text()), place / OPTIONS))
     model = load_model(place / MODEL)
     teacher = load_model(place / TEACHER) if (place / TEACHER).exists() else None
-    exchange = _exchange(place, flat_parameters(model.nodes).size, options.batch, "r+")
+    exchange = _exchange(place)
     x, y = (np.load(place / name, mmap_mode="r") for name in (X, Y))
     rows = np.arange(len(x), dtype=np.int64)
     dataset = Dataset(model.schema, model.record, x, y, rows, rows[:0], rows[:0])
@@ -136,16 +141,18 @@ def _write(folder: Path, model: Model, teacher: Model | None, dataset: Dataset, 
     (folder / OPTIONS).write_text(json.dumps(asdict(options)))
     np.save(folder / X, dataset.x[dataset.train])
     np.save(folder / Y, np.zeros(0) if dataset.y is None else dataset.y[dataset.train])
-    return _exchange(folder, flat_parameters(model.nodes).size, options.batch, "w+")
+    vectors = flat_parameters(model.nodes).size
+    sizes = (vectors, vectors, 2 + options.batch, 2)
+    for (file, dtype), size in zip(SHARED, sizes, strict=True):
+        # Written, not only extended: a full disk is an error here, and would be a signal in a mapped file.
+        np.zeros(size, dtype).tofile(folder / file)
+    return _exchange(folder)
 
 
-def _exchange(folder: Path, parameters: int, batch: int, mode: Literal["r+", "w+"]) -> Exchange:
-    def shared(name: str, dtype: str, size: int) -> np.ndarray:
-        return np.asarray(np.memmap(folder / name, np.dtype(dtype), mode, shape=(max(size, 1),)))[:size]
+def _exchange(folder: Path) -> Exchange:
+    return Exchange(*(_mapped(folder / file, np.dtype(dtype)) for file, dtype in SHARED))
 
-    return Exchange(
-        parameters=shared("parameters", "f4", parameters),
-        gradient=shared("gradient", "f4", parameters),
-        order=shared("order", "i8", batch + 2),
-        numbers=shared("numbers", "f8", 2),
-    )
+
+def _mapped(file: Path, dtype: np.dtype) -> np.ndarray:
+    """The file as memory; nothing to map where it is empty."""
+    return np.asarray(np.memmap(file, dtype, "r+")) if file.stat().st_size else np.zeros(0, dtype)
