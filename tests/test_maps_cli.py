@@ -111,8 +111,10 @@ def test_train_teach_compile_simulate(folder: Path, qnn: Run) -> None:
     [
         (("--teacher", "no.qnn"), "no.qnn"),
         (("--teacher", "data.npz"), "data.npz"),
-        (("--distill", "2"), "--distill 2"),
-        (("--temperature", "0"), "--temperature 0"),
+        (("--teacher", "no.qnn", "--distill", "2"), "--distill 2"),
+        (("--teacher", "no.qnn", "--temperature", "0"), "--temperature 0"),
+        (("--distill", "0.5"), "--distill: says nothing without a teacher"),
+        (("--temperature", "2"), "--temperature: says nothing without a teacher"),
         (("--rotate", "999"), "--rotate 999"),
         (("--cutout", "16"), "--cutout 16"),
         (("--net", "conv 17x17 3, dense"), "17x17 kernel on a map of 16x16"),
@@ -125,6 +127,15 @@ def test_mistakes_of_train_are_one_line(folder: Path, qnn: Run, words: tuple[str
     assert said in err
     assert err.count("\n") == 1
     assert [path.name for path in folder.iterdir()] == ["data.npz"]
+
+
+def test_a_teacher_that_is_not_there_leaves_the_model_and_the_one_before(folder: Path, qnn: Run) -> None:
+    words = ("train", "data.npz", "--net", "gap, dense", "--epochs", "1", "--quiet")
+    assert qnn(*words)[0] == qnn(*words, "--seed", "1")[0] == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {"model.qnn", "model.previous.qnn"} <= set(before)
+    assert qnn(*words, "--teacher", "no.qnn")[0] == 2
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_teacher_of_another_split_is_refused(folder: Path, qnn: Run) -> None:

@@ -94,6 +94,7 @@ def command(
     unfinished = read_unfinished(output) if resume else None
     chosen = train_options(context, unfinished)
     check_outputs(output)
+    taught = load_model(teacher) if teacher else None
     dataset = _load(console, data, load_options(context, unfinished), chosen.keep)
     show_data(console, dataset)
     net = net or (unfinished.net if unfinished else default_net(dataset.schema))
@@ -102,7 +103,6 @@ def command(
     if kept is not None:
         console.say(f"the model that was in {output} is now in {kept}")
     show_recipe(console, chosen)
-    taught = load_model(teacher) if teacher else None
     result = _train(console, dataset, net, chosen, output, resume, taught)
     if unfinished is not None and len(unfinished.state.history) > chosen.epochs:
         done = len(unfinished.state.history)

@@ -11,6 +11,7 @@ import typer
 
 from qnn.data import LoadOptions
 from qnn.data.options import parse_bytes
+from qnn.errors import QnnError
 from qnn.layers.initial import INITS
 from qnn.net import PRESETS, WORDS
 from qnn.optimizers import OPTIMIZERS
@@ -192,6 +193,9 @@ def given(context: typer.Context, name: str) -> bool:
 
 def train_options(context: typer.Context, unfinished: Unfinished | None) -> TrainOptions:
     """The TrainOptions of the command line; those of `unfinished` where the user wrote nothing else."""
+    for name in ("distill", "temperature"):
+        if given(context, name) and not context.params["teacher"]:
+            raise QnnError(f"--{name}", "says nothing without a teacher", "name one with --teacher, or leave it out")
     base = unfinished.options if unfinished else TrainOptions()
     names = [field.name for field in fields(TrainOptions)]
     return replace(base, **{name: context.params[name] for name in names if given(context, name)})

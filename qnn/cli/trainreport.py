@@ -98,7 +98,7 @@ def show_result(output: Output, report: Report) -> None:
         rows = [(_label(value, part), _value(value)) for part, value in report.scores.items() if value]
         rows += [
             ("parameters", f"{parameter_count(model):,}"),
-            ("epochs (best)", f"{len(history)} ({best.number})"),
+            ("epochs (kept)", f"{len(history)} ({best.number})"),
             ("seconds", f"{history[-1].seconds:.1f}"),
         ]
         output.table(f"{report.path}: {model.net}", ("float model", ""), rows)

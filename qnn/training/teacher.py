@@ -13,6 +13,7 @@ from qnn.errors import QnnError
 from qnn.forward import output_shape
 from qnn.model import Model, Node
 from qnn.prepare import prepare
+from qnn.schema import Schema
 
 SUBJECT = "--teacher"
 SPLIT = ("seed", "validation_fraction", "test_fraction")
@@ -22,7 +23,8 @@ def check_teacher(teacher: Model, student: Model, dataset: Dataset) -> None:
     """Raises QnnError unless the teacher answers the student's question and has not learned the rows held out here."""
     old, new = teacher.schema, student.schema
     if (old.shape, old.dtype, old.task) != (new.shape, new.dtype, new.task):
-        raise QnnError(SUBJECT, "was trained on samples of another kind", "train it on this data")
+        problem = f"was trained for {_kind(old)}, not for {_kind(new)}"
+        raise QnnError(SUBJECT, problem, "train it on this data")
     if (old.classes, old.targets) != (new.classes, new.targets) or output_shape(teacher) != output_shape(student):
         raise QnnError(SUBJECT, "has other outputs than the network", "train it on this data, with as many outputs")
     learned = np.intersect1d(_learned(teacher, dataset), np.concatenate([dataset.validation, dataset.test])).size
@@ -33,6 +35,11 @@ def check_teacher(teacher: Model, student: Model, dataset: Dataset) -> None:
     for name, found in vars(teacher.normalization).items():
         if not np.array_equal(found, getattr(student.normalization, name)):
             raise QnnError(SUBJECT, "normalizes its inputs or targets differently", "train it on this data")
+
+
+def _kind(schema: Schema) -> str:
+    """28x28x1 uint8 (classification)."""
+    return f"{'x'.join(map(str, schema.shape))} {schema.dtype} ({schema.task})"
 
 
 def _learned(teacher: Model, dataset: Dataset) -> np.ndarray:
