@@ -103,9 +103,42 @@ def test_the_c_example_compiles_and_agrees(folder: Path, qnn: Run, monkeypatch: 
 
 
 def test_nothing_in_the_readme_is_passed_over() -> None:
-    """A block is a command, the C example, a picture of the road, or what the demo prints."""
+    """A block is a command, the C example, a picture of the road or of memory, or what the demo prints."""
     kinds = [block[0] for block in blocks() if not block[0].startswith(("qnn ", "#include", *SKIPPED))]
-    assert [kind.split()[0] for kind in kinds] == ["float", "float"]
+    assert [kind.split()[0] for kind in kinds] == ["float", "float", "0"]
+
+
+def test_memory_is_drawn_as_the_readme_shows(folder: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same nodes at the same bytes; how much workspace a kernel needs may depend on the weights."""
+    monkeypatch.chdir(folder)
+    train, build, show = (
+        next(line for line in commands() if line.startswith(words))
+        for words in ('qnn train digits --net "conv', "qnn compile cnn.qnn", "qnn inspect cnn/")
+    )
+    if not Path("cnn").is_dir():
+        assert [qnn(*shlex.split(train)[1:], *QUICK)[0], qnn(*shlex.split(build)[1:])[0]] == [0, 0]
+    out = qnn(*shlex.split(show)[1:])[1].splitlines()
+    (block,) = (block for block in blocks() if block[0].split()[0] == "0")
+    start = next(index for index, line in enumerate(out) if line.endswith(block[0].split("  ")[-1]))
+    shown, printed = ([line.split() for line in lines[1:5]] for lines in (block, out[start:]))
+    assert len(block) == 5
+    for ours, theirs in zip(shown, printed, strict=True):
+        assert ours[0] == theirs[0]
+        assert set(ours[1]) & set("ABC+") == set(theirs[1]) & set("ABC+")
+
+
+@pytest.mark.parametrize("preset", [preset for preset in PRESETS if preset.name.startswith("cnn")])
+def test_named_networks_weigh_what_the_readme_says(preset: Preset, qnn: Run) -> None:
+    row = re.search(rf"^\| `{preset.name}` \|(.*)\|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert row is not None
+    weights, macs, most = (int(cell.replace(",", "")) for cell in row.group(1).split("|"))
+    found = json.loads(qnn("inspect", "--net", preset.name, "--json")[1])
+    assert (found["weight_bytes"], found["macs"]) == (weights, macs)
+    model = model_of(Example("net", preset.text, (28, 28, 1), "uint8", 10))
+    scales = calibrate(model, model.samples[:16])
+    for reduce_range in (WEIGHTS, OFF):
+        scratch = compile_model(model, scales, "net", reduce_range).manifest["ram"]["scratch"]
+        assert most - 600 < scratch <= most
 
 
 def test_the_demo_prints_what_the_readme_shows(folder: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,8 @@ NetOption = Annotated[
         "--net",
         help='The network: "dense 64 relu, dropout 0.2, dense 10", "conv 5x5 6 stride 2 bn relu, maxpool 2, dense 10", '
         f"or {', '.join(p.name for p in PRESETS)}. Words: {', '.join(w.name for w in WORDS)}, "
-        "residual(...), concat(...; ...). Behind windows: stride S, same, pad P. The last width may be left out.",
+        "residual(...), concat(...; ...). Behind windows: stride S, same (in brackets the default), pad P. "
+        "The last width may be left out.",
     ),
 ]
 OutOption = Annotated[Path, typer.Option("--output", "-o", help="The model file.")]
