@@ -14,9 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Run
+from networks import Example, model_of
 
 from qnn import toolchain
+from qnn.calibration import calibrate
+from qnn.compiler import compile_model
 from qnn.data import load
+from qnn.headroom import OFF, WEIGHTS
+from qnn.net import PRESETS, Preset
 
 README = Path(__file__).parent.parent / "README.md"
 # Not run here: what installs, what make does (it runs this suite), and what needs a download or a board; demo is below.
