@@ -43,6 +43,8 @@ CSV_COLUMNS = (
     "macs",
     "instructions",
     "instructions_max",
+    "cycles_ram",
+    "cycles_flash",
     "mismatches",
     "crash",
     "saturated",
@@ -70,6 +72,7 @@ class Row:
         code = rv32.sizes.code if rv32 and rv32.sizes else None
         stack = rv32.stack_bytes if rv32 else None
         counts = rv32.instructions if rv32 else None
+        cycles = rv32.profile.cycles if rv32 and rv32.profile else None
         score = self.evaluation.score
         return {
             "bits": self.bits,
@@ -85,6 +88,8 @@ class Row:
             "macs": self.build.manifest["macs"],
             "instructions": counts.mean if counts else None,
             "instructions_max": counts.maximum if counts else None,
+            "cycles_ram": cycles.ram if cycles else None,
+            "cycles_flash": cycles.flash if cycles else None,
             "mismatches": self.verification.mismatches,
             "crash": self.verification.crash or None,
             "saturated": self.evaluation.saturated,

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from qnn.cycles import ASSUMPTIONS
+
 GENERATOR = '<meta name="generator" content="qnn">'
 PAGE = """<!doctype html>
 <html lang="en">
@@ -33,7 +35,9 @@ th:first-child, td:first-child {{ text-align: left; }}
 {about}{tables}
 <p>Saturated counts outputs at an end of their 16-bit range, where the float network gives more than the calibration
 samples did: more samples (--data) or --method minmax widen it. Instructions are those of NAME_run on RV32IMC, mean of
-evenly spaced samples. Mismatches count values of the C that differ from the simulator's.</p>
+evenly spaced samples. Mismatches count values of the C that differ from the simulator's. Cycles are an estimate for an
+ESP32-C3, not measured on one, with the constants in RAM or in flash, of an inference that follows another.
+Assumed: {assumptions}.</p>
 </main>
 </body>
 </html>
@@ -59,10 +63,20 @@ def report_page(title: str, document: Mapping[str, Any]) -> str:
         tables.append(_table("Targets", ("bits", "target", "rmse", "R2"), targets))
     for row in rows:
         tables.append(_table(f"Layers at {row['bits']} bits", NODE_COLUMNS, [_node_cells(n) for n in row["nodes"]]))
+        tables += [
+            _table(f"Instructions at {row['bits']} bits ({name})", PROFILE_COLUMNS, profile_rows(target["profile"]))
+            for name, target in row["targets"].items()
+            if "profile" in target
+        ]
         targets = [(name, *_target_cells(target)) for name, target in row["targets"].items()]
         tables.append(_table(f"Verification at {row['bits']} bits", TARGET_COLUMNS, targets))
     return PAGE.format(
-        generator=GENERATOR, title=escape(title), summary=summary, about=_about(document), tables="\n".join(tables)
+        generator=GENERATOR,
+        title=escape(title),
+        summary=summary,
+        about=_about(document),
+        tables="\n".join(tables),
+        assumptions=escape(ASSUMPTIONS),
     )
 
 
@@ -78,10 +92,31 @@ SUMMARY_COLUMNS = (
     "RAM B",
     "MACs",
     "instructions",
+    "est. cycles, RAM",
+    "est. cycles, flash",
     "mismatches",
     "saturated",
 )
-NODE_COLUMNS = ("node", "operator", "output", "MACs", "weights B", "tables B", "accumulator, proven")
+NODE_COLUMNS = (
+    "node",
+    "operator",
+    "output",
+    "MACs",
+    "weights B",
+    "tables B",
+    "accumulator, proven",
+    "kernel",
+    "reason",
+)
+PROFILE_COLUMNS = (
+    "layer",
+    "MACs",
+    "instructions",
+    "per MAC",
+    "share",
+    "est. cycles, RAM",
+    "est. cycles, flash",
+)
 TARGET_COLUMNS = ("target", "engine", "compiler", "mismatches")
 
 
@@ -89,7 +124,7 @@ def summary_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """A row of a report as text, in the order of SUMMARY_COLUMNS."""
     metric = "accuracy" if "accuracy" in row else "rmse"
     keys = ("weights_bytes", "tables_bytes", "code_bytes", "flash_bytes", "scratch_bytes", "stack_bytes", "ram_bytes")
-    numbers = (*(row[key] for key in keys), row["macs"], row["instructions"])
+    numbers = (*(row[key] for key in keys), row["macs"], row["instructions"], row["cycles_ram"], row["cycles_flash"])
     texts = (*(number_text(value) for value in numbers), mismatches_text(row), number_text(row["saturated"]))
     return (str(row["bits"]), metric_text(metric, row[metric]), *texts)
 
@@ -126,7 +161,26 @@ def _node_cells(node: Mapping[str, Any]) -> tuple[str, ...]:
     bound = node["accumulator"]
     proof = f"{bound[0]:,} .. {bound[1]:,}" if bound else ""
     numbers = (number_text(node[key]) for key in ("macs", "weights", "tables"))
-    return (node["name"], node["operator"], f"{node['dtype']}[{shape}]", *numbers, proof)
+    kernel = node["kernel"].removeprefix("qnn_")
+    return (node["name"], node["operator"], f"{node['dtype']}[{shape}]", *numbers, proof, kernel, node["reason"])
+
+
+def profile_rows(profile: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The rows of a profile's JSON object, in the order of PROFILE_COLUMNS: layers, the rest, the sum."""
+    parts = [*profile["layers"], {"name": "entry, calls, return", **profile["rest"]}]
+    totals = {key: sum(part["cycles_estimate"][key] for part in parts) for key in ("ram", "flash")}
+    macs, instructions = sum(part.get("macs", 0) for part in parts), profile["instructions"]
+    sums = {"name": "total", "instructions": instructions, "macs": macs, "cycles_estimate": totals}
+    sums |= {"instructions_per_mac": instructions / macs} if macs else {}
+    return [_profile_cells(part, instructions) for part in [*parts, sums]]
+
+
+def _profile_cells(part: Mapping[str, Any], all_instructions: int) -> tuple[str, ...]:
+    per_mac = f"{part['instructions_per_mac']:.2f}" if "instructions_per_mac" in part else ""
+    cycles = (number_text(part["cycles_estimate"][memory]) for memory in ("ram", "flash"))
+    share = f"{100 * part['instructions'] / all_instructions:.1f} %"
+    macs = number_text(part["macs"]) if part.get("macs") else ""
+    return (part["name"], macs, number_text(part["instructions"]), per_mac, share, *cycles)
 
 
 def _target_cells(target: Mapping[str, Any]) -> tuple[str, ...]:

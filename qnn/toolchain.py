@@ -31,7 +31,8 @@ ZIG_CACHES = ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 HOST_REMEDY = "install gcc or clang, or: pip install 'qnn[rv32]', whose ziglang has a C compiler"
 RV32_REMEDY = "pip install 'qnn[rv32]' (its ziglang compiles for RV32), or install gcc-riscv64-unknown-elf"
-PLAIN_ZIG = ("-fno-sanitize=all", "-g0")  # ziglang turns UBSan and debug information on by itself
+NO_UBSAN, NO_DEBUG = "-fno-sanitize=all", "-g0"
+PLAIN_ZIG = (NO_UBSAN, NO_DEBUG)  # ziglang turns both on by itself
 COMPILE_TIMEOUT = 600.0  # ziglang compiles its own runtime at its first run on a machine
 
 
@@ -149,15 +150,19 @@ def host_flags(compiler: Compiler, library: bool) -> tuple[str, ...]:
     return (*kind, *PLAIN_ZIG) if compiler.kind == ZIG else kind
 
 
-def rv32_flags(compiler: Compiler, optimize: str = "-O2", csr: bool = False) -> tuple[str, ...]:
-    """Flags for freestanding RV32IMC objects; csr: with the CSR instructions (start-up code, not models)."""
-    common = (optimize, "-ffreestanding", "-ffunction-sections", "-fdata-sections", "-fno-asynchronous-unwind-tables")
+def rv32_flags(compiler: Compiler, optimize: str = "-O2", csr: bool = False, debug: bool = False) -> tuple[str, ...]:
+    """Flags for freestanding RV32IMC objects; csr: with the CSR instructions (start-up code, not models).
+
+    debug: with debug information, which changes no instruction.
+    """
+    sections = ("-ffunction-sections", "-fdata-sections", "-fno-asynchronous-unwind-tables")
+    common = (optimize, "-ffreestanding", *sections, *(("-g",) if debug else ()))
     if compiler.kind == GCC:
         return (f"-march=rv32imc{'_zicsr' if csr else ''}", "-mabi=ilp32", *common)
     cpu = f"-mcpu=generic{'_' if compiler.kind == ZIG else '-'}rv32"
     if compiler.kind == ZIG:
-        extensions = "+m+c+zicsr" if csr else "+m+c"
-        return ("-target", "riscv32-freestanding-none", cpu + extensions, *PLAIN_ZIG, *common)
+        target = ("-target", "riscv32-freestanding-none", cpu + ("+m+c+zicsr" if csr else "+m+c"))
+        return (*target, *((NO_UBSAN,) if debug else PLAIN_ZIG), *common)
     march = f"-march=rv32imc{'_zicsr' if csr else ''}"
     return ("--target=riscv32-unknown-none-elf", march, "-mabi=ilp32", *common)
 

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from qnn.engines.engine import ObjectSizes
+from qnn.cycles import ASSUMPTIONS, CLOCK_HZ
+from qnn.engines.engine import ObjectSizes, Part, Placed, Profile
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,58 @@ class Instructions:
 
 
 @dataclass(frozen=True)
+class SampleProfile:
+    """Where the instructions of one sample went, and what they should take on an ESP32-C3.
+
+    sample: the row whose instructions are nearest to the mean of those counted.
+    """
+
+    sample: int
+    profile: Profile
+
+    @property
+    def cycles(self) -> Placed:
+        """Estimated for an inference that follows another one."""
+        return self.profile.total.cycles
+
+    @property
+    def first_cycles(self) -> Placed:
+        """Estimated for an inference that finds nothing in the flash cache."""
+        return replace(self.profile.total, misses=self.profile.first).cycles
+
+    def estimate(self) -> dict[str, Any]:
+        """The JSON object of the estimate."""
+        return {
+            "sample": self.sample,
+            **vars(self.cycles),
+            "first": vars(self.first_cycles),
+            "clock_hz": CLOCK_HZ,
+            "assumptions": ASSUMPTIONS,
+        }
+
+    def layers(self) -> dict[str, Any]:
+        """The JSON object of the profile: the instructions of all layers and of the rest are those of the sample."""
+        *nodes, rest = self.profile.parts
+        return {
+            "sample": self.sample,
+            "instructions": self.profile.instructions,
+            "layers": [{"name": part.name, **_costs(part)} for part in nodes],
+            "rest": _costs(rest),
+        }
+
+
+def _costs(part: Part) -> dict[str, Any]:
+    per_mac = {"macs": part.macs, "instructions_per_mac": round(part.instructions / part.macs, 3)} if part.macs else {}
+    return {"instructions": part.instructions, **per_mac, "cycles_estimate": vars(part.cycles)}
+
+
+@dataclass(frozen=True)
 class TargetResult:
     """What one target gave.
 
     mismatches: how many values differ, as far as it ran. first: the first of them.
     crash: why the C did not come to its end, or "".
-    instructions, sizes, stack_bytes, cycles: on RV32 targets that can tell. estimate: the cycles that the same samples
-    take on a virtual board, without flash misses.
+    instructions, sizes, stack_bytes, cycles, profile: on RV32 targets that can tell.
     """
 
     target: str
@@ -56,7 +102,7 @@ class TargetResult:
     sizes: ObjectSizes | None = None
     stack_bytes: int | None = None
     cycles: Instructions | None = None
-    estimate: float | None = None
+    profile: SampleProfile | None = None
 
     @property
     def ok(self) -> bool:
@@ -78,8 +124,8 @@ class TargetResult:
             found["counted"] = counts.counted
         if self.cycles:
             found["cycles"] = {"min": self.cycles.minimum, "mean": self.cycles.mean, "max": self.cycles.maximum}
-        if self.estimate is not None:
-            found["cycles_estimate"] = self.estimate
+        if self.profile:
+            found |= {"cycles_estimate": self.profile.estimate(), "profile": self.profile.layers()}
         if self.sizes:
             found |= {"code_bytes": self.sizes.code, "rodata_bytes": self.sizes.rodata}
         if self.stack_bytes is not None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from qnn.board.engine import BoardEngine
-from qnn.board.estimate import estimated_cycles
 from qnn.board.ports import BAUD, open_port
+from qnn.costs import measured, profiler_of
 from qnn.engines.engine import CrashError, Engine
 from qnn.engines.host import HostEngine
 from qnn.engines.image import Images
@@ -27,7 +27,7 @@ from qnn.graphfile import load_graph
 from qnn.progress import Progress, silent
 from qnn.simulator import simulate, tensor_names
 from qnn.toolchain import Compiler
-from qnn.verification import Instructions, Mismatch, TargetResult, Verification
+from qnn.verification import Mismatch, TargetResult, Verification
 
 HOST, RV32, QEMU, BOARD = "host", "rv32", "qemu", "board"
 TARGETS = (HOST, RV32, QEMU, BOARD)
@@ -79,11 +79,10 @@ def verify(
                 results[i] = _compared(results[i], engine, graph, labels, samples, expected, layers)
                 done += len(samples)
                 progress(done, len(engines) * (len(x) + len(EXTREMES)), engine.name)
-        worst = _extremes(graph)[:1]
+        counted = np.concatenate([_extremes(graph)[:1], x[chosen]])
+        profiler = profiler_of(engines, build, graph, rv32, stack)
         for i, engine in enumerate(engines):
-            results[i] = _measured(results[i], engine, np.concatenate([worst, x[chosen]]), progress)
-            if engine.name == BOARD and not results[i].crash:
-                results[i] = replace(results[i], estimate=estimated_cycles(build, graph, x[chosen][:DEFAULT_COUNT]))
+            results[i] = measured(results[i], engine, profiler, graph, counted, chosen, progress)
     outputs = len(x) * graph.type_of(graph.output).elements
     values = len(x) * _values(graph, layers)
     return Verification(graph.name, len(x), outputs, values, layers, tuple(results))
@@ -212,27 +211,3 @@ def _located(engine: Engine, graph: Graph, label: int | str, sample: np.ndarray)
 def _difference(label: int | str, layer: str, expected: np.ndarray, got: np.ndarray) -> Mismatch:
     index = tuple(int(axis[0]) for axis in np.nonzero(expected != got))
     return Mismatch(label, layer, index, int(expected[index]), int(got[index]))
-
-
-def _measured(result: TargetResult, engine: Engine, x: np.ndarray, progress: Progress) -> TargetResult:
-    """`result` with the costs of NAME_run; the first sample of `x` counts for the maximum only."""
-    if result.crash:
-        return result
-    try:
-        measurement = engine.measure(x, progress)
-    except CrashError as error:
-        return replace(result, crash=str(error))
-    if measurement is None:
-        return result
-    counts, cycles = measurement.instructions, measurement.cycles
-    return replace(
-        result,
-        instructions=_summary(counts) if counts.any() else None,
-        cycles=_summary(cycles) if cycles is not None and cycles.any() else None,
-        stack_bytes=measurement.stack_bytes,
-    )
-
-
-def _summary(counts: np.ndarray) -> Instructions:
-    usual = counts[1:]
-    return Instructions(int(usual.min()), round(float(usual.mean()), 1), int(counts.max()), len(usual))

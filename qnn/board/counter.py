@@ -1,32 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The performance counter of the virtual board, and what a basic block costs on the chip.
-
-Costs, in cycles, as measured on a chip by timonvo/niccle: 1, a load whose result the next instruction uses 2, a jump
-2, a conditional branch 1, or 3 if taken; a division about 33 (inferred). Flash misses are not in it.
-"""
+"""The performance counter of the virtual board; flash misses are not in its cycles."""
 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from typing import Any
 
 from qnn.board.peripherals import Peripherals
+from qnn.cycles import TAKEN_EXTRA, Cost, block_cost
 
 EVENT, ENABLE, COUNT = 0x7E0, 0x7E1, 0x7E2
 CYCLES, INSTRUCTIONS = 1, 2  # bits of EVENT
-LOAD, BRANCH, JALR, JAL, OPERATION = 0x03, 0x63, 0x67, 0x6F, 0x33
-JUMP_CYCLES, TAKEN_EXTRA, DIVISION_CYCLES = 2, 2, 33
-
-
-@dataclass(frozen=True)
-class Cost:
-    """A basic block: its instructions, its cycles if no branch is taken, the address behind it, how it ends."""
-
-    instructions: int
-    cycles: int
-    end: int
-    branches: bool
 
 
 class Counter:
@@ -81,54 +65,3 @@ class Counter:
             self._start = self._now() - value
         else:
             self._csrs[csr] = value
-
-
-def block_cost(code: bytes, address: int) -> Cost:
-    """What the RV32C machine code of a basic block costs."""
-    at = count = cycles = 0
-    loaded, branches = 0, False
-    while at < len(code):
-        half = int.from_bytes(code[at : at + 2], "little")
-        wide = half & 3 == 3
-        word = int.from_bytes(code[at : at + 4], "little") if wide else half
-        kind, target, used = _wide(word) if wide else _compressed(half)
-        cycles += 1 + (1 if loaded and loaded in used else 0)
-        cycles += DIVISION_CYCLES - 1 if kind == "division" else JUMP_CYCLES - 1 if kind == "jump" else 0
-        branches = kind == "branch"
-        loaded = target if kind == "load" else 0
-        at += 4 if wide else 2
-        count += 1
-    return Cost(count, cycles, address + len(code), branches)
-
-
-def _wide(word: int) -> tuple[str, int, tuple[int, ...]]:
-    """Kind, target register and source registers of a 32-bit instruction."""
-    opcode, target, first, second = word & 0x7F, word >> 7 & 31, word >> 15 & 31, word >> 20 & 31
-    if opcode == LOAD:
-        return "load", target, (first,)
-    if opcode in (JAL, JALR):
-        return "jump", target, (first,) if opcode == JALR else ()
-    if opcode == BRANCH:
-        return "branch", 0, (first, second)
-    division = opcode == OPERATION and word >> 25 == 1 and word >> 14 & 1
-    return "division" if division else "other", target, (first, second) if opcode in (OPERATION, 0x23) else (first,)
-
-
-def _compressed(half: int) -> tuple[str, int, tuple[int, ...]]:
-    """The same of a 16-bit instruction."""
-    quadrant, function = half & 3, half >> 13
-    low, high = 8 + (half >> 2 & 7), 8 + (half >> 7 & 7)
-    full, second = half >> 7 & 31, half >> 2 & 31
-    if quadrant == 0:
-        return ("load", low, (high,)) if function == 2 else ("other", 0, (high, low))
-    if quadrant == 1:
-        if function in (1, 5):
-            return "jump", 0, ()
-        if function in (6, 7):
-            return "branch", 0, (high,)
-        return "other", 0, (high, low) if function == 4 else (full,)
-    if function == 2:
-        return "load", full, (2,)
-    if function == 4 and second == 0:
-        return "jump", 0, (full,)
-    return "other", 0, (full, second)

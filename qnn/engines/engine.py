@@ -8,8 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
+from qnn.cycles import MISS_CYCLES
 from qnn.progress import Progress, silent
 from qnn.toolchain import Compiler
+
+REST = ""
 
 
 class CrashError(Exception):
@@ -38,6 +41,62 @@ class ObjectSizes:
     data: int
     bss: int
     undefined: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A number with all constants in flash, with all of them in RAM, and with them where the header puts them."""
+
+    flash: int = 0
+    ram: int = 0
+    as_compiled: int = 0
+
+    def __add__(self, other: Placed) -> Placed:
+        return Placed(self.flash + other.flash, self.ram + other.ram, self.as_compiled + other.as_compiled)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one node of NAME_run costs: instructions; on an ESP32-C3 cycles without, and with flash misses (estimated).
+
+    macs: the node's multiplications with a weight.
+    """
+
+    name: str
+    instructions: int
+    core_cycles: int
+    misses: Placed
+    macs: int = 0
+
+    @property
+    def cycles(self) -> Placed:
+        """Estimated cycles."""
+        return Placed(*(self.core_cycles + MISS_CYCLES * count for count in vars(self.misses).values()))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """NAME_run on one sample, node by node, exact to the instruction.
+
+    parts: the body's nodes in order, then the rest that belongs to none of them (entry, calls, return), named REST.
+    The misses are those of an inference that follows another one; first: all misses of one that starts with an empty
+    cache.
+    """
+
+    parts: tuple[Part, ...]
+    first: Placed
+
+    @property
+    def instructions(self) -> int:
+        """All of them."""
+        return sum(part.instructions for part in self.parts)
+
+    @property
+    def total(self) -> Part:
+        """All parts together."""
+        misses = sum((part.misses for part in self.parts), Placed())
+        cycles, macs = (sum(column) for column in zip(*((p.core_cycles, p.macs) for p in self.parts), strict=True))
+        return Part("", self.instructions, cycles, misses, macs)
 
 
 class Engine(Protocol):

@@ -95,7 +95,7 @@ class Images:
         script = next(file for file in files if file.endswith(".ld"))
         macros = ("-DQNNCOUNT", "-DQNNTRACE") if traced else ("-DQNNCOUNT",)
         flags = (
-            *toolchain.rv32_flags(compiler, csr=True),
+            *toolchain.rv32_flags(compiler, csr=True, debug=True),
             *macros,
             *toolchain.rv32_link_flags(compiler, script),
         )
@@ -144,7 +144,7 @@ def _compile_object(folder: Path, name: str, compiler: Compiler, model: str, opt
 
 def _compile(folder: Path, name: str, compiler: Compiler, model: str, optimize: str) -> Path:
     output = folder / Path(model).with_suffix(".o")
-    flags = (*toolchain.rv32_flags(compiler, optimize), "-c")
+    flags = (*toolchain.rv32_flags(compiler, optimize, debug=True), "-c")
     toolchain.compile_c(compiler, flags, (model,), output.name, cwd=folder, subject=f"{name}.h")
     return output
 

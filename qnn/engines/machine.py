@@ -68,6 +68,14 @@ class Machine:
 
         self._core.hook_add(self._unicorn.UC_HOOK_MEM_READ | self._unicorn.UC_HOOK_MEM_WRITE, callback)
 
+    def on_read(self, start: int, end: int, hook: Callable[[int], None]) -> None:
+        """Call `hook` with the address of each read from `start` up to, but not including, `end`."""
+
+        def callback(_core: object, _access: int, address: int, _size: int, _value: int, _data: object) -> None:
+            hook(address)
+
+        self._core.hook_add(self._unicorn.UC_HOOK_MEM_READ, callback, begin=start, end=end - 1)
+
     @property
     def window(self) -> int:
         """The address of the job."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from qnn.cycles import offsets_of
 from qnn.engines.engine import CrashError
 from qnn.engines.image import Image
 from qnn.engines.job import Job, Region
@@ -61,12 +62,8 @@ def count_steps(image: Image, job: Job, call: Call) -> int:
 
 
 def instructions_in(code: bytes) -> int:
-    """How many instructions the RV32C machine code has: two bytes each, four where both lowest bits are set."""
-    position = count = 0
-    while position < len(code):
-        position += 4 if code[position] & 3 == 3 else 2
-        count += 1
-    return count
+    """How many instructions the RV32C machine code has."""
+    return sum(1 for _ in offsets_of(code))
 
 
 def stack_bytes(image: Image, job: Job, call: Call) -> int:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from qnn.engines.engine import Measurement
+from qnn.engines.engine import Measurement, Profile
 from qnn.engines.image import Image, Images
 from qnn.engines.interface import Interface
 from qnn.engines.job import Job, pack, run_jobs
 from qnn.engines.machine import Call, Machine, require_unicorn
 from qnn.engines.measure import check_memory, count_instructions, stack_bytes
+from qnn.engines.profile import profile_call
 from qnn.graph import CLASS, PROBABILITIES, VALUE
 from qnn.progress import Progress, silent
 from qnn.toolchain import Compiler
@@ -68,6 +69,12 @@ class UnicornEngine:
             check_memory(image, watched, call)
         stack = max(stack_bytes(image, watched, call) for call in calls)
         return Measurement(counts, stack)
+
+    def profile(self, x: np.ndarray, index: int) -> Profile:
+        """Where the instructions of NAME_run go for one sample (1, *shape), which is number `index` of `measure`."""
+        image = self._images.image()
+        job = pack(self.interface, x, misalign=index % 4, order="<")
+        return profile_call(image, job, model_calls(image, job)[0])
 
     def close(self) -> None:
         """See Engine.close."""
