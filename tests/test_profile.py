@@ -167,6 +167,8 @@ def test_shared_code_belongs_to_its_caller(compiler: str, tmp_path: Path) -> Non
     one, two, three, rest = (part.instructions for part in profile.parts)
     assert 200 < two - one == three - two < one + 20
     assert 0 < rest < 30
+    cycles = [part.core_cycles for part in profile.parts]
+    assert cycles[1] - cycles[0] == cycles[2] - cycles[1] >= two - one + 2 * 100  # each turn ends with a taken branch
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "zig"])
