@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from pages import browser, cnn, cnn_page
 
 from qnn.cli import main
+
+__all__ = ["browser", "cnn", "cnn_page"]  # fixtures for every test
 
 Run = Callable[..., tuple[int, str, str]]  # the words after `qnn`; exit code, stdout, stderr
 

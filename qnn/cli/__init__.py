@@ -30,6 +30,7 @@ from qnn.cli import (
     flash,
     inspect,
     monitor,
+    playground,
     report,
     run,
     simulate,
@@ -62,6 +63,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("flash", flash.command),
     ("monitor", monitor.command),
     ("emulate", emulate.command),
+    ("playground", playground.command),
     ("export", export.command),
     ("doctor", doctor.command),
 )

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+import { ESPLoader, Transport } from "esptool-js";
+
+globalThis.qnnFlasher = { ESPLoader, Transport };
