@@ -14,6 +14,7 @@ from qnn.graph import Node
 from qnn.layers.layer import Arrays, Shape, Traits, only
 from qnn.layers.maps import frame_gradient, framed, innermost, outermost, tap
 from qnn.layers.pool import Pool
+from qnn.layers.window import map_size
 from qnn.lowering import Lowering, lowered
 from qnn.ops.average_pool import AveragePool as AveragePoolOp
 from qnn.ops.window import Window
@@ -84,7 +85,7 @@ class GlobalAveragePool(Traits):
     def backward(
         self, gradient: np.ndarray, saved: Shape, parameters: Arrays, inputs_wanted: bool = True
     ) -> tuple[Arrays, Arrays]:
-        height, width, channels = (1, *saved[1:]) if len(saved) == 3 else saved[1:]
+        height, width, channels = map_size(saved[1:])
         share = gradient.T * gradient.dtype.type(1.0 / (height * width))  # (C, N)
         maps = np.empty((height, width, channels, saved[0]), gradient.dtype)
         maps[...] = share
@@ -92,8 +93,7 @@ class GlobalAveragePool(Traits):
 
     def lower(self, lowering: Lowering) -> tuple[Node, ...]:
         """One integer average_pool whose window is the whole map."""
-        shape = lowering.shapes[0]
-        height, width, channels = (1, *shape) if len(shape) == 2 else shape
+        height, width, channels = map_size(lowering.shapes[0])
         return lower_average(lowering, Window(height, width, channels, height, width, 1, 1, 0, 0, 1, 1))
 
 

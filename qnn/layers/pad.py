@@ -13,6 +13,7 @@ from qnn.graph import Node
 from qnn.layers.elementwise import Elementwise
 from qnn.layers.layer import Arrays, Shape, only
 from qnn.layers.maps import innermost, outermost
+from qnn.layers.window import map_size
 from qnn.lowering import Lowering, lowered
 from qnn.ops.pad import Pad as PadOp
 
@@ -56,7 +57,6 @@ class Pad(Elementwise):
 
     def lower(self, lowering: Lowering) -> tuple[Node, ...]:
         """One integer pad with the input's zero point."""
-        shape, (x,) = lowering.shapes[0], lowering.types
-        height, width, channels = (1, *shape) if len(shape) == 2 else shape
+        (x,) = lowering.types
         frame = (self.top, self.bottom, self.left, self.right)
-        return lowered(lowering, PadOp(height, width, channels, *frame, x.zero_point))
+        return lowered(lowering, PadOp(*map_size(lowering.shapes[0]), *frame, x.zero_point))

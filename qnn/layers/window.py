@@ -57,7 +57,7 @@ class Sliding:
         if len(shape) not in (2, 3):
             remedy = 'it needs maps: put "reshape HEIGHTxWIDTHxCHANNELS" before it, or use conv1d'
             raise QnnError(subject, f"cannot take samples of shape {shape}", remedy)
-        height, width, channels = (1, *shape) if len(shape) == 2 else shape
+        height, width, channels = map_size(shape)
         given = self.explicit(subject)
         top, bottom, left, right = given or (0, 0, 0, 0)
         if self.padding == SAME:
@@ -70,6 +70,12 @@ class Sliding:
         out = (rows // self.stride_height + 1, columns // self.stride_width + 1)
         strides = (self.stride_height, self.stride_width)
         return Window(height, width, channels, self.kernel_height, self.kernel_width, *strides, top, left, *out)
+
+
+def map_size(shape: Shape) -> tuple[int, int, int]:
+    """Height, width and channels of a sample (H, W, C), or (L, C), which counts as (1, L, C)."""
+    height, width, channels = (1, *shape) if len(shape) == 2 else shape
+    return height, width, channels
 
 
 def map_shape(window: Window, channels: int, like: Shape) -> Shape:

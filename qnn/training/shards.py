@@ -86,14 +86,13 @@ class Team:
         """Write the gradient of the mean loss of a batch into the first shard's vector; that mean."""
         parts = [part for part in np.array_split(rows, len(self.shards)) if len(part)]
         shares = [len(part) / len(rows) for part in parts]
-        helped = self.partner is not None and self.partner.alive and len(parts) > 1
-        if self.partner is not None and helped:
-            self.partner.start(self.parameters, parts[-1], shares[-1], int(seeds[len(parts) - 1]))
+        partner = self.partner if self.partner is not None and self.partner.alive and len(parts) > 1 else None
+        last = len(parts) - 1
+        if partner is not None:
+            partner.start(self.parameters, parts[last], shares[last], int(seeds[last]))
         total = 0.0
         for index, (shard, part, share) in enumerate(zip(self.shards, parts, shares, strict=False)):
-            loss = None
-            if self.partner is not None and helped and index == len(parts) - 1:
-                loss = self.partner.finish(shard.vector)
+            loss = partner.finish(shard.vector) if partner is not None and index == last else None
             if loss is None:
                 loss = shard.learn(part, share, int(seeds[index]), goal)
             total += share * loss
