@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from boards import built
+from networks import Example
 from portable import graphs_with_every_kernel, spoil, write_program, write_start
 
 from qnn import toolchain
@@ -180,3 +182,14 @@ def test_no_constant_is_in_the_ram_of_an_avr(
         in_ram = {name: size for name, size in sizes.items() if size and name.startswith((".data", ".rodata", ".bss"))}
         assert not in_ram, source
         assert sizes[".progmem.data"] > 100
+
+
+def test_constants_beyond_the_reach_of_an_avr_are_an_error(tmp_path: Path) -> None:
+    """Its linker would say nothing, and the program would read others."""
+    compiler = needed("avr-gcc", "gcc-avr, avr-libc")
+    for name, units, vectors, beyond in (("small", 175, 1, False), ("many", 175, 12, True), ("big", 180, 0, True)):
+        build = built(Example(name, f"dense {units} relu, dense {units} relu, dense 4", (150,)), tmp_path, vectors)
+        command = (compiler, AVR, "-std=c99", "-fsyntax-only", "-x", "c", build / f"{name}.h")
+        done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
+        assert (done.returncode != 0) == beyond
+        assert ("an AVR reads those in the first 64 kB only" in done.stderr) == beyond

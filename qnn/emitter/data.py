@@ -9,6 +9,7 @@ from qnn.emitter.runtime import renamed
 from qnn.ops.ckernel import CArray, CField, CKernel, CStruct
 
 WIDTH = 118
+AVR_REACH = 64_000  # bytes of constants that leave room for interrupt vectors and structs in the 64 kB an AVR reads
 
 
 def node_data(name: str, index: int, kernel: CKernel) -> str:
@@ -46,6 +47,14 @@ def array_text(prefix: str, name: str, array: CArray) -> str:
     numbers = ",".join(map(str, array.values.reshape(-1).tolist()))
     body = "\n".join(_wrap(numbers))
     return f"{prefix}_CONST {array.ctype} {name}[{array.values.size}] = {{\n{body}\n}};\n"
+
+
+def avr_guard(constants: int) -> str:
+    """An #error for AVR where so many bytes of constants would lie beyond its reach, unnoticed by its linker."""
+    if constants <= AVR_REACH:
+        return ""
+    problem = f"{constants} bytes of constants: an AVR reads those in the first 64 kB only"
+    return f'#ifdef __AVR__\n#error "{problem}"\n#endif\n\n'
 
 
 def _wrap(numbers: str) -> list[str]:

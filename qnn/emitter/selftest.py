@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from qnn.emitter.data import array_text
+from qnn.emitter.data import array_text, avr_guard
+from qnn.emitter.notes import flash_bytes
 from qnn.emitter.runtime import runtime_text
 from qnn.errors import QnnError
 from qnn.graph import Graph
-from qnn.ops.ckernel import TABLES, CArray
+from qnn.ops.ckernel import TABLES, WEIGHTS, CArray
 from qnn.simulator import simulate
 
 HEADER, COMMON = "qnn_self_test.h", "qnn_base.h"
@@ -37,6 +38,7 @@ def self_test_text(graph: Graph, vectors: np.ndarray) -> str:
     inputs = array_text(name, f"{name}_self_test_in", CArray(f"{graph.input.dtype}_t", vectors, TABLES))
     outputs = array_text(name, f"{name}_self_test_out", CArray(f"{output.dtype}_t", expected, TABLES))
     size = np.dtype(output.dtype).itemsize
+    constants = flash_bytes(graph, WEIGHTS) + flash_bytes(graph, TABLES) + vectors.nbytes + expected.size * size
     calls = "".join(_call(name, index, graph.input.elements, output.elements, size) for index in range(len(vectors)))
     kernel = runtime_text((HEADER,), name).removeprefix(runtime_text((COMMON,), name))
     return (
@@ -45,7 +47,7 @@ def self_test_text(graph: Graph, vectors: np.ndarray) -> str:
         "/* 0 if every output is right; else 1 + vector * OUTPUTS + output of the first that is not. */\n"
         f"int32_t {name}_self_test(void *scratch);\n\n#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {name}_SELF_TEST */\n"
         f"\n#if !defined({name}_DECLARE_ONLY) && !defined({name}_SELF_TEST_IMPLEMENTATION)\n"
-        f"#define {name}_SELF_TEST_IMPLEMENTATION\n\n{kernel.lstrip()}\n{inputs}{outputs}\n"
+        f"#define {name}_SELF_TEST_IMPLEMENTATION\n\n{avr_guard(constants)}{kernel.lstrip()}\n{inputs}{outputs}\n"
         f"int32_t {name}_self_test(void *scratch)\n{{\n"
         f"    {name}_out_t out[{name}_OUTPUTS];\n    const {name}_in_t *in;\n    int32_t first;\n"
         f"{calls}    return 0;\n}}\n\n#endif /* {name}_SELF_TEST_IMPLEMENTATION */\n"
