@@ -138,8 +138,8 @@ static uint32_t infer(uint32_t flags, const uint8_t *in, uint32_t size, int *sta
     if (flags & INSTRUCTIONS)
         failed |= counted(COUNT_INSTRUCTIONS, flags, in, body + 8, body + 4);
     size = 8u + QNNOUTBYTES + heads(flags, in, body + 8 + QNNOUTBYTES, &failed);
-    *status = failed ? MODEL_FAILED : *_stack_bottom != PAINT ? STACK_OVERFLOW : OK;
-    return *status == OK ? size : 0;
+    *status = failed ? MODEL_FAILED : OK;
+    return size;
 }
 
 static uint32_t layer(const uint8_t *in, uint32_t size, int *status)
@@ -162,7 +162,7 @@ static uint32_t layer(const uint8_t *in, uint32_t size, int *status)
     put_word(body, trace_bytes);
     put_word(body + 4, trace_offset);
     *status = failed ? MODEL_FAILED : OK;
-    return failed ? 0 : 8u + trace_chunk;
+    return 8u + trace_chunk;
 }
 
 static uint32_t hello(uint32_t line)
@@ -207,6 +207,10 @@ static void answer(uint32_t line, uint8_t *frame, uint32_t size)
         put_word(reply + HEADER_BYTES + 4, self_test());
         bytes = 8;
     }
+    if (*_stack_bottom != PAINT && type != HELLO && type != ECHO)
+        status = STACK_OVERFLOW;
+    if (status != OK)
+        bytes = 0;
     out[2] = frame[2];
     out[0] = PROTOCOL;
     out[1] = (uint8_t)(type | REPLY);

@@ -62,13 +62,13 @@ uint32_t timer_ticks(void)
 
 uint32_t start_clock(void)
 {
-    uint32_t start, ticks;
+    uint32_t start, ticks, readings = 100000;
     REG(SYSTEM + 0x08u) = (REG(SYSTEM + 0x08u) & ~3u) | 1u << 2 | 1u;   /* PLL at 480 MHz, CPU period of 160 MHz */
     REG(SYSTEM + 0x58u) = (REG(SYSTEM + 0x58u) & ~0xFFFu) | 1u << 10; /* the PLL, undivided */
     start = timer_ticks();
     counter_start(COUNT_CYCLES);
     do
         ticks = timer_ticks() - start;
-    while (ticks < 16000u); /* 1 ms */
-    return counter_read() * 1000u / (ticks / 16u) * 1000u;
+    while (ticks < 16000u && --readings); /* 1 ms, if the timer runs */
+    return readings ? counter_read() * 1000u / (ticks / 16u) * 1000u : 0;
 }

@@ -20,7 +20,7 @@ extern uint32_t _stack_bottom[], _stack_top[];
 /* soc.c */
 void map_flash(void);
 void watchdogs_off(void);
-uint32_t start_clock(void); /* switches to 160 MHz; the frequency in Hz, measured with the system timer */
+uint32_t start_clock(void); /* switches to 160 MHz; the frequency in Hz, measured with the system timer; 0 if that stands */
 uint32_t timer_ticks(void); /* of the 16 MHz system timer, modulo 2^32 */
 
 static inline void counter_start(uint32_t event)

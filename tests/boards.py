@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def firmware_of(build: Path, weights: str = FLASH, compiler: Compiler | None = N
     return FIRMWARE[key]
 
 
-def board_of(firmware: Firmware, **options: bool) -> Board:
+def board_of(firmware: Firmware, **options: Any) -> Board:
     """A virtual board with the firmware, not yet started."""
     return Board(firmware.flash, firmware.symbols, **options)
 

@@ -20,13 +20,14 @@ from networks import BINARY, BYTES, EXAMPLES, IMAGE, READINGS, Example, samples_
 
 from qnn import toolchain
 from qnn.board import flasher, ports, protocol
-from qnn.board.emulator import SRAM_BYTES, SRAM_DATA, Board, parse_image
+from qnn.board.emulator import ALL, FIRST, NONE, Board
 from qnn.board.engine import BoardEngine
 from qnn.board.firmware import FIRMWARE_LIMIT, RAM, build_firmware, firmware_folder
 from qnn.board.image import esptool
-from qnn.board.link import Link
+from qnn.board.link import Link, Request
 from qnn.board.peripherals import UART, USB
 from qnn.board.ports import BoardStream, Port, choose_port, open_port
+from qnn.board.romimage import SRAM_BYTES, SRAM_DATA, parse_image
 from qnn.board.virtual import open_endpoint, serve
 from qnn.engines.engine import CrashError
 from qnn.errors import QnnError
@@ -82,7 +83,7 @@ CASES = (
 def test_every_tensor_of_every_example(example: Example, weights: str, kind: str, builds: dict[str, Path]) -> None:
     build, compiler = builds[example.name], compiler_of(kind)
     graph, x = load_graph(build / "model.qnn"), samples_of(example, 20, 1)
-    board = board_of(firmware_of(build, weights, compiler), watch=True)
+    board = board_of(firmware_of(build, weights, compiler), watch=ALL)
     engine = BoardEngine(build, graph, BoardStream(board, USB))
     expected = simulate(graph, x, tensor_names(graph))
     found = engine.run(x, expected[graph.quantized_input]) | engine.trace(x[:3])
@@ -132,6 +133,13 @@ def test_a_wrong_clock_is_told(builds: dict[str, Path], monkeypatch: pytest.Monk
     monkeypatch.setattr("qnn.board.peripherals.CYCLES_PER_TICK", 20)
     text = greeting(board_of(firmware_of(builds[IMAGE.name])))
     assert "clock 320000 kHz, NOT the 160 MHz that were set" in text
+
+
+def test_a_system_timer_that_stands_is_told(builds: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qnn.board.peripherals.CYCLES_PER_READING", 0)
+    board = board_of(firmware_of(builds[IMAGE.name]))
+    text = "".join(greeting(board) for _ in range(25))
+    assert "clock 0 kHz, NOT the 160 MHz that were set\nself-test PASS" in text
 
 
 def test_a_failing_self_test_is_told(builds: dict[str, Path], tmp_path: Path) -> None:
@@ -195,11 +203,31 @@ def test_faults_are_reported_and_trapped(
     assert "_run" in board.faults[0] or fault.startswith("stack")
 
 
-def test_misaligned_accesses_are_reported(builds: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("watch", [ALL, FIRST, 1000, NONE])
+def test_misaligned_accesses_are_reported(watch: int, builds: dict[str, Path], tmp_path: Path) -> None:
+    """1000 accesses are over before the model runs."""
     build = edited(builds[IMAGE.name], tmp_path / IMAGE.name, MISALIGNED)
-    board = board_of(build_firmware(build), watch=True)
+    board = board_of(build_firmware(build), watch=watch)
     board.run()
-    assert board.faults[0].startswith("misaligned load of 4 bytes at 0x3fc80001")
+    reported = [fault for fault in board.faults if fault.startswith("misaligned load of 4 bytes at 0x3fc80001")]
+    assert bool(reported) == (watch > 1000)
+
+
+def test_the_board_tells_that_its_stack_overflowed(builds: dict[str, Path], tmp_path: Path) -> None:
+    """The chip itself has no guard below the stack: its lowest word is looked at."""
+    spoil = "    extern uint32_t _stack_bottom[];\n    if (in[0] == 77) {\n        *_stack_bottom = 1;\n    }\n"
+    build = edited(builds[IMAGE.name], tmp_path / IMAGE.name, spoil)
+    for type_, body in ((protocol.INFER, b""), (protocol.LAYER, bytes(8))):
+        board = board_of(build_firmware(build))
+        board._guarded = True  # the word is in the page that the virtual board guards
+        link = Link(BoardStream(board))
+        assert link.self_test() == (3, 0)
+        with pytest.raises(CrashError, match="the stack overflowed"):
+            list(link.exchange([Request(type_, 0, body + bytes((77,)) * 64)]))
+        with pytest.raises(CrashError, match="the stack overflowed"):
+            link.self_test()
+        assert link.echo(b"alive") == b"alive"
+        assert link.hello().stack_used == link.hello().stack_bytes
 
 
 def test_exact_counts_are_those_of_the_bare_image(builds: dict[str, Path]) -> None:

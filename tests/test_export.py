@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shutil
@@ -91,62 +92,132 @@ def test_examples_compute_what_the_simulator_says(
     given = ""
     if kind in ("arduino", "platformio"):
         x = np.concatenate([x, samples_of(example, 2, 8)])
-        given = "".join(" ".join(map(str, row.reshape(-1).tolist())) + "\n" for row in x[1:])
+        given = "".join(", ".join(map(str, row.reshape(-1).tolist())) + "\r\n" for row in x[1:])
     printed = [line for line in run_example(folder, kind, example.name, given).splitlines() if not line.endswith("us")]
     assert printed == expected_lines(example, build, x)
 
 
+ARDUINO_CATEGORIES = (
+    *("Display", "Communication", "Signal Input/Output", "Sensors", "Device Control", "Timing", "Data Storage"),
+    *("Data Processing", "Other"),
+)
+
+
 def test_arduino_manifest(builds: dict[str, Path], tmp_path: Path, qnn: Run) -> None:
-    """The fields that the Arduino library specification requires; keywords.txt with tabs."""
+    """The rules of the Arduino library specification, as arduino-lint (no Python package) looks at them."""
     folder = exported(builds["image"], "arduino", tmp_path, qnn)
     lines = (folder / "library.properties").read_text().splitlines()
     fields = dict(line.split("=", 1) for line in lines)
+    assert len(fields) == len(lines)
     required = {"name", "version", "author", "maintainer", "sentence", "paragraph", "category", "url", "architectures"}
-    assert required <= set(fields)
-    assert all(fields.values())
-    assert re.fullmatch(r"[A-Za-z0-9][\w .-]{0,62}", fields["name"])
-    assert re.fullmatch(r"\d+\.\d+\.\d+", fields["version"])
-    assert fields["category"] == "Data Processing"
+    assert set(fields) == required | {"includes", "license"}
+    assert all(value == value.strip() != "" for value in fields.values())
+    assert re.fullmatch(r"(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}", fields["name"])
+    assert not re.match("arduino", fields["name"] + fields["maintainer"], re.IGNORECASE)
+    assert re.fullmatch(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", fields["version"])
+    assert fields["category"] in ARDUINO_CATEGORIES
     assert fields["author"] == "A. B."
+    assert re.fullmatch(r"https?://\S+", fields["url"])
+    assert fields["architectures"] == "*"
+    assert fields["paragraph"] != fields["sentence"]
     assert (folder / "src" / fields["includes"]).is_file()
+    assert not [path for path in folder.rglob("*") if path.name.startswith(".") or path.suffix in (".exe", ".o")]
+    for sketch in folder.rglob("*.ino"):  # where they may be, and under the name of their folder
+        assert sketch.parent.parent == folder / "examples"
+        assert sketch.stem == sketch.parent.name
     for line in (folder / "keywords.txt").read_text().splitlines():
         assert re.fullmatch(r"\w+\t(KEYWORD[123]|LITERAL1)", line)
     words = {line.split("\t")[0] for line in (folder / "keywords.txt").read_text().splitlines()}
     header = (folder / "src" / "image.h").read_text()
+    assert {"image_classify", "image_probabilities", "image_CLASSES"} < words
     assert all(word in header for word in words)
 
 
-def test_platformio_manifest(builds: dict[str, Path], tmp_path: Path, qnn: Run) -> None:
+def test_platformio_manifest(
+    builds: dict[str, Path], tmp_path: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As PlatformIO itself reads and validates it; the list of licences, which it would download, is given."""
+    parser = pytest.importorskip("platformio.package.manifest.parser")
+    schema = importlib.import_module("platformio.package.manifest.schema").ManifestSchema
+    licences = {"licenses": [{"licenseId": "0BSD"}]}
+    monkeypatch.setattr(schema, "load_spdx_licenses", staticmethod(lambda: licences))
     folder = exported(builds["image"], "platformio", tmp_path, qnn)
-    manifest = json.loads((folder / "library.json").read_text())
-    assert set(manifest) >= {"name", "version", "description", "keywords", "authors", "license", "headers"}
-    assert isinstance(manifest["keywords"], list)
-    assert (folder / "src" / manifest["headers"]).is_file()
-    for example in manifest["examples"]:
+    given = json.loads((folder / "library.json").read_text())
+    manifest = parser.ManifestParserFactory.new_from_file(str(folder / "library.json")).as_dict()
+    assert schema().load_manifest(manifest) == manifest
+    assert set(manifest) == set(given)
+    with pytest.raises(Exception, match="keywords"):
+        schema().load_manifest(manifest | {"keywords": ["Neural Network"]})
+    assert (folder / "src" / given["headers"]).is_file()
+    for example in given["examples"]:
         assert all((folder / example["base"] / file).is_file() for file in example["files"])
 
 
 def test_esp_idf_manifest(builds: dict[str, Path], tmp_path: Path, qnn: Run) -> None:
+    """As Espressif's component manager validates it for an upload."""
+    manager = pytest.importorskip("idf_component_tools.manager")
     folder = exported(builds["image"], "esp-idf", tmp_path, qnn)
-    manifest = yaml.safe_load((folder / "idf_component.yml").read_text())
-    assert re.fullmatch(r"\d+\.\d+\.\d+", manifest["version"])
-    assert set(manifest) <= {"version", "description", "url", "license", "dependencies", "maintainers", "tags"}
-    assert manifest["dependencies"] == {"idf": ">=5.0"}
+    path = folder / "idf_component.yml"
+
+    def problems() -> list[str]:
+        found = manager.ManifestManager(folder, "image", upload_mode=manager.UploadMode.component)
+        found.validate()
+        return list(found.validation_errors)
+
+    assert problems() == []
     component = (folder / "CMakeLists.txt").read_text()
     assert component.startswith("idf_component_register(")
     assert (folder / re.findall(r'SRCS "([^"]+)"', component)[0]).is_file()
+    path.write_text(path.read_text().replace('"1.0.0"', '"one"'))
+    assert any("one" in problem for problem in problems())
 
 
 def test_zephyr_manifest(builds: dict[str, Path], tmp_path: Path, qnn: Run) -> None:
+    """The keys and types that Zephyr's documentation of module.yml knows, and the files that they name.
+
+    Zephyr's own schema is part of its source tree, of which there is no Python package.
+    """
     folder = exported(builds["image"], "zephyr", tmp_path, qnn)
     module = yaml.safe_load((folder / "zephyr" / "module.yml").read_text())
+    assert set(module) <= {
+        "name",
+        "build",
+        "tests",
+        "samples",
+        "boards",
+        "blobs",
+        "runners",
+        "security",
+        "package-managers",
+    }
+    assert set(module["build"]) <= {"cmake", "kconfig", "cmake-ext", "kconfig-ext", "depends", "settings"}
     assert module["name"] == "image"
     assert (folder / module["build"]["cmake"] / "CMakeLists.txt").is_file()
     assert (folder / module["build"]["kconfig"]).is_file()
-    assert all((folder / sample).is_dir() for sample in module["samples"])
+    assert isinstance(module["samples"], list)
+    assert all((folder / sample / "sample.yaml").is_file() for sample in module["samples"])
     option = re.findall(r"config (\w+)", (folder / "Kconfig").read_text())[0]
     assert f"CONFIG_{option}=y" in (folder / "sample" / "prj.conf").read_text()
-    assert "tests" in yaml.safe_load((folder / "sample" / "sample.yaml").read_text())
+    sample = yaml.safe_load((folder / "sample" / "sample.yaml").read_text())
+    assert sample["sample"] == {"name": "image"}
+    assert all(re.fullmatch(r"[\w.]+\.[\w.]+", name) for name in sample["tests"])
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_each_library_says_what_it_is(kind: str, builds: dict[str, Path], tmp_path: Path, qnn: Run) -> None:
+    """README.md names sizes, calls and an example that is there; its call compiles. LICENSE is the repository's."""
+    folder = exported(builds["image"], kind, tmp_path, qnn)
+    text = (folder / "README.md").read_text()
+    manifest = json.loads((builds["image"] / "manifest.json").read_text())
+    assert f"{manifest['flash']['total']:,} bytes of flash" in text
+    assert f"{manifest['ram']['scratch']:,} bytes of\nscratch memory" in text
+    assert (folder / re.findall(r"^(\S+) is a complete program", text, re.MULTILINE)[0]).is_dir()
+    include, *lines, statement = [line[4:] for line in text.splitlines() if line.startswith("    ")]
+    code = "\n".join((include, *lines, f"void f(void); void f(void) {{ {statement} }}")) + "\n"
+    (header,) = folder.rglob("image_model.h")
+    subprocess.run((*C, f"-I{header.parent}", "-x", "c", "-fsyntax-only", "-"), input=code, text=True, check=True)
+    ours = (Path(__file__).parent.parent / "LICENSE").read_text()
+    assert (folder / "LICENSE").read_text() in ours
 
 
 def test_cmake_builds(builds: dict[str, Path], tmp_path: Path, qnn: Run) -> None:
@@ -167,6 +238,7 @@ def test_bad_requests(builds: dict[str, Path], tmp_path: Path, qnn: Run) -> None
     assert qnn("export", str(tmp_path), "-o", out)[0] == 2
     assert qnn("export", build, "-o", out, "--author", 'a"b')[0] == 2
     assert qnn("export", build, "-o", out, "--url", "a\nb")[0] == 2
+    assert qnn("export", build, "-o", out, "--url", "example.com")[0] == 2
     assert not Path(out).exists()
 
 

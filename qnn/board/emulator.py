@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import struct
 from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any
@@ -18,18 +17,18 @@ import numpy as np
 
 from qnn.board.counter import Counter
 from qnn.board.peripherals import MMU_PAGES, UART, Peripherals
+from qnn.board.romimage import SRAM_BYTES, SRAM_CODE, SRAM_DATA, parse_image
 from qnn.engines.machine import require_unicorn
 from qnn.errors import QnnError
 
-SRAM_BYTES, SRAM_DATA, SRAM_CODE = 0x60000, 0x3FC80000, 0x40380000
 FLASH_DATA, FLASH_CODE, FLASH_PAGE = 0x3C000000, 0x42000000, 0x10000
 ROM, ROM_BYTES, ROM_CACHE_ENABLE = 0x40000000, 0x60000, 0x40000520
 REGISTERS, REGISTERS_BYTES = 0x60000000, 0xD1000
 RETURN = b"\x82\x80"
-IMAGE_MAGIC, IMAGE_HEADER, EXTENDED_HEADER = 0xE9, "<BBBBI", 16
-CHIP_ID, CHIP_ID_OFFSET = 5, 12
 COUNTER_CSRS = range(0x7E0, 0x7E3)
 GUARD_BYTES = 4096
+ALL, NONE, FIRST = 1 << 62, 0, 500_000  # accesses to check; FIRST takes about a second
+MOST_TRAPS, MOST_MISALIGNED = 100, 100  # that are kept
 ILLEGAL_INSTRUCTION, LOAD_FAULT, STORE_FAULT, FETCH_FAULT = 2, 5, 7, 1
 SLICE_SECONDS = 30  # of one uninterrupted run: an inference of minutes is a hang
 LIMIT_BYTES = 16 << 20
@@ -38,8 +37,9 @@ LIMIT_BYTES = 16 << 20
 class Board:
     """A board with `flash` in its flash chip, not yet started.
 
-    symbols: the firmware's, for messages and for the guard below the stack. watch: check every access's alignment,
-    which is slow. exact: count instructions and cycles of every block, which is slow too.
+    symbols: the firmware's, for messages and for the guard below the stack. watch: how many memory accesses after a
+    reset have their alignment checked (ALL, or NONE), which is slow. exact: count instructions and cycles of every
+    block, which is slow too.
     Raises QnnError if unicorn is missing or the image is not one that the ROM would start.
     """
 
@@ -48,7 +48,7 @@ class Board:
         flash: bytes,
         symbols: Mapping[str, int] | None = None,
         *,
-        watch: bool = False,
+        watch: int = NONE,
         exact: bool = False,
         usb_host: bool = True,
     ) -> None:
@@ -73,7 +73,7 @@ class Board:
         self.peripherals = Peripherals(self._core.emu_stop, self._usb_host)
         self.counter = Counter(self._core, self.peripherals, self._exact)
         self._mapped = self._guarded = False
-        self._guard = 0
+        self._guard = self._traps = 0
         garbage = np.random.default_rng(0).bytes(SRAM_BYTES)
         ctypes.memmove(self._sram, garbage, SRAM_BYTES)
         self._map()
@@ -169,8 +169,9 @@ class Board:
         self._core.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._invalid)
         if self._exact:
             self._core.hook_add(unicorn.UC_HOOK_BLOCK, self.counter.block)
+        self._unwatched = self._watch
         if self._watch:
-            self._core.hook_add(unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE, self._access)
+            self._alignment = self._core.hook_add(unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE, self._access)
 
     def _counter_instructions(self) -> list[int]:
         """Where an instruction may be that reads or writes the performance counter: unicorn has no such CSRs."""
@@ -184,7 +185,10 @@ class Board:
         return found
 
     def _access(self, _core: object, access: int, address: int, size: int, _value: int, _data: object) -> None:
-        if address % size and len(self.faults) < 100:
+        self._unwatched -= 1
+        if self._unwatched == 0:
+            self._core.hook_del(self._alignment)
+        if address % size and len(self.faults) < MOST_MISALIGNED:
             kind = "store" if access == self._unicorn.UC_MEM_WRITE else "load"
             where = self.place(self._register("PC"))
             self.faults.append(f"misaligned {kind} of {size} bytes at {address:#x}, in the block {where}")
@@ -207,8 +211,10 @@ class Board:
             cause = STORE_FAULT if writes else FETCH_FAULT if fetches else LOAD_FAULT
             self.faults.append(self._fault_text(writes, fetches, value, size, code))
         vectors = self._register("MTVEC") & ~3
-        if not vectors or len(self.faults) > 100:
-            raise QnnError("virtual board", self.faults[-1], "there is no trap handler yet")
+        self._traps += 1
+        if not vectors or self._traps > MOST_TRAPS:
+            remedy = "the trap handler traps itself" if vectors else "there is no trap handler yet"
+            raise QnnError("virtual board", self.faults[-1], remedy)
         if self._guarded:
             self._core.mem_protect(self._guard, GUARD_BYTES, unicorn.UC_PROT_ALL)
         for name, content in (("MCAUSE", cause), ("MEPC", code), ("MTVAL", value)):
@@ -228,34 +234,3 @@ class Board:
 
     def _register(self, name: str) -> int:
         return int(self._core.reg_read(getattr(self._constants, f"UC_RISCV_REG_{name}")))
-
-
-def parse_image(flash: bytes) -> tuple[int, tuple[tuple[int, bytes], ...]]:
-    """The entry and the segments of the esptool image at flash offset 0, checked as the ROM checks it.
-
-    Raises QnnError where the ROM would not start it.
-    """
-    subject, remedy = "flash image", "make it with qnn firmware"
-    if len(flash) < 24 or flash[0] != IMAGE_MAGIC:
-        raise QnnError(subject, "does not start with an ESP image", remedy)
-    _, count, _, _, entry = struct.unpack_from(IMAGE_HEADER, flash)
-    chip = struct.unpack_from("<H", flash, CHIP_ID_OFFSET)[0]
-    if chip != CHIP_ID:
-        raise QnnError(subject, f"is for the chip with id {chip}, not for an ESP32-C3", remedy)
-    at, checksum = 8 + EXTENDED_HEADER, 0xEF
-    segments = []
-    for _ in range(count):
-        if at + 8 > len(flash):
-            raise QnnError(subject, "ends within a segment", remedy)
-        address, size = struct.unpack_from("<II", flash, at)
-        data = flash[at + 8 : at + 8 + size]
-        inside = any(base <= address and address + size <= base + SRAM_BYTES for base in (SRAM_DATA, SRAM_CODE))
-        if len(data) != size or not inside:
-            raise QnnError(subject, f"has a segment at {address:#x} that the ROM cannot load", remedy)
-        checksum = int(np.bitwise_xor.reduce(np.frombuffer(data, np.uint8), initial=checksum))
-        segments.append((address, data))
-        at += 8 + size
-    end = (at | 15) + 1
-    if end > len(flash) or flash[end - 1] != checksum:
-        raise QnnError(subject, "has a wrong checksum", remedy)
-    return entry, tuple(segments)

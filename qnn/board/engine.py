@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from qnn.board import protocol
-from qnn.board.link import Link, Request, Stream
+from qnn.board.link import FLASH_IT, Link, Request, Stream
 from qnn.emitter.notes import graph_hash
-from qnn.engines.engine import Measurement, ObjectSizes
+from qnn.engines.engine import CrashError, Measurement, ObjectSizes
 from qnn.engines.interface import Tensor, interface_of
 from qnn.engines.job import QUANTIZED_RUN, exact
 from qnn.errors import QnnError
@@ -39,8 +39,10 @@ class BoardEngine:
         try:
             self.hello = self.link.hello()
             self._check(build, graph_hash(graph))
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, CrashError):
+                raise QnnError(stream.name, str(error), f"press RESET; if it stays, flash: qnn flash {build}") from None
             raise
         self.runner = f"{self.hello.chip_name}, {self.hello.clock_hz / 1e6:.0f} MHz, {stream.name}"
         self.compiler = Compiler("firmware", ("firmware",), self.hello.model_hash[:12])
@@ -76,7 +78,7 @@ class BoardEngine:
         requests = (Request(protocol.INFER, protocol.INSTRUCTIONS, row, size) for row in rows)
         counts = np.zeros((len(rows), 2), np.int64)
         for i, reply in enumerate(self.link.exchange(requests)):
-            counts[i] = np.frombuffer(reply.body[:COUNTS_BYTES], "<u4")
+            counts[i] = np.frombuffer(self._sized(reply.body, size)[:COUNTS_BYTES], "<u4")
             progress(i + 1, len(rows), "counting cycles")
         return Measurement(counts[:, 1], self.link.hello().stack_used, counts[:, 0])
 
@@ -115,7 +117,7 @@ class BoardEngine:
         return body
 
     def _odd(self, problem: str) -> QnnError:
-        return QnnError(self.link.stream.name, problem, "flash the firmware of this version of qnn")
+        return QnnError(self.link.stream.name, problem, FLASH_IT)
 
 
 def _rows(x: np.ndarray, tensor: Tensor) -> list[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,8 +23,12 @@ REPLY_ROOM = 2048  # bytes of replies that may wait at this end
 PATIENCE_SECONDS = 3.0
 HELLO_SECONDS = 0.5
 TRIES = 8
+MORE_PATIENCE = 1.25  # with each try: a board that is slow or starts is not asked faster than it answers
+MOST_PATIENCE = 120.0
 BANNER = re.compile(r"qnn (\w+) on ESP32-C3")
 TRAP = re.compile(r"TRAP \d+ [^\n]*")
+SELF_TEST_BYTES = 8
+FLASH_IT = "flash the firmware of this version of qnn"
 REMEDY = "check the port and the cable, press RESET, and see qnn doctor"
 
 
@@ -81,8 +85,10 @@ class Link:
         self._text = text or (lambda _: None)
         self._patience = patience
         self._splitter = Splitter()
-        self._sequence = 0
+        self._sequence = time.monotonic_ns() // 1000 % 255  # replies to whoever asked before match no request
         self._room = 0
+        self._heard = 0.0  # when the board answered last
+        self._hurried: Counter[int] = Counter()  # how often a number was sent again because the board was silent
 
     def hello(self) -> Hello:
         """What the board says about itself. Raises QnnError if it is no qnn board."""
@@ -91,6 +97,7 @@ class Link:
             (reply,) = self.exchange([Request(protocol.HELLO)])
         finally:
             self._patience = patience
+            self._hurried.clear()  # a board that starts was silent for another reason
         found = parse_hello(reply.body)
         if found is None:
             raise QnnError(self.stream.name, "answers, but not as a board of qnn", "flash it: qnn flash")
@@ -105,6 +112,8 @@ class Link:
     def self_test(self) -> tuple[int, int]:
         """How many vectors the board has, and the result (see Hello.self_test) of running them now."""
         (reply,) = self.exchange([Request(protocol.SELF_TEST)])
+        if len(reply.body) != SELF_TEST_BYTES:
+            raise QnnError(self.stream.name, f"answers the self-test with {len(reply.body)} bytes", FLASH_IT)
         return int.from_bytes(reply.body[:4], "little"), int.from_bytes(reply.body[4:8], "little")
 
     def exchange(self, requests: Iterable[Request]) -> Iterator[Frame]:
@@ -141,39 +150,50 @@ class Link:
 
     def _send(self, sent: _Sent) -> None:
         if sent.tries >= TRIES:
-            raise QnnError(self.stream.name, f"does not answer, asked {TRIES} times", REMEDY)
+            said = self._splitter.last_line()
+            problem = f"does not answer, asked {TRIES} times" + (f"; it says: {said}" if said else "")
+            raise QnnError(self.stream.name, problem, REMEDY)
         self.repeated += 1 if sent.tries else 0
         sent.tries += 1
+        self.stream.write(sent.data)  # which may take long itself
         sent.at = time.monotonic()
-        self.stream.write(sent.data)
 
     def _listen(self, waiting: deque[_Sent]) -> None:
         """Take what comes; send again what is lost."""
         oldest = next(sent for sent in waiting if sent.reply is None)
-        data = self.stream.read(max(0.0, oldest.at + self._patience - time.monotonic()))
-        if not data and time.monotonic() - oldest.at >= self._patience:
-            self._repeat(waiting)
-            return
+        patience = self._patience * MORE_PATIENCE ** (oldest.tries - 1)
+        late = max(oldest.at, self._heard) + patience  # what waits behind others has its time from their replies on
+        data = self.stream.read(max(0.0, late - time.monotonic()))
         for item in self._splitter.take(data):
             if isinstance(item, bytes):
                 if self._told(item):
                     self._repeat(waiting)
-            elif item.type == protocol.COMPLAINT | protocol.REPLY:
-                self._repeat([sent for sent in waiting if sent.reply is None][:1])
             else:
-                self._replied(item, waiting)
+                self._answered(item, waiting)
+        if oldest.reply is None and time.monotonic() >= max(oldest.at, self._heard) + patience:
+            self._hurried[oldest.sequence] += 1
+            self._repeat([oldest])
 
-    def _replied(self, frame: Frame, waiting: deque[_Sent]) -> None:
-        """Match a reply with its request; the board answers in order, so what stands before and waits is lost."""
-        for index, sent in enumerate(waiting):
-            if sent.reply is None and (frame.type, frame.sequence) == (
-                sent.request.type | protocol.REPLY,
-                sent.sequence,
-            ):
+    def _answered(self, frame: Frame, waiting: deque[_Sent]) -> None:
+        """Match a frame with its request; the board answers in order, so what stands before and waits is lost."""
+        if frame.version != protocol.VERSION:
+            problem = f"speaks version {frame.version} of the protocol, not {protocol.VERSION}"
+            raise QnnError(self.stream.name, problem, FLASH_IT)
+        self._heard = time.monotonic()
+        open_ones = [sent for sent in waiting if sent.reply is None]
+        if frame.type == protocol.COMPLAINT | protocol.REPLY:
+            self._repeat(open_ones[:1])
+            return
+        for index, sent in enumerate(open_ones):
+            if (frame.type, frame.sequence) == (sent.request.type | protocol.REPLY, sent.sequence):
                 sent.reply = frame
-                lost = [earlier for earlier in list(waiting)[:index] if earlier.reply is None]
-                self._repeat([earlier for earlier in lost if earlier.at <= sent.at])
+                self._repeat([earlier for earlier in open_ones[:index] if earlier.at <= sent.at])
                 return
+        if self._hurried[frame.sequence]:  # it was not lost: the model computes for longer than was waited
+            self._hurried[frame.sequence] -= 1
+            self._patience = min(2 * self._patience, MOST_PATIENCE)
+            for sent in open_ones:
+                sent.tries = 1
 
     def _repeat(self, lost: Iterable[_Sent]) -> None:
         for sent in list(lost):
@@ -198,4 +218,4 @@ class Link:
         problem = known[reply.mark] if reply.mark < len(known) else f"status {reply.mark}"
         if reply.mark >= known.index("a function of the model failed"):
             raise CrashError(problem)
-        raise QnnError(self.stream.name, f"refuses a request: {problem}", "flash the firmware of this version of qnn")
+        raise QnnError(self.stream.name, f"refuses a request: {problem}", FLASH_IT)

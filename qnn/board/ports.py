@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import socket
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from qnn.board.emulator import Board
 from qnn.board.link import Stream
@@ -15,11 +18,15 @@ from qnn.board.peripherals import UART
 from qnn.errors import QnnError
 
 ESPRESSIF = 0x303A  # the USB vendor of the ESP32-C3's own serial port
-BRIDGES = (0x10C4, 0x1A86, 0x0403)  # of the USB bridges that boards have: Silicon Labs, WCH, FTDI
+BRIDGES = (0x10C4, 0x1A86, 0x0403, 0x067B)  # of the USB bridges that boards have: Silicon Labs, WCH, FTDI, Prolific
 SOCKET = "socket://"
 BAUD = 115200
-REOPEN_SECONDS = 15.0
+REOPEN_SECONDS, REOPEN_PAUSE = 15.0, 0.2
 READ_BYTES = 1 << 16
+WRITE_BYTES = 4096  # at once, which a slow line takes within WRITE_SECONDS
+WRITE_SECONDS = 10.0
+
+Line = TypeVar("Line")
 
 
 @dataclass(frozen=True)
@@ -33,10 +40,9 @@ class Port:
 
 def find_ports() -> tuple[Port, ...]:
     """The serial ports that may have a board, an Espressif chip's own first."""
-    listing: Any = importlib.import_module("serial.tools.list_ports")
     found = [
         Port(port.device, port.description or "", port.vid == ESPRESSIF)
-        for port in listing.comports()
+        for port in _system_ports()
         if port.vid in (ESPRESSIF, *BRIDGES)
     ]
     return tuple(sorted(found, key=lambda port: (not port.native, port.name)))
@@ -49,11 +55,32 @@ def choose_port(given: str | None) -> str:
     ports = find_ports()
     native = [port for port in ports if port.native] or list(ports)
     if not native:
-        raise QnnError("board", "no serial port with a board was found", "plug it in, or name its port with --port")
+        others = ", ".join(sorted(port.device for port in _system_ports()))
+        problem = "no serial port with a board was found" + (f" (others are there: {others})" if others else "")
+        raise QnnError("board", problem, "plug it in, or name its port with --port")
     if len(native) > 1:
         names = ", ".join(f"{port.name} ({port.description})" for port in native)
         raise QnnError("board", f"there are several ports: {names}", "name one with --port")
     return native[0].name
+
+
+def access_advice(port: str) -> str:
+    """How to be allowed to open a serial port, in a few words."""
+    if sys.platform != "linux":
+        return "close other programs that use the port"
+    import grp  # not on Windows
+
+    try:
+        group = grp.getgrgid(os.stat(port).st_gid).gr_name
+    except (OSError, KeyError):
+        group = "dialout"
+    join = "dialout" if group in ("root", "tty") else group
+    return f"on Linux join the port's group: sudo usermod -aG {join} $USER, then log in again"
+
+
+def _system_ports() -> list[Any]:
+    listing: Any = importlib.import_module("serial.tools.list_ports")
+    return list(listing.comports())
 
 
 def open_port(port: str | None, baud: int = BAUD) -> Stream:
@@ -91,7 +118,10 @@ class SerialStream:
     def write(self, data: bytes) -> None:
         """See Stream.write; what is lost with a port is for the caller to repeat."""
         try:
-            self._line.write(data)
+            for start in range(0, len(data), WRITE_BYTES):
+                self._line.write(data[start : start + WRITE_BYTES])
+        except self._serial.SerialTimeoutException:
+            return  # the board takes nothing; whether it is alive shows when it should answer
         except OSError:
             self._reopen()
 
@@ -101,36 +131,29 @@ class SerialStream:
 
     def _open(self) -> Any:
         try:
-            return self._serial.serial_for_url(self.name, baudrate=self._baud, timeout=1, write_timeout=10)
+            return self._serial.serial_for_url(self.name, baudrate=self._baud, timeout=1, write_timeout=WRITE_SECONDS)
         except (OSError, ValueError) as error:
-            remedy = "check the name, whether another program has it open, and on Linux: sudo usermod -aG dialout $USER"
+            remedy = f"check the name and whether another program has it open; {access_advice(self.name)}"
             raise QnnError(self.name, f"cannot be opened ({_reason(error)})", remedy) from None
 
     def _reopen(self) -> None:
-        deadline = time.monotonic() + REOPEN_SECONDS
         self._line.close()
-        while True:
-            try:
-                self._line = self._open()
-                return
-            except QnnError:
-                if time.monotonic() > deadline:
-                    raise QnnError(self.name, "is gone", "plug the board in again") from None
-            time.sleep(0.2)
+        self._line = _patiently(self._open, self.name, "plug the board in again")
 
 
 class SocketStream:
-    """A TCP port, named socket://HOST:PORT. Raises QnnError if nobody listens there."""
+    """A TCP port, named socket://HOST:PORT. If the other end goes away, it is waited for, like a serial port.
+
+    Raises QnnError if nobody listens there.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         host, _, port = name.removeprefix(SOCKET).rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise QnnError(name, "is no TCP port", f"write {SOCKET}HOST:PORT")
-        try:
-            self._socket = socket.create_connection((host, int(port)), timeout=5)
-        except OSError as error:
-            raise QnnError(name, f"cannot be opened ({_reason(error)})", "start qnn emulate first") from None
+        self._address = (host, int(port))
+        self._socket = self._open()
 
     def read(self, seconds: float) -> bytes:
         """See Stream.read. Raises QnnError if the other end is gone."""
@@ -142,20 +165,30 @@ class SocketStream:
         except OSError:
             data = b""
         if not data:
-            raise QnnError(self.name, "closed the connection", "start it again")
+            self._reopen()
         return data
 
     def write(self, data: bytes) -> None:
         """See Stream.write. Raises QnnError if the other end is gone."""
-        self._socket.settimeout(10)
+        self._socket.settimeout(WRITE_SECONDS)
         try:
             self._socket.sendall(data)
-        except OSError as error:
-            raise QnnError(self.name, f"closed the connection ({_reason(error)})", "start it again") from None
+        except OSError:
+            self._reopen()
 
     def close(self) -> None:
         """See Stream.close."""
         self._socket.close()
+
+    def _open(self) -> socket.socket:
+        try:
+            return socket.create_connection(self._address, timeout=5)
+        except OSError as error:
+            raise QnnError(self.name, f"cannot be opened ({_reason(error)})", "start qnn emulate first") from None
+
+    def _reopen(self) -> None:
+        self._socket.close()
+        self._socket = _patiently(self._open, self.name, "start it again")
 
 
 class BoardStream:
@@ -180,6 +213,18 @@ class BoardStream:
 
     def close(self) -> None:
         """See Stream.close."""
+
+
+def _patiently(open_line: Callable[[], Line], name: str, remedy: str) -> Line:
+    """What `open_line` gives, tried for REOPEN_SECONDS. Raises QnnError if it never does."""
+    deadline = time.monotonic() + REOPEN_SECONDS
+    while True:
+        try:
+            return open_line()
+        except QnnError:
+            if time.monotonic() > deadline:
+                raise QnnError(name, "is gone", remedy) from None
+        time.sleep(REOPEN_PAUSE)
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ HASH_BYTES = 32
 NO_SELF_TEST = 0xFFFFFFFF
 CHIPS = {0xC3: "ESP32-C3"}
 TEXT_LIMIT = 1 << 16  # bytes between two zero bytes that are kept
+TOLD_LIMIT = 100  # characters of a line in an error message
+TEXT = re.compile(rb"[\t\r\n\x1b -~]*")
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,11 @@ class Frame:
     sequence: int
     mark: int
     body: bytes
+    version: int = VERSION
 
     def encoded(self) -> bytes:
         """The bytes on the line, between zero bytes."""
-        content = bytes((VERSION, self.type, self.sequence, self.mark)) + self.body
+        content = bytes((self.version, self.type, self.sequence, self.mark)) + self.body
         return b"\0" + cobs_encode(content + struct.pack("<I", zlib.crc32(content))) + b"\0"
 
 
@@ -127,13 +131,13 @@ def cobs_decode(data: bytes) -> bytes | None:
 
 
 def decode(chunk: bytes) -> Frame | None:
-    """The frame in what came between two zero bytes; None if there is none, or one of another version."""
+    """The frame, of any version, in what came between two zero bytes; None if it is none."""
     content = cobs_decode(chunk)
-    if content is None or len(content) < HEADER_BYTES + CRC_BYTES or content[0] != VERSION:
+    if content is None or len(content) < HEADER_BYTES + CRC_BYTES:
         return None
     if zlib.crc32(content[:-CRC_BYTES]) != int.from_bytes(content[-CRC_BYTES:], "little"):
         return None
-    return Frame(content[1], content[2], content[3], content[HEADER_BYTES:-CRC_BYTES])
+    return Frame(content[1], content[2], content[3], content[HEADER_BYTES:-CRC_BYTES], content[0])
 
 
 class Splitter:
@@ -141,6 +145,7 @@ class Splitter:
 
     def __init__(self) -> None:
         self._pending = bytearray()
+        self._told = b""
 
     def take(self, data: bytes) -> Iterator[Frame | bytes]:
         """The frames, and the bytes between zero bytes that are no frame, which `data` completes."""
@@ -149,4 +154,26 @@ class Splitter:
         self._pending = bytearray(rest[-TEXT_LIMIT:])
         for chunk in chunks:
             if chunk:
-                yield decode(chunk) or chunk
+                frame = decode(chunk)
+                self._told = chunk if frame is None else self._told
+                yield frame or chunk
+
+    def lines(self) -> list[str]:
+        """The whole lines of text that have come without the zero byte that ends a text, as a boot ROM says them.
+
+        They are not given again. What may be the beginning of a frame stays: its second byte, the version, is no text.
+        """
+        text, end, rest = bytes(self._pending).rpartition(b"\n")
+        if not end or not TEXT.fullmatch(text):
+            return []
+        self._pending = bytearray(rest)
+        self._told = text or self._told
+        return text.decode("ascii").splitlines()
+
+    def last_line(self) -> str:
+        """The last line of text that has come, cut to what one line has room for; "" if there was none."""
+        for chunk in (bytes(self._pending), self._told):
+            lines = [line for line in re.split(rb"[\r\n]+", chunk) if line.strip() and TEXT.fullmatch(line)]
+            if lines:
+                return lines[-1][-TOLD_LIMIT:].decode("ascii").strip()
+        return ""

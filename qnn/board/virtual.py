@@ -63,8 +63,8 @@ def serve(
         if said:
             endpoint.write(said)
         data = endpoint.read()
-        if data:
-            board.send(line, data)
+        board.send(line, data)
+        if data or board.faults:  # a board that has trapped goes on telling it
             board.run()
 
 

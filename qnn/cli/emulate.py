@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from qnn.board.emulator import Board
+from qnn.board.emulator import ALL, FIRST, Board
 from qnn.board.firmware import FLASH, build_firmware
 from qnn.board.peripherals import UART, USB
 from qnn.board.virtual import open_endpoint, serve
@@ -30,7 +30,9 @@ def command(
         int | None, typer.Option("--tcp", min=0, max=65535, help="A TCP port (0: any) instead of a pseudo-terminal.")
     ] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Count instructions and cycles exactly; slower.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Report misaligned accesses too; much slower.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look for misaligned accesses all the time; much slower.")
+    ] = False,
     weights: WeightsOption = FLASH,
     compiler: CompilerOption = None,
     json: JsonOption = False,
@@ -38,7 +40,8 @@ def command(
 ) -> None:
     """Run a model's firmware on a virtual ESP32-C3 until Ctrl-C, and print the port at which programs find it.
 
-    Stores to flash, stack overflows and accesses to no memory are reported; exit code 1 if there was any.
+    Stores to flash, stack overflows, accesses to no memory and misaligned ones (the first second long, or with
+    --watch) are reported; exit code 1 if there was any.
 
     Example: qnn emulate build/
     """
@@ -46,7 +49,7 @@ def command(
     if line not in LINES:
         raise QnnError("--line", f"{line!r} is no line of the board", f"use {' or '.join(LINES)}")
     firmware = build_firmware(build, weights, rv32_compiler(compiler) if compiler else None)
-    board = Board(firmware.flash, firmware.symbols, watch=watch, exact=exact)
+    board = Board(firmware.flash, firmware.symbols, watch=ALL if watch else FIRST, exact=exact)
     endpoint = open_endpoint(tcp)
     failures = Console(stderr=True, highlight=False)
     output.say(f"{firmware.name} runs at {endpoint.port}; try: qnn verify {build} --on board --port {endpoint.port}")

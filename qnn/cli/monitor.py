@@ -38,6 +38,9 @@ def command(
             for item in splitter.take(stream.read(READ_SECONDS)):
                 lines.append(told(item))
                 output.say(lines[-1])
+            for line in splitter.lines():
+                lines.append(line)
+                output.say(line)
     except KeyboardInterrupt:
         output.say("stopped")
     finally:

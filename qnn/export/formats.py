@@ -10,12 +10,12 @@ from qnn.export.parts import (
     VERSION,
     Files,
     Model,
-    call,
-    declarations,
+    about,
     has_class,
-    result_count,
     sources,
 )
+from qnn.export.programs import main_c, sketch
+from qnn.graph import CLASS, PROBABILITIES, VALUE
 
 
 def arduino(model: Model) -> Files:
@@ -26,65 +26,18 @@ def arduino(model: Model) -> Files:
         f"sentence={model.sentence}\nparagraph={model.identity}\ncategory=Data Processing\nurl={model.url}\n"
         f"architectures=*\nincludes={name}_model.h\nlicense={LICENCE}\n"
     )
-    functions = ("run", "run_q", *(("classify",) if has_class(model) else ()))
-    constants = ("INPUTS", "OUTPUTS", "SCRATCH_BYTES")
+    heads = {CLASS: "classify", PROBABILITIES: "probabilities", VALUE: "value"}
+    functions = ("run", "run_q", *(heads[node.name] for node in model.graph.heads))
+    constants = ("INPUTS", "OUTPUTS", *(("CLASSES",) if has_class(model) else ()), "SCRATCH_BYTES")
     keywords = "".join(f"{name}_{word}\tKEYWORD2\n" for word in functions)
     keywords += "".join(f"{name}_{word}\tLITERAL1\n" for word in constants)
     return (
+        *about(model, f"examples/{name}_example"),
         ("library.properties", properties.encode()),
         ("keywords.txt", keywords.encode()),
         *sources(model, "src"),
         (f"examples/{name}_example/{name}_example.ino", sketch(model).encode()),
     )
-
-
-def sketch(model: Model) -> str:
-    """An Arduino sketch: runs the sample, then whatever line of integers comes over the serial line."""
-    name = model.name
-    show = (
-        f'    Serial.print("class ");\n    Serial.println({name}_classify(input, scratch));\n'
-        if has_class(model)
-        else ""
-    )
-    return f"""\
-/* SPDX-License-Identifier: 0BSD */
-/* Send {name}_INPUTS integers, separated by spaces or commas, to run the network on them. */
-#include <Arduino.h>
-#include <{name}_model.h>
-
-{declarations(model)}static {name}_in_t input[{name}_INPUTS];
-
-static void show()
-{{
-    unsigned long start = micros();
-    {call(model, "input")}
-    unsigned long time = micros() - start;
-    for (int i = 0; i < {result_count(model)}; i++) {{
-        Serial.print(i);
-        Serial.print(": ");
-        Serial.println((long)result[i]);
-    }}
-{show}    Serial.print(time);
-    Serial.println(" us");
-}}
-
-void setup()
-{{
-    Serial.begin(115200);
-    for (int i = 0; i < {name}_INPUTS; i++)
-        input[i] = sample[i];
-    show();
-}}
-
-void loop()
-{{
-    if (!Serial.available())
-        return;
-    for (int i = 0; i < {name}_INPUTS; i++)
-        input[i] = ({name}_in_t)Serial.parseInt();
-    show();
-}}
-"""
 
 
 def platformio(model: Model) -> Files:
@@ -109,6 +62,7 @@ def platformio(model: Model) -> Files:
     )
     example = f"examples/{name}_example"
     return (
+        *about(model, example),
         ("library.json", (json.dumps(manifest, indent=2) + "\n").encode()),
         *sources(model, "src"),
         (f"{example}/platformio.ini", settings.encode()),
@@ -141,6 +95,7 @@ def esp_idf(model: Model) -> Files:
     )
     example = f"examples/{name}_example"
     return (
+        *about(model, example),
         ("idf_component.yml", manifest.encode()),
         ("CMakeLists.txt", component.encode()),
         *sources(model, ""),
@@ -175,7 +130,12 @@ endif()
         "printf",
         "    return 0;\n",
     )
-    return (("CMakeLists.txt", text.encode()), *sources(model, "include"), ("example/main.c", code.encode()))
+    return (
+        *about(model, "example"),
+        ("CMakeLists.txt", text.encode()),
+        *sources(model, "include"),
+        ("example/main.c", code.encode()),
+    )
 
 
 def zephyr(model: Model) -> Files:
@@ -203,37 +163,15 @@ def zephyr(model: Model) -> Files:
         "printk",
         "    return 0;\n",
     )
-    about = f"sample:\n  name: {name}\ntests:\n  sample.qnn.{name}:\n    build_only: true\n    tags: qnn\n"
+    sample = f"sample:\n  name: {name}\ntests:\n  sample.qnn.{name}:\n    build_only: true\n    tags: qnn\n"
     return (
+        *about(model, "sample"),
         ("zephyr/module.yml", module.encode()),
         ("CMakeLists.txt", build.encode()),
         ("Kconfig", kconfig.encode()),
         *sources(model, "src"),
         ("sample/CMakeLists.txt", project.encode()),
         ("sample/prj.conf", f"CONFIG_{option}=y\nCONFIG_PRINTK=y\n".encode()),
-        ("sample/sample.yaml", about.encode()),
+        ("sample/sample.yaml", sample.encode()),
         ("sample/src/main.c", code.encode()),
     )
-
-
-def main_c(model: Model, includes: tuple[str, ...], signature: str, start: str, stop: str, show: str, end: str) -> str:
-    """A C program that runs the sample and shows results, class and time with a function like printf."""
-    name = model.name
-    lines = "".join(f"#include {include}\n" for include in includes)
-    classify = f'    {show}("class %d\\n", {name}_classify(sample, scratch));\n' if has_class(model) else ""
-    return f"""\
-/* SPDX-License-Identifier: 0BSD */
-{lines}
-#include "{name}_model.h"
-
-{declarations(model)}
-{signature}
-{{
-    int i;
-    {start}
-    {call(model)}
-    {stop}
-    for (i = 0; i < {result_count(model)}; i++)
-        {show}("%d: %ld\\n", i, (long)result[i]);
-{classify}{end}}}
-"""

@@ -7,16 +7,31 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from qnn.emitter.notes import graph_hash
+from qnn.emitter.notes import flash_bytes, graph_hash
 from qnn.engines.sources import HEADER_LIMIT, find_header
 from qnn.errors import QnnError
 from qnn.files import read_bounded
 from qnn.graph import CLASS, PROBABILITIES, VALUE, Graph
 from qnn.graphfile import load_graph
+from qnn.memory import plan_memory
+from qnn.ops.ckernel import TABLES, WEIGHTS
 
 VERSION = "1.0.0"
 LICENCE = "0BSD"
+LICENCE_TEXT = """\
+Permission to use, copy, modify, and/or distribute this software for any
+purpose with or without fee is hereby granted.
+
+THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH
+REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED WARRANTIES OF MERCHANTABILITY AND
+FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT,
+INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS
+OF USE, DATA OR PROFITS, WHETHER IN AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER
+TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF
+THIS SOFTWARE.
+"""
 DEFAULT_AUTHOR, DEFAULT_URL = "unknown", "https://example.com/"  # the library is its user's
+URL = re.compile(r"https?://[\w.~%:/?#@!$&*+,;=-]+")
 SAMPLE = re.compile(r"sample\[[^\]]*\] = \{\s*([-0-9,\s]+?)\s*\};")
 Files = tuple[tuple[str, bytes], ...]
 
@@ -49,6 +64,8 @@ def read_model(build: Path, author: str = DEFAULT_AUTHOR, url: str = DEFAULT_URL
     for option, text in (("--author", author), ("--url", url)):
         if not text.strip() or not text.isprintable() or '"' in text or "\\" in text:
             raise QnnError(option, f"{text!r} cannot stand in a manifest", "use one line without quotes")
+    if not URL.fullmatch(url):
+        raise QnnError("--url", f"{url!r} is no address of a web page", "write https://...")
     graph = load_graph(build / "model.qnn")
     header = read_bounded(find_header(build, graph.name), HEADER_LIMIT)
     example = build / "example.c"
@@ -79,12 +96,31 @@ def sources(model: Model, folder: str) -> Files:
     )
 
 
-def declarations(model: Model) -> str:
-    """C (and C++) at file scope: a sample, scratch memory, outputs."""
+def about(model: Model, example: str) -> Files:
+    """README.md, which says what the library is and how it is called, and LICENSE."""
+    name, plan = model.name, plan_memory(model.graph)
+    flash = flash_bytes(model.graph, WEIGHTS) + flash_bytes(model.graph, TABLES)
+    text = (
+        f"# {name}\n\n{model.sentence}, without floating point, heap or other libraries.\n{model.identity}\n\n"
+        f"It needs {flash:,} bytes of flash for constants, some kB for code, and {plan.scratch_bytes:,} bytes of\n"
+        "scratch memory, which the caller gives and may use for other things in between.\n\n"
+        f"    #include <{name}_model.h>\n\n"
+        f"    static uint32_t scratch[({name}_SCRATCH_BYTES + 3) / 4];\n"
+        f"    static {name}_in_t in[{name}_INPUTS];\n"
+        f"    static {result_type(model)} result[{result_count(model)}];\n\n"
+        f"    {call(model, 'in')}\n\n"
+        f"{example} is a complete program. The opening comment of {name}.h says what each input and output means.\n\n"
+        "The generated code is yours without any condition (0BSD, see LICENSE).\n"
+    )
+    return (("README.md", text.encode()), ("LICENSE", LICENCE_TEXT.encode()))
+
+
+def declarations(model: Model, place: str = "") -> str:
+    """C (and C++) at file scope: a sample, scratch memory, outputs. place: an attribute of the sample."""
     name = model.name
     return (
         f"/* One real sample. Replace it by your own readings: {name}_INPUTS raw integers. */\n"
-        f"static const {name}_in_t sample[{name}_INPUTS] = {{\n    {model.sample}}};\n"
+        f"static const {name}_in_t sample[{name}_INPUTS]{place} = {{\n    {model.sample}}};\n"
         f"static uint32_t scratch[({name}_SCRATCH_BYTES + 4) / 4];\n"
         f"static {result_type(model)} result[{result_count(model)}];\n"
     )

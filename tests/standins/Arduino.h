@@ -4,24 +4,29 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#define PROGMEM
+#define memcpy_P memcpy
 static inline unsigned long micros() { return 0; }
 
 struct StandInSerial {
     void begin(long) {}
-    int available()
+    int read() { return getchar(); }
+    int peek()
     {
         int c = getchar();
-        while (c == ' ' || c == '\n')
-            c = getchar();
         if (c == EOF)
             exit(0);
         ungetc(c, stdin);
-        return 1;
+        return c;
     }
     long parseInt()
     {
         long value = 0;
+        int c = peek();
+        for (; c != '-' && (c < '0' || c > '9'); c = peek())
+            read();
         if (scanf("%ld", &value) != 1)
             exit(1);
         return value;
