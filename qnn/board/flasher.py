@@ -18,6 +18,7 @@ FLASH_BAUD, SLOW_BAUD = 460800, 115200
 CONNECT_SECONDS, WRITE_SECONDS = 60.0, 120.0
 LINE_BITS = 20  # a byte takes on the line at most, everything around it included
 CHIP_NAME = "ESP32-C3"
+SOLD_AS = (CHIP_NAME, "ESP8685", "ESP8686")
 FLASH_SIZE_OFFSET = 3  # of the image's header: the upper half is log2 of the flash's MiB
 
 
@@ -88,7 +89,7 @@ def _run(arguments: tuple[str, ...], folder: Path, port: str, timeout: float) ->
 def _chip(text: str) -> str:
     found = re.search(r"(?:Chip type|Chip is|Detecting chip type\.*):?\s+(.+)", text)
     name = found.group(1).strip() if found else ""
-    if CHIP_NAME not in (name or text):
+    if not any(known in (name or text) for known in SOLD_AS):
         raise _wrong_chip(name or "unknown")
     return name or CHIP_NAME
 
