@@ -39,19 +39,19 @@ accuracy: $(READY) ## train the reference networks (needs mnist; takes minutes)
 	@$(BIN)/python bench/accuracy.py
 
 MODEL ?= build/
-PORT_OPTION = $(if $(PORT),--port $(PORT))
+PORT_OPTION = $(if $(PORT),--port "$(PORT)")
 
 firmware: $(READY) ## flash image for the ESP32-C3 (MODEL=build/)
-	@$(BIN)/qnn firmware $(MODEL)
+	@$(BIN)/qnn firmware "$(MODEL)"
 
 flash: $(READY) ## write it to a board (MODEL=build/ PORT=...)
-	@$(BIN)/qnn flash $(MODEL) $(PORT_OPTION)
+	@$(BIN)/qnn flash "$(MODEL)" $(PORT_OPTION)
 
 monitor: $(READY) ## print what the board says (PORT=...)
 	@$(BIN)/qnn monitor $(PORT_OPTION)
 
 verify-board: $(READY) ## compare the board with the simulator, every test sample (MODEL=build/ PORT=...)
-	@$(BIN)/qnn verify $(MODEL) --on board $(PORT_OPTION)
+	@$(BIN)/qnn verify "$(MODEL)" --on board $(PORT_OPTION)
 
 flash-verify: flash verify-board ## flash, then verify-board
 

@@ -48,7 +48,8 @@ def command(
     output = Output(json, quiet)
     if line not in LINES:
         raise QnnError("--line", f"{line!r} is no line of the board", f"use {' or '.join(LINES)}")
-    firmware = build_firmware(build, weights, rv32_compiler(compiler) if compiler else None)
+    with output.progress("compiling"):
+        firmware = build_firmware(build, weights, rv32_compiler(compiler) if compiler else None)
     board = Board(firmware.flash, firmware.symbols, watch=ALL if watch else FIRST, exact=exact)
     endpoint = open_endpoint(tcp)
     failures = Console(stderr=True, highlight=False)

@@ -40,7 +40,8 @@ def command(
     output = Output(json, quiet)
     path = out or build / "flash.bin"
     check_replaceable([(path, IMAGE), (path.with_suffix(".elf"), ELF)])
-    firmware = build_firmware(build, weights, rv32_compiler(compiler) if compiler else None, flash_size)
+    with output.progress("compiling"):
+        firmware = build_firmware(build, weights, rv32_compiler(compiler) if compiler else None, flash_size)
     write_all_whole([(path, firmware.flash), (path.with_suffix(".elf"), firmware.elf)])
     show(output, firmware, path)
     output.emit(firmware.document() | {"image": str(path), "weights": weights})

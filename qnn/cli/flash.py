@@ -34,8 +34,14 @@ def command(
     Example: qnn flash build/ --port /dev/ttyACM0
     """
     output = Output(json, quiet)
-    image = build_firmware(source, weights).flash if source.is_dir() else read_bounded(source, IMAGE_LIMIT)
-    found = flash_board(image, ask_port(output, port), baud, output.say)
+    if source.is_dir():
+        with output.progress("compiling"):
+            image = build_firmware(source, weights).flash
+    else:
+        image = read_bounded(source, IMAGE_LIMIT)
+    chosen = ask_port(output, port)
+    with output.progress("flashing"):
+        found = flash_board(image, chosen, baud, output.say)
     output.say(f"done: {found.bytes:,} bytes on {found.chip}, hash read back; next: qnn verify BUILD --on board")
     output.emit(asdict(found))
 
