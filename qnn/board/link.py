@@ -116,8 +116,17 @@ class Link:
             raise QnnError(self.stream.name, f"answers the self-test with {len(reply.body)} bytes", FLASH_IT)
         return int.from_bytes(reply.body[:4], "little"), int.from_bytes(reply.body[4:8], "little")
 
+    def ask(self, request: Request) -> Frame:
+        """The reply to one request, whatever its status."""
+        (reply,) = self._replies([request])
+        return reply
+
     def exchange(self, requests: Iterable[Request]) -> Iterator[Frame]:
         """The replies, in the order of the requests. Raises QnnError if a reply tells of an error."""
+        for reply in self._replies(requests):
+            yield self._checked(reply)
+
+    def _replies(self, requests: Iterable[Request]) -> Iterator[Frame]:
         coming = iter(requests)
         waiting: deque[_Sent] = deque()
         following = next(coming, None)
@@ -128,7 +137,7 @@ class Link:
                 following = next(coming, None)
             self._listen(waiting)
             while waiting and waiting[0].reply is not None:
-                yield self._checked(waiting.popleft())
+                yield waiting.popleft().reply  # type: ignore[misc]
 
     def close(self) -> None:
         """Leave the port to others."""
@@ -209,9 +218,7 @@ class Link:
             raise CrashError(f"the board tells: {trap.group()}")
         return BANNER.search(text) is not None
 
-    def _checked(self, sent: _Sent) -> Frame:
-        reply = sent.reply
-        assert reply is not None
+    def _checked(self, reply: Frame) -> Frame:
         if reply.mark == protocol.OK:
             return reply
         known = protocol.STATUS

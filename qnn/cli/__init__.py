@@ -33,6 +33,7 @@ from qnn.cli import (
     playground,
     report,
     run,
+    serve,
     simulate,
     train,
     verify,
@@ -64,6 +65,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("monitor", monitor.command),
     ("emulate", emulate.command),
     ("playground", playground.command),
+    ("serve", serve.command),
     ("export", export.command),
     ("doctor", doctor.command),
 )

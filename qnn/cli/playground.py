@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from qnn.board.firmware import build_firmware
+from qnn.board.firmware import Firmware, build_firmware
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.firmware import BuildArgument
 from qnn.cli.loading import (
@@ -57,8 +57,13 @@ class Parts:
 
     graph: Graph
     content: Content
-    flash: Flash | None
+    firmware: Firmware | None
     figures: dict[str, Any]
+
+    @property
+    def flash(self) -> Flash | None:
+        """What flashes the firmware, if there is one."""
+        return flash_of(self.firmware) if self.firmware else None
 
 
 @dataclass(frozen=True)
@@ -135,15 +140,15 @@ def parts_of(output: Output, build: Path, wishes: Wishes) -> Parts:
         progress(0, 3, "compiling WebAssembly")
         module = compile_module(build, interface_of(graph), compiler)
         progress(1, 3, "building the firmware")
-        flash = _flash(output, build) if wishes.flashing else None
+        firmware = _firmware(output, build) if wishes.flashing else None
         progress(2, 3, "computing golden vectors")
         made = content(graph, module, samples, wishes.prepare or preparation_of(graph))
-    return Parts(graph, made, flash, _figures(build))
+    return Parts(graph, made, firmware, _figures(build))
 
 
-def _flash(output: Output, build: Path) -> Flash | None:
+def _firmware(output: Output, build: Path) -> Firmware | None:
     try:
-        return flash_of(build_firmware(build))
+        return build_firmware(build)
     except QnnError as error:
         output.warn(f"the page cannot flash a board: {error}")
         return None

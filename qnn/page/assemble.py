@@ -32,10 +32,22 @@ def page(graph: Graph, content: Content, flash: Flash | None, figures: Mapping[s
 
 
 def served_page(
-    graph: Graph, content: Content, flash: Flash | None, figures: Mapping[str, Any], bridge: str, origin: str
+    graph: Graph,
+    content: Content,
+    flash: Flash | None,
+    figures: Mapping[str, Any],
+    bridge: str,
+    origin: str,
+    cycles: bool,
 ) -> str:
-    """The same for `qnn serve`: it talks to the WebSocket at the relative address `bridge` of `origin` (HOST:PORT)."""
-    document = content.document | {"flash": flash.document if flash else None, "bridge": bridge}
+    """The same for `qnn serve`: it talks to the WebSocket at the relative address `bridge` of `origin` (HOST:PORT).
+
+    cycles: whether the board's cycles mean something.
+    """
+    document = content.document | {
+        "flash": flash.document if flash else None,
+        "bridge": {"path": bridge, "cycles": cycles},
+    }
     return _filled(graph, document, content.data, flash, figures, connect=f"'self' ws://{origin}")
 
 

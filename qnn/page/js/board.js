@@ -28,7 +28,8 @@ export class BoardPanel {
         show("serial-advice", !usable && !about.bridge);
         find("connect").hidden = !usable;
         find("connect").addEventListener("click", () => this.toggle());
-        if (about.bridge) this.bridge(about.bridge);
+        if (about.bridge) this.bridge(about.bridge.path);
+        find("board-reset").addEventListener("click", () => this.line.command("reset"));
     }
 
     /** Let the board compute the same input as `result`, if there is a board. */
@@ -79,6 +80,7 @@ export class BoardPanel {
         const others = (state.pages ?? 1) - 1;
         say("board-others", others > 0 ? `${others} other page${others > 1 ? "s" : ""} on the same board` : "");
         if (state.event) say("board-text", state.event);
+        show("board-reset", state.resettable ?? false);
         if (state.state === "ready") this.greet();
         else if (state.state) {
             this.hello = null;
@@ -162,8 +164,9 @@ export class BoardPanel {
             cells.board.textContent = found.outputs[index];
             cells.line.classList.toggle("different", result.outputs[index] !== found.outputs[index]);
         });
-        say("board-cycles", grouped(found.cycles));
-        say("board-milliseconds", (found.cycles / (this.hello.clock / 1e3)).toFixed(2));
+        const counted = this.about.bridge?.cycles !== false || this.line instanceof SerialLine;
+        say("board-cycles", counted ? grouped(found.cycles) : "not counted");
+        say("board-milliseconds", counted ? (found.cycles / (this.hello.clock / 1e3)).toFixed(2) : "not counted");
     }
 
     mark(difference) {

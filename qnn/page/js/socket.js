@@ -26,6 +26,11 @@ export class SocketLine {
         return new Promise((resolve, reject) => this.waiting.set(sequence, { type: type | REPLY, resolve, reject }));
     }
 
+    /** Tell the bridge something that is not for the board. */
+    command(text) {
+        if (this.socket.readyState === WebSocket.OPEN) this.socket.send(text);
+    }
+
     connect() {
         this.socket = new WebSocket(this.address);
         this.socket.binaryType = "arraybuffer";
