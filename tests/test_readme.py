@@ -36,7 +36,7 @@ SKIPPED = (
         "qnn monitor",
         "qnn firmware",
     ),
-    *("qnn emulate", "qnn verify build/ --on board"),
+    *("qnn emulate", "qnn serve", "qnn verify build/ --on board"),
 )
 QUICK = ("--epochs", "3")  # put behind each `qnn train`: the README's own take longer than a test may
 

@@ -225,19 +225,8 @@ def test_a_phone_draws_on_a_shared_page(browser: Any, made: tuple[Graph, Content
 def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
     pytest.importorskip("unicorn")
     build = built(IMAGE, tmp_path)
-    command = (
-        sys.executable,
-        "-m",
-        "qnn",
-        "serve",
-        str(build),
-        "--emulate",
-        "--http-port",
-        "0",
-        "--json",
-        "--samples",
-        "0",
-    )
+    options = ("--emulate", "--http-port", "0", "--samples", "0", "--json")
+    command = (sys.executable, "-m", "qnn", "serve", str(build), *options)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         lines = [child.stdout.readline() for _ in range(5)]
