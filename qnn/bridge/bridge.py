@@ -106,6 +106,8 @@ class Bridge:
     def _answer(self, kind: int, flags: int, body: bytes) -> tuple[int, bytes]:
         if kind not in ALLOWED:
             return UNKNOWN_TYPE, b""
+        if self.state.state != READY:  # the lock may be held for long by who looks for the board
+            return NO_BOARD, b""
         with self._lock:
             if self._link is None or self._hello is None:
                 return NO_BOARD, b""
