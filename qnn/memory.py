@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from qnn.graph import Graph, Node
 
 ALIGNMENT = 4
-EFFORT = 200_000  # comparisons of places that may be spent on improving a plan
+EFFORT = 1 << 21  # comparisons of places that may be spent on improving a plan: about a second
 
 
 @dataclass(frozen=True)
@@ -68,53 +68,58 @@ def plan_memory(graph: Graph) -> MemoryPlan:
 
     A chain of tensors that overwrite each other has one offset, but is never larger than what is alive of it. Greedy
     by size (Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Inference, 2020): the largest chain
-    first, each at the lowest offset that is free whenever it needs it. Where that misses the lower bound, the order is
-    improved by swaps until it meets it or EFFORT is spent.
+    first, each at the lowest offset that is free whenever it needs it. What then ends above the lower bound is moved
+    towards the front, and all are placed again, until the bound is met or EFFORT is spent ("squeaky wheel"
+    optimization, Joslin and Clements 1999).
     """
     tensors, workspaces = _chains(graph), _workspaces(graph)
     chains = [*tensors, *workspaces]
     bound = _largest_sum(chains)
-    order = sorted(chains, key=lambda chain: (-chain[0].bytes, chain[0].first))
-    best = _placed(order)
+    tried = best = _placed(sorted(chains, key=lambda chain: (-chain[0].bytes, chain[0].first)))
     chance = random.Random(0)  # its random() is the same in every version of Python
     for _ in range(EFFORT // max(sum(map(len, chains)), 1) ** 2):
         if _end(best) <= bound:
             break
-        i, j = (int(chance.random() * len(order)) for _ in range(2))
-        order[i], order[j] = order[j], order[i]
-        candidate = _placed(order)
-        if _end(candidate) <= _end(best):
-            best = candidate
-        else:
-            order[i], order[j] = order[j], order[i]
+        tried = _placed(_hurried(tried, bound, chance))
+        best = min(best, tried, key=_end)
     work = max((place.bytes for (place,) in workspaces), default=0)
-    ordered = tuple(sorted(best, key=lambda place: (place.first, place.offset)))
-    return MemoryPlan(max(_end(best), ALIGNMENT), _largest_sum(tensors), work, ordered)
+    ordered = sorted((place for chain in best for place in chain), key=lambda place: (place.first, place.offset))
+    return MemoryPlan(max(_end(best), ALIGNMENT), _largest_sum(tensors), work, tuple(ordered))
 
 
-def _placed(order: Sequence[Chain]) -> list[Place]:
-    """The places with offsets, each chain at the lowest one that is free during its life, in the given order."""
-    placed: list[Place] = []
+def _hurried(placed: list[Chain], bound: int, chance: random.Random) -> list[Chain]:
+    """The chains, those that end above `bound` moved towards the front."""
+    order = list(placed)
+    for chain in placed:
+        if _end([chain]) > bound:
+            index = order.index(chain)
+            order.insert(int(index * chance.random()), order.pop(index))
+    return order
+
+
+def _placed(order: Sequence[Chain]) -> list[Chain]:
+    """The chains with offsets, each at the lowest one that is free during its life, in the given order."""
+    placed: list[Chain] = []
     for chain in order:
         offset = 0
         for low, high in sorted(_taken(chain, placed)):
             if low >= offset:
                 break
             offset = max(offset, high)
-        placed += [replace(place, offset=offset) for place in chain]
+        placed.append(tuple(replace(place, offset=offset) for place in chain))
     return placed
 
 
-def _taken(chain: Chain, placed: Sequence[Place]) -> Iterator[tuple[int, int]]:
+def _taken(chain: Chain, placed: Sequence[Chain]) -> Iterator[tuple[int, int]]:
     """Between which offsets (both excluded) the chain would overlap a place that is needed at the same time."""
     for place in chain:
-        for other in placed:
+        for other in (other for others in placed for other in others):
             if place.meets(other):
                 yield other.offset - place.bytes, other.end
 
 
-def _end(places: Sequence[Place]) -> int:
-    return max((place.end for place in places), default=0)
+def _end(chains: Sequence[Chain]) -> int:
+    return max((place.end for chain in chains for place in chain), default=0)
 
 
 def _largest_sum(chains: Sequence[Chain]) -> int:

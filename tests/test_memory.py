@@ -8,19 +8,21 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from fuzz_nets import Maker
 from graphs import random_graph
 from hypothesis import given
 from hypothesis import strategies as st
 from mapgraphs import random_map_graph
-from networks import Example, model_of
+from networks import Example, model_of, schema_of
 
 from qnn.calibration import calibrate
 from qnn.cli.console import Output
 from qnn.cli.memorymap import drawing, show_memory
 from qnn.emitter.manifest import manifest
+from qnn.errors import QnnError
 from qnn.graph import INPUT, Graph
 from qnn.memory import ALIGNMENT, MemoryPlan, plan_memory
-from qnn.net import PRESETS
+from qnn.net import PRESETS, parse_net
 from qnn.quantization import quantize
 
 BRANCHES = "concat(conv 1x1 4 relu; conv 3x3 6 relu, maxpool 2 stride 1 same; linear) bn relu, gap, dense"
@@ -87,6 +89,28 @@ def test_nothing_that_is_needed_overlaps_and_the_bound_is_met(
 def test_networks_need_the_lower_bound(net: str) -> None:
     graph = graph_of(net, (28, 28, 1))
     check_plan(graph, plan_memory(graph))
+
+
+@pytest.mark.parametrize("seed", [0, 94, 112])
+def test_deep_networks_need_the_lower_bound(seed: int) -> None:
+    """Networks of about 60 layers in nested blocks; placing the largest first misses the last two."""
+    graph = graph_of(deep_net(seed), (9, 7, 2))
+    check_plan(graph, plan_memory(graph))
+
+
+def deep_net(seed: int) -> str:
+    """As many random layers and blocks as a network may have."""
+    maker, parts, example = Maker(seed), "", Example("net", "", (9, 7, 2), "uint8", 10)
+    for _ in range(60):
+        longer = f"{parts}{maker.layer(False, 0)}, "
+        try:
+            parse_net(longer + "gap, dense", schema_of(example))
+        except QnnError as error:
+            if "more than" in str(error):
+                break
+        else:
+            parts = longer
+    return parts + "gap, dense"
 
 
 def graph_of(net: str, shape: tuple[int, ...]) -> Graph:
