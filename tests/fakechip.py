@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 
 SYNC, READ_REG, MEM_END, FLASH_DEFL_BEGIN, FLASH_DEFL_DATA, SPI_FLASH_MD5 = 0x08, 0x0A, 0x06, 0x10, 0x11, 0x13
+FLASH_BEGIN, FLASH_DATA = 0x02, 0x03
 GET_SECURITY_INFO = 0x14
 EFUSE_PACKAGE, SPI_FLASH_ID = 0x60008850, 0x60002058
 END, ESCAPE = b"\xc0", b"\xdb"
@@ -115,3 +116,9 @@ class FakeChip:
             packed += data[16:]
             content = zlib.decompressobj().decompress(bytes(packed))
             self.flash[start : start + len(content)] = content
+        elif operation == FLASH_BEGIN:
+            self._writing = (struct.unpack_from("<4I", data)[3], bytearray())
+        elif operation == FLASH_DATA and not self.rotten:
+            start, plain = self._writing
+            plain += data[16:]
+            self.flash[start : start + len(plain)] = plain

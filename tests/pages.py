@@ -38,6 +38,8 @@ ARGUMENTS = (
 )
 MODEL = Path(__file__).parent / "models" / "mnist-cnn-7k.qnn"
 PATIENCE = 20_000  # milliseconds that a page may take for anything before the test fails
+EQUAL = "document.getElementById('board-mark').dataset.state === 'equal'"
+CAUGHT_UP = "!qnn.playground.board.pending && !qnn.playground.board.busy"
 DESKTOP, PHONE = {"width": 1100, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -163,6 +165,13 @@ def content_of(build: Path, count: int = 10) -> tuple[Graph, Content]:
         dataset = load(graph.record.source, LoadOptions(data_dir=Path(data) if data else None).like(graph.record))
         samples = pick(graph, dataset.x[dataset.test], None if dataset.y is None else dataset.y[dataset.test], count)
     return graph, content(graph, module, samples, preparation_of(graph))
+
+
+def random_content(build: Path) -> tuple[Graph, Content]:
+    """The content of a page of a made-up model, whose data is nowhere."""
+    graph = load_graph(build / "model.qnn")
+    module = compile_module(build, interface_of(graph), wasm_compiler())
+    return graph, content(graph, module, no_samples(graph), preparation_of(graph))
 
 
 FIGURES = {

@@ -20,7 +20,7 @@ import pytest
 from boards import board_of, built, firmware_of
 from conftest import Run
 from networks import IMAGE, READINGS, write_example
-from pages import FIGURES, PHONE, content_of, draw_digit, visiting
+from pages import CAUGHT_UP, EQUAL, FIGURES, PHONE, content_of, draw_digit, random_content, visiting
 from strokes import DIGITS
 
 from qnn.board.emulator import Board
@@ -31,16 +31,11 @@ from qnn.board.protocol import INFER
 from qnn.board.virtual import TcpPort, serve
 from qnn.bridge.bridge import Bridge
 from qnn.bridge.server import PageServer
-from qnn.engines.interface import interface_of
 from qnn.graph import Graph
-from qnn.graphfile import load_graph
 from qnn.page.assemble import served_page
-from qnn.page.document import Content, content, no_samples, preparation_of
-from qnn.page.wasm import compile_module, wasm_compiler
+from qnn.page.document import Content
 
 DRAWINGS = 50
-EQUAL = "document.getElementById('board-mark').dataset.state === 'equal'"
-CAUGHT_UP = "!qnn.playground.board.pending && !qnn.playground.board.busy"
 
 
 @contextmanager
@@ -99,20 +94,13 @@ def test_fifty_drawings_are_equal_on_the_board(
 def test_cycles_and_milliseconds_are_the_boards(browser: Any, tmp_path: Path) -> None:
     build = built(IMAGE, tmp_path)
     board = board_of(firmware_of(build), exact=True)
-    with serving(content_of_random(build), lambda: BoardStream(board)) as address, visiting(browser, address) as visit:
+    with serving(random_content(build), lambda: BoardStream(board)) as address, visiting(browser, address) as visit:
         visit.wait(EQUAL)
         cycles = int(visit.text("board-cycles").replace(",", ""))
         (reply,) = Link(BoardStream(board_of(firmware_of(build), exact=True))).exchange([Request(INFER, 6, bytes(64))])
         assert cycles == int.from_bytes(reply.body[:4], "little") > 1000
         assert float(visit.text("board-milliseconds")) == pytest.approx(cycles / 160_000, abs=0.006)
         assert "self-test PASS" in visit.text("board-state")
-
-
-def content_of_random(build: Path) -> tuple[Graph, Content]:
-    """The content of a page of a made-up model, whose data is nowhere."""
-    graph = load_graph(build / "model.qnn")
-    module = compile_module(build, interface_of(graph), wasm_compiler())
-    return graph, content(graph, module, no_samples(graph), preparation_of(graph))
 
 
 def test_a_difference_is_named_with_its_layer(

@@ -3,7 +3,8 @@
 import { COMPLAINT, REPLY, Splitter, STATUS, frame, message } from "./protocol.js";
 
 const BAUD = 115200;
-const PATIENCE = 1500; // milliseconds until a request is sent again
+const PATIENCE = 1500; // milliseconds until a request is sent again; twice that if the board turns out to be slower
+const MOST_PATIENCE = 60000;
 const TRIES = 6;
 // Espressif's own USB port, and the USB bridges that boards have: Silicon Labs, WCH, FTDI.
 const VENDORS = [0x303a, 0x10c4, 0x1a86, 0x0403];
@@ -23,6 +24,7 @@ export class SerialLine {
         this.lost = lost;
         this.splitter = new Splitter();
         this.sequence = 0;
+        this.patience = PATIENCE;
         this.waiting = null;
         this.turn = Promise.resolve();
         this.open = false;
@@ -59,6 +61,7 @@ export class SerialLine {
             await this.write(bytes);
             const reply = await answer;
             if (reply) {
+                if (attempt) this.patience = Math.min(2 * this.patience, MOST_PATIENCE);
                 if (reply.mark) throw new Error(STATUS[reply.mark] ?? `status ${reply.mark}`);
                 return reply.body;
             }
@@ -69,7 +72,7 @@ export class SerialLine {
     /** The next reply of that kind; null if it does not come, or the board complains. */
     next(type, sequence) {
         return new Promise((resolve) => {
-            const timer = setTimeout(() => this.waiting.settle(null), PATIENCE);
+            const timer = setTimeout(() => this.waiting.settle(null), this.patience);
             const settle = (reply) => {
                 clearTimeout(timer);
                 resolve(reply);
