@@ -133,6 +133,18 @@ def test_what_is_joined_has_one_type_from_the_start(net: str, kinds: str) -> Non
     assert error_of(model, graph, x) < 0.06
 
 
+@pytest.mark.parametrize(
+    "net", ["conv 1x1 2, maxpool 2, tanh, dense", "concat(conv 1x1 2; conv 1x1 1), pad 1, tanh, dense"]
+)
+def test_what_changes_nothing_later_takes_no_steps(net: str) -> None:
+    """tanh is flat beyond -4 and 4, also where pools, pads and concatenations lie between."""
+    model = model_of(Example("net", net, SHAPE, "uint8", CLASSES))
+    nodes = tuple(replace(node, parameters=tuple(100 * p for p in node.parameters)) for node in model.nodes)
+    model = replace(model, nodes=nodes)
+    graph = quantize(model, calibrate(model, model.samples, "minmax"), "net")
+    assert graph.body[0].type.scale == np.float32(8 / 255)
+
+
 def test_a_sum_that_does_not_fit_32_bits_is_refused_with_a_way_out() -> None:
     layer, channels = Conv2d(1, 64, 64), 24
     x = TensorType((64, 64, channels), "uint8", 0, 255, 0.01, 0)

@@ -351,6 +351,14 @@ def test_processors_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) 
         assert processors() == expected
 
 
+def test_a_network_without_anything_to_learn_is_a_model_too(tmp_path: Path) -> None:
+    data = pictures(classes=2)
+    path = tmp_path / "model.qnn"
+    result = train(data, "maxpool 3, pad 0 1 0 1, gap", replace(QUICK, epochs=2), path)
+    assert len(result.history) == 2
+    assert load_model(path).nodes == result.model.nodes
+
+
 def test_the_last_epoch_may_be_kept() -> None:
     data = pictures()
     result = train(data, NET, replace(QUICK, keep="last", patience=1))
