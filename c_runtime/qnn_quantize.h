@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* quantize: raw int32 readings become uint8, with one offset and factor per feature (SPEC 5.1). */
+/* quantize: raw int32 readings become uint8 or int16, with one offset and factor per feature (SPEC 5.1). */
 #ifndef QNN_QUANTIZE_H
 #define QNN_QUANTIZE_H
 
@@ -13,7 +13,7 @@ typedef struct {
     qnn_requantize_t requantize;
 } qnn_quantize_t;
 
-QNN_KERNEL void qnn_quantize_i32_u8(const qnn_quantize_t *p, const int32_t *x, uint8_t *y)
+QNN_INLINE void qnn_quantize(const qnn_quantize_t *p, const int32_t *x, qnn_sink_t y)
 {
     QNN_FETCH(p, sizeof(*p));
     int32_t i;
@@ -30,8 +30,18 @@ QNN_KERNEL void qnn_quantize_i32_u8(const qnn_quantize_t *p, const int32_t *x, u
         if (p->halve) {
             distance >>= QNN_READ(p->halve[i]);
         }
-        y[i] = (uint8_t)qnn_requantize(&p->requantize, i, (int32_t)distance);
+        qnn_put(y, i, qnn_requantize(&p->requantize, i, (int32_t)distance));
     }
+}
+
+QNN_KERNEL void qnn_quantize_i32_u8(const qnn_quantize_t *p, const int32_t *x, uint8_t *y)
+{
+    qnn_quantize(p, x, qnn_sink(y, 0));
+}
+
+QNN_KERNEL void qnn_quantize_i32_i16(const qnn_quantize_t *p, const int32_t *x, int16_t *y)
+{
+    qnn_quantize(p, x, qnn_sink(y, 1));
 }
 
 #endif

@@ -43,7 +43,7 @@ def check(graph: Graph) -> Graph:
     entering |= {first.name} if first.inputs == (INPUT,) and first.op.kind in ENTERING_KINDS else set()
     expect(graph.quantized_input in entering, graph.name, f"{graph.quantized_input!r} is not its quantized input")
     quantized = graph.type_of(graph.quantized_input)
-    expect(quantized.dtype == "uint8" and quantized.holds_all(), graph.name, "its quantized input is not clamped")
+    expect(quantized.activation and quantized.holds_all(), graph.name, "its quantized input is not clamped")
     _check_interface(graph)
     return graph
 

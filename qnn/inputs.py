@@ -86,12 +86,13 @@ def _shared(shape: tuple[int, ...], low: np.ndarray, high: np.ndarray, scale: np
     return Node(QUANTIZED, op, (INPUT,), wanted)
 
 
-def quantize_op(low: np.ndarray, high: np.ndarray) -> Quantize:
-    """The operator that maps int64 low..high (F,) onto 0..STEPS; a feature with a single value becomes 0."""
+def quantize_op(low: np.ndarray, high: np.ndarray, ends: tuple[int, int] = (0, STEPS)) -> Quantize:
+    """The operator that maps int64 low..high (F,) onto `ends`; a feature with a single value becomes the lower one."""
     span = high - low
     halve = (span > INT32_MAX).astype(np.uint8)
-    factors = STEPS / np.maximum(span >> halve, 1)
-    return Quantize(low.astype(np.int32), high.astype(np.int32), halve, requantization(factors, 0, 0, STEPS))
+    factors = (ends[1] - ends[0]) / np.maximum(span >> halve, 1)
+    constants = requantization(factors, ends[0], *ends)
+    return Quantize(low.astype(np.int32), high.astype(np.int32), halve, constants)
 
 
 def _raw_range(scales: Scales, elements: int) -> tuple[np.ndarray, np.ndarray]:

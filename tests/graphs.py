@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from qnn.check import check
@@ -10,9 +12,11 @@ from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization, requantization
 from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.inputs import quantize_op
 from qnn.ops.argmax import Argmax
+from qnn.ops.curve import Curve
 from qnn.ops.dense import Dense
-from qnn.ops.op import TensorType
+from qnn.ops.op import Op, TensorType
 from qnn.ops.rescale import Rescale
+from qnn.ops.retype import Retype
 from qnn.ops.softmax import EXPONENT_BITS, MAX_EXPONENT, Softmax
 from qnn.ops.table import Table
 from qnn.schema import DataRecord, Feature, Schema
@@ -31,7 +35,8 @@ def random_graph(rng: np.random.Generator, name: str = "net") -> Graph:
     if not raw_bytes:
         raw = TensorType((count,), "int32", INT32_MIN, INT32_MAX)
         low, high = random_ranges(rng, count)
-        body.append(Node("quantized", quantize_op(low, high), (INPUT,), TensorType((count,), "uint8", 0, 255)))
+        kind = whole_kind(rng, (count,))
+        body.append(Node("quantized", quantize_op(low, high, (kind.low, kind.high)), (INPUT,), kind))
     quantized_input = body[-1].name if body else INPUT
     last, kind = quantized_input, body[-1].type if body else raw
     depth = int(rng.integers(1, 4))
@@ -42,10 +47,8 @@ def random_graph(rng: np.random.Generator, name: str = "net") -> Graph:
         last = f"dense{layer}"
         body.append(Node(last, op, (body[-1].name,) if body else (INPUT,), kind))
         if not final and rng.integers(2):
-            low, high = sorted(rng.integers(0, 256, 2).tolist())
-            kind = TensorType(kind.shape, "uint8", low, high, 0.02, low)
-            entries = rng.integers(low, high + 1, 256).astype(np.int16)
-            body.append(Node(f"table{layer}", Table(entries), (last,), kind))
+            op, kind = random_retype(rng, kind) if rng.integers(4) == 0 else random_function(rng, kind)
+            body.append(Node(f"function{layer}", op, (last,), kind))
     schema = random_schema(raw, kind, classifier)
     heads = class_heads(rng, last, kind) if classifier else value_heads(rng, last, kind)
     return check(Graph(name, schema, RECORD, raw, (*body, *heads), last, quantized_input))
@@ -60,27 +63,84 @@ def random_ranges(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.
     return np.where(small == 2, INT32_MIN, low), np.where(small == 2, INT32_MAX, high)
 
 
+def whole_kind(rng: np.random.Generator, shape: tuple[int, ...], zero_point: int = 0) -> TensorType:
+    """All of uint8 or, two times in five, of int16, whose zero point is 0."""
+    if rng.integers(5) < 2:
+        return TensorType(shape, "int16", -32768, 32767, 0.01, 0)
+    return TensorType(shape, "uint8", 0, 255, 0.02, zero_point)
+
+
+def random_function(rng: np.random.Generator, x: TensorType) -> tuple[Op, TensorType]:
+    """Any function: a table of a uint8 tensor, a curve of an int16 one."""
+    kind = whole_kind(rng, x.shape)
+    low, high = sorted(rng.integers(kind.low, kind.high + 1, 2).tolist())
+    kind = replace(kind, low=low, high=high, zero_point=0 if kind.low < 0 else low)
+    if x.dtype == "uint8":
+        return Table(rng.integers(low, high + 1, 256).astype(np.int16)), kind
+    return random_curve(rng, x, kind), kind
+
+
+def random_curve(rng: np.random.Generator, x: TensorType, y: TensorType) -> Curve:
+    """Segments with lines of different lengths; entries at both ends of y lie side by side."""
+    bits = int(rng.choice([8, 11, 14, 15, 16]))
+    start = (x.low + 32768) >> bits
+    segments = ((x.high + 32768) >> bits) - start + 1
+    shifts = rng.integers(max(0, bits - 3), min(bits, 15), segments, endpoint=True)
+    lines = np.int64(1) << (bits - shifts)
+    firsts = np.concatenate([[0], np.cumsum(lines)[:-1]])
+    entries = rng.integers(y.low, y.high, int(lines.sum()) + 1, endpoint=True)
+    entries[rng.random(len(entries)) < 0.3] = rng.choice([y.low, y.high])
+    low = (start << bits) - 32768
+    return Curve(low, bits, firsts.astype(np.uint16), shifts.astype(np.uint8), entries.astype(np.int16))
+
+
+def random_retype(rng: np.random.Generator, x: TensorType) -> tuple[Op, TensorType]:
+    """The same reals with any other type."""
+    y = whole_kind(rng, x.shape, int(rng.integers(0, 256)))
+    factor = 2.0 ** float(rng.uniform(-3, 3)) * (y.high - y.low) / (x.high - x.low + 1)
+    constants = requantization(np.array([factor]), y.zero_point, y.low, y.high)
+    return Retype(x.zero_point, constants), y
+
+
 def random_dense(rng: np.random.Generator, x: TensorType, units: int, final: bool) -> tuple[Dense, TensorType]:
-    """A dense operator and its output's type: int16 where `final`, else uint8."""
+    """A dense operator and its output's type: int16 where `final`, else either."""
     weights = random_weights(rng, (units, x.elements))
     bias_bits = int(rng.choice([4, 16, 29, 40]))
     bias = rng.integers(-(1 << bias_bits), 1 << bias_bits, units)
-    zero_point = 0 if final else int(rng.integers(0, 256))
-    low, high = (-32768, 32767) if final else (0, 255)
-    if rng.integers(3) == 0:
-        low = zero_point
-    factors = 2.0 ** rng.uniform(-26, 6, units)
+    kind = whole_kind(rng, (units,), int(rng.integers(0, 256)))
+    if final:
+        kind = TensorType((units,), "int16", -32768, 32767, 0.01)
+    zero_point, high = kind.zero_point, kind.high
+    low = zero_point if rng.integers(3) == 0 else kind.low
+    factors = 2.0 ** rng.uniform(-26, 6, units) / fineness(weights, x)
     plain = Dense(weights, bias, 0, requantization(factors, zero_point, low, high))
-    shift = rounding_shift(*plain.accumulator_bound((x,)))
-    op = plain
+    shift, op = narrowing(plain, x), plain
     if shift:
         op = Dense(plain.weights, bias, shift, requantization(factors * 2.0**-4, zero_point, low, high))
     zeros = float(rng.integers(2)) / 2  # a claim about sparsity may be wrong: it changes no value
-    return op, TensorType((units,), "int16" if final else "uint8", low, high, 0.01, zero_point, zeros)
+    return op, replace(kind, low=low, zero_groups=zeros)
+
+
+def fineness(weights: np.ndarray, x: TensorType) -> int:
+    """How many times as large sums are as with weights and inputs of 8 bits."""
+    return (128 if x.dtype == "int16" else 1) * (256 if weights.dtype == np.int16 else 1)
+
+
+def narrowing(op: Op, x: TensorType) -> int:
+    """The rounding shift that the accumulator needs (SPEC 4.2)."""
+    bound = op.accumulator_bound((x,))
+    return rounding_shift(*bound) if bound else 0
 
 
 def random_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """int8 weights with extremes; half the time each output's within 128 or 129 steps, where kernels differ."""
+    """int8 weights with extremes; half the time each output's within 128 or 129 steps, where kernels differ.
+
+    A third of the time weights are int16.
+    """
+    if rng.integers(3) == 0:
+        wide = rng.integers(-32767, 32768, shape) // int(rng.choice([1, 1, 16, 256]))
+        wide[rng.random(shape) < 0.1] = rng.choice([-32767, 0, 32767])
+        return wide.astype(np.int16)
     weights = rng.integers(-127, 128, shape)
     weights[rng.random(shape) < 0.2] = rng.choice([-127, 0, 127])
     if rng.integers(2):

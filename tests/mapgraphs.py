@@ -3,8 +3,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from graphs import RECORD, class_heads, random_dense, random_schema, random_weights, value_heads
+from graphs import (
+    RECORD,
+    class_heads,
+    fineness,
+    narrowing,
+    random_dense,
+    random_function,
+    random_retype,
+    random_schema,
+    random_weights,
+    value_heads,
+    whole_kind,
+)
 
 from qnn.check import check
 from qnn.fixedpoint import requantization
@@ -17,7 +31,6 @@ from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.max_pool import MaxPool
 from qnn.ops.op import Op, TensorType
 from qnn.ops.pad import Pad
-from qnn.ops.table import Table
 from qnn.ops.window import Window
 
 Tensor = tuple[str, TensorType]
@@ -50,7 +63,8 @@ def random_node(rng: np.random.Generator, name: str, tensors: list[Tensor]) -> N
         random_max_pool,
         random_average_pool,
         random_pad,
-        random_table,
+        random_function,
+        random_retype,
     )
     if rng.integers(3) == 0:
         made = random_add(rng, tensors) if rng.integers(2) else random_concat(rng, tensors)
@@ -80,15 +94,14 @@ def random_window(rng: np.random.Generator, x: TensorType) -> Window:
 
 
 def random_bias(rng: np.random.Generator, filters: int) -> np.ndarray:
-    bits = int(rng.choice([4, 12, 20]))
+    bits = int(rng.choice([4, 12, 20, 20, 33]))
     return rng.integers(-(1 << bits), 1 << bits, filters)
 
 
-def uint8_output(rng: np.random.Generator, shape: tuple[int, ...]) -> TensorType:
-    """A random uint8 type; the lower clamp is sometimes at the zero point, as after a ReLU."""
-    zero_point = int(rng.choice([0, 0, 77, 255]))  # few, so that tensors can be concatenated
-    low = zero_point if rng.integers(3) == 0 else 0
-    return TensorType(shape, "uint8", low, 255, 0.02, zero_point)
+def random_output(rng: np.random.Generator, shape: tuple[int, ...]) -> TensorType:
+    """A random type; the lower clamp is sometimes at the zero point, as after a ReLU."""
+    kind = whole_kind(rng, shape, int(rng.choice([0, 0, 0, 77, 255])))  # few, so that tensors can be concatenated
+    return replace(kind, low=kind.zero_point) if rng.integers(3) == 0 else kind
 
 
 def random_conv2d(rng: np.random.Generator, x: TensorType, final: bool = False) -> tuple[Op, TensorType]:
@@ -96,8 +109,10 @@ def random_conv2d(rng: np.random.Generator, x: TensorType, final: bool = False) 
     weights = random_weights(rng, (filters, window.kernel_height, window.kernel_width, window.channels))
     bias = random_bias(rng, filters)
     kind = output_kind(rng, (window.out_height, window.out_width, filters), final)
-    constants = requantization(2.0 ** rng.uniform(-16, 1, filters), kind.zero_point, kind.low, kind.high)
-    return Conv2d(window, weights, bias, padding_of(rng, x), constants), kind
+    factors = 2.0 ** rng.uniform(-16, 1, filters) / fineness(weights, x)
+    constants = requantization(factors, kind.zero_point, kind.low, kind.high)
+    op = Conv2d(window, weights, bias, padding_of(rng, x), constants)
+    return replace(op, rounding_shift=narrowing(op, x)), kind
 
 
 def random_depthwise(rng: np.random.Generator, x: TensorType, final: bool = False) -> tuple[Op, TensorType]:
@@ -106,14 +121,16 @@ def random_depthwise(rng: np.random.Generator, x: TensorType, final: bool = Fals
     weights = random_weights(rng, (filters, window.kernel_height, window.kernel_width))
     bias = random_bias(rng, filters)
     kind = output_kind(rng, (window.out_height, window.out_width, filters), final)
-    constants = requantization(2.0 ** rng.uniform(-14, 1, filters), kind.zero_point, kind.low, kind.high)
-    return DepthwiseConv2d(window, multiplier, weights, bias, padding_of(rng, x), constants), kind
+    factors = 2.0 ** rng.uniform(-14, 1, filters) / fineness(weights, x)
+    constants = requantization(factors, kind.zero_point, kind.low, kind.high)
+    op = DepthwiseConv2d(window, multiplier, weights, bias, padding_of(rng, x), constants)
+    return replace(op, rounding_shift=narrowing(op, x)), kind
 
 
 def random_max_pool(rng: np.random.Generator, x: TensorType) -> tuple[Op, TensorType]:
     window = random_window(rng, x)
     shape = (window.out_height, window.out_width, window.channels)
-    return MaxPool(window), TensorType(shape, "uint8", x.low, x.high, x.scale, x.zero_point)
+    return MaxPool(window), replace(x, shape=shape, zero_groups=0.0)
 
 
 def random_average_pool(rng: np.random.Generator, x: TensorType, final: bool = False) -> tuple[Op, TensorType]:
@@ -129,23 +146,22 @@ def random_average_pool(rng: np.random.Generator, x: TensorType, final: bool = F
 def random_pad(rng: np.random.Generator, x: TensorType) -> tuple[Op, TensorType]:
     frame = tuple(int(n) for n in rng.integers(0, 3, 4))
     op = Pad(*x.shape, *frame, padding_of(rng, x))
-    return op, TensorType(op.output_shape((x,)), "uint8", x.low, x.high, x.scale, x.zero_point)
-
-
-def random_table(rng: np.random.Generator, x: TensorType) -> tuple[Op, TensorType]:
-    kind = uint8_output(rng, x.shape)
-    return Table(rng.integers(kind.low, kind.high + 1, 256).astype(np.int16)), kind
+    return op, replace(x, shape=op.output_shape((x,)), zero_groups=0.0)
 
 
 def random_add(rng: np.random.Generator, tensors: list[Tensor]) -> tuple[tuple[str, str], Op, TensorType] | None:
     """The latest tensor plus any of its shape, itself included."""
     source, x = tensors[-1]
     others = [(name, kind) for name, kind in tensors if kind.shape == x.shape]
-    other, _ = others[int(rng.integers(len(others)))]
-    kind = uint8_output(rng, x.shape)
-    constants = requantization(np.array([2.0 ** float(rng.uniform(-17, -13))]), kind.zero_point, kind.low, kind.high)
+    other, y = others[int(rng.integers(len(others)))]
+    kind = random_output(rng, x.shape)
+    wide = "int16" in (x.dtype, y.dtype)
+    factor = 2.0 ** float(rng.uniform(-17, -13)) / (128 if wide else 1) * (128 if kind.dtype == "int16" else 1)
+    constants = requantization(np.array([factor]), kind.zero_point, kind.low, kind.high)
     factors = (int(rng.integers(0, (1 << 15) + 1)), 1 << 15)
-    return (source, other), Add(*factors, int(rng.integers(-(1 << 24), 1 << 24)), constants), kind
+    both = x.dtype == y.dtype == "int16"  # then the factors leave no room for an offset
+    offset = 0 if both else int(rng.integers(-(1 << 24), 1 << 24))
+    return (source, other), Add(*factors, offset, constants), kind
 
 
 def random_concat(rng: np.random.Generator, tensors: list[Tensor]) -> tuple[tuple[str, str], Op, TensorType] | None:
@@ -154,14 +170,17 @@ def random_concat(rng: np.random.Generator, tensors: list[Tensor]) -> tuple[tupl
     others = [
         (name, kind)
         for name, kind in tensors[:-1] or tensors
-        if kind.shape[:2] == x.shape[:2] and (kind.scale, kind.zero_point) == (x.scale, x.zero_point)
+        if kind.shape[:2] == x.shape[:2]
+        and (kind.dtype, kind.scale, kind.zero_point) == (x.dtype, x.scale, x.zero_point)
     ]
+    if not others and rng.integers(4):
+        return None
     other, y = others[int(rng.integers(len(others)))] if others else (source, x)
     if x.shape[2] + y.shape[2] > 12:
         return None
     shape = (*x.shape[:2], x.shape[2] + y.shape[2])
     low, high = min(x.low, y.low), max(x.high, y.high)
-    return (source, other), Concat(x.shape[2], y.shape[2]), TensorType(shape, "uint8", low, high, x.scale, x.zero_point)
+    return (source, other), Concat(x.shape[2], y.shape[2]), replace(x, shape=shape, low=low, high=high, zero_groups=0.0)
 
 
 def final_node(rng: np.random.Generator, tensor: Tensor) -> Node:
@@ -176,7 +195,7 @@ def final_node(rng: np.random.Generator, tensor: Tensor) -> Node:
         op, kind = random_average_pool(rng, x, True)
     elif choice == 3:
         kind = output_kind(rng, x.shape, True)
-        constants = requantization(np.array([2.0**-9]), 0, kind.low, kind.high)
+        constants = requantization(np.array([2.0 ** (-9 if x.dtype == "uint8" else -16)]), 0, kind.low, kind.high)
         return Node("final", Add(1 << 15, 12345, -999, constants), (source, source), kind)
     else:
         op, kind = random_dense(rng, x, int(rng.integers(1, 8)), True)
@@ -184,8 +203,8 @@ def final_node(rng: np.random.Generator, tensor: Tensor) -> Node:
 
 
 def output_kind(rng: np.random.Generator, shape: tuple[int, ...], final: bool) -> TensorType:
-    """uint8, or the int16 of a network's output."""
-    return TensorType(shape, "int16", -32768, 32767, 0.01, 0) if final else uint8_output(rng, shape)
+    """Any type, or the int16 of a network's output."""
+    return TensorType(shape, "int16", -32768, 32767, 0.01, 0) if final else random_output(rng, shape)
 
 
 def padding_of(rng: np.random.Generator, x: TensorType) -> int:

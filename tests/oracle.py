@@ -62,15 +62,36 @@ def dense(op: Any, x: list[int]) -> list[int]:
         acc = int(op.bias[o])
         for i, value in enumerate(x):
             acc += value * int(op.weights[o][i])
-        if op.rounding_shift:
-            acc = floor_shift(Fraction(acc + 2 ** (op.rounding_shift - 1), 2**op.rounding_shift))
-        assert -(2**31) <= acc < 2**31
-        result.append(requantize(acc, op.requantization, o))
+        result.append(finish(op, acc, o))
     return result
+
+
+def finish(op: Any, acc: int, channel: int) -> int:
+    """SPEC 4.2, then 3.1."""
+    if op.rounding_shift:
+        acc = floor_shift(Fraction(acc + 2 ** (op.rounding_shift - 1), 2**op.rounding_shift))
+    assert -(2**31) <= acc < 2**31
+    return requantize(acc, op.requantization, channel)
 
 
 def table(op: Any, x: list[int]) -> list[int]:
     return [int(op.entries[value]) for value in x]
+
+
+def curve(op: Any, x: list[int]) -> list[int]:
+    result = []
+    for value in x:
+        segment, rest = divmod(value - op.low, 2**op.bits)
+        line, position = divmod(rest, 2 ** int(op.shifts[segment]))
+        first = int(op.firsts[segment]) + line
+        start, end = int(op.entries[first]), int(op.entries[first + 1])
+        exact = start + Fraction((end - start) * position, 2 ** int(op.shifts[segment]))
+        result.append(floor_shift(exact + Fraction(1, 2)))
+    return result
+
+
+def retype(op: Any, x: list[int]) -> list[int]:
+    return [requantize(value - op.zero_point, op.requantization, 0) for value in x]
 
 
 def argmax(op: Any, x: list[int]) -> list[int]:
@@ -127,7 +148,7 @@ def conv2d(op: Any, x: list[int]) -> list[int]:
                 for k in range(w.channels):
                     value = op.pad_value if tap is None else x[tap[2] + k]
                     acc += value * int(op.weights[o][t // w.kernel_width][t % w.kernel_width][k])
-            result.append(requantize(acc, op.requantization, o))
+            result.append(finish(op, acc, o))
     return result
 
 
@@ -139,7 +160,7 @@ def depthwise_conv2d(op: Any, x: list[int]) -> list[int]:
             for t, tap in enumerate(taps):
                 value = op.pad_value if tap is None else x[tap[2] + o // op.multiplier]
                 acc += value * int(op.weights[o][t // w.kernel_width][t % w.kernel_width])
-            result.append(requantize(acc, op.requantization, o))
+            result.append(finish(op, acc, o))
     return result
 
 
@@ -192,6 +213,8 @@ OPERATORS = {
     "quantize": quantize,
     "dense": dense,
     "table": table,
+    "curve": curve,
+    "retype": retype,
     "argmax": argmax,
     "softmax": softmax,
     "rescale": rescale,

@@ -9,21 +9,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import edge_samples, random_graph
+from graphs import RECORD, edge_samples, random_graph, random_schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mapgraphs import random_map_graph
 
 from qnn import toolchain
+from qnn.check import check
 from qnn.compiler import build_graph, write_build
 from qnn.emitter.header import header_text
 from qnn.emitter.runtime import renamed
 from qnn.engines.engine import Engine
 from qnn.engines.host import ADDRESS_SANITIZED, SANITIZED, HostEngine
 from qnn.engines.interface import interface_of
+from qnn.engines.job import QUANTIZED_RUN
 from qnn.engines.unicorn_engine import UnicornEngine
-from qnn.graph import Graph
+from qnn.fixedpoint import INT32_MAX, INT32_MIN, requantization
+from qnn.graph import INPUT, Graph, Node
+from qnn.inputs import quantize_op
 from qnn.memory import plan_memory
+from qnn.ops.dense import Dense
+from qnn.ops.op import TensorType
 from qnn.simulator import simulate, tensor_names
 
 SEEDS = st.integers(0, 1 << 30)
@@ -39,9 +45,10 @@ def write_graph(graph: Graph, folder: Path) -> Path:
 
 
 def compare(graph: Graph, x: np.ndarray, engine: Engine) -> None:
-    """Every head, the output and every node's tensor are equal."""
+    """Every head, the output and every node's tensor are equal, and so is what NAME_run_q gives."""
     expected = simulate(graph, x, keep=tensor_names(graph))
-    got = engine.run(x) | engine.trace(x)
+    got = engine.run(x, expected[graph.quantized_input]) | engine.trace(x)
+    assert np.array_equal(got[QUANTIZED_RUN], expected[graph.output]), f"NAME_run_q\n{graph}"
     for name in tensor_names(graph)[1:]:
         assert np.array_equal(got[name], expected[name]), f"{name}\n{graph}"
 
@@ -139,14 +146,72 @@ BREAKAGES = (
         "return (int32_t)((high_word << (32 - shift)) | (low_word >> shift));",
         "return (int32_t)((high_word << (31 - shift)) | (low_word >> shift));",
     ),
+    ("sum->high += product >> 16;", "sum->high += (product + 32768) >> 16;"),
+    ("uint32_t rest = sum.low - ((uint32_t)sum.high << 16);", "uint32_t rest = sum.low;"),
+    ("a3 += last * qnn_weight(w, 4 * i + 3);", "a3 += last * qnn_weight(w, 4 * i + 2);"),
+    ("a2 += x1 * qnn_weight(w, 4 * i + 6);", "a2 += x0 * qnn_weight(w, 4 * i + 6);"),
+    ("acc += qnn_input(x, i) * qnn_weight(w, i);", "acc += qnn_input(x, 0) * qnn_weight(w, i);"),
+    ("qnn_sum_add(&s3, v * qnn_weight(w, 4 * i + 3));", "qnn_sum_add(&s3, v * qnn_weight(w, 4 * i + 2));"),
+    ("b += qnn_input(z, i) * weight;", "b += qnn_input(z, 0) * weight;"),
+    ("int32_t first = (now.row * p->stride_height * p->width", "int32_t first = (now.row * p->width"),
+    ("to = qnn_window_fill_i16(to, before, fill);", "to = qnn_window_fill_i16(to, before, 0);"),
+    ("c++, x = qnn_values_after(x, 1)", "c++"),
+    ("qnn_input(b, i) * p->factor2", "qnn_input(b, i) * p->factor1"),
+    ("y = qnn_window_copy_i16(y, b, p->channels2);", "y = qnn_window_copy_i16(y, a, p->channels2);"),
+    (
+        "y = qnn_window_fill_i16(y, p->right * p->channels, value);",
+        "y = qnn_window_fill_i16(y, p->right * p->channels, 1);",
+    ),
+    ("qnn_input(x, i) - p->zero_point", "qnn_input(x, i)"),
+    ("(second - first) * position + half", "(second - first) * position + half / 2"),
+    ("QNN_READ(p->firsts[segment]) + (rest >> shift)", "QNN_READ(p->firsts[segment]) + (rest >> p->bits)"),
+    ("target[i] = source[i];", "target[i] = source[0];"),
 )
 
 
 @pytest.mark.parametrize(("good", "bad"), BREAKAGES)
 def test_broken_kernels_are_noticed(tmp_path: Path, good: str, bad: str) -> None:
     """Every breakage makes some random graph differ: the suite's graphs reach each of these lines."""
-    tries = ((seed, make) for seed in range(80) for make in (random_graph, random_map_graph))
+    tries = ((seed, make) for seed in range(160) for make in (random_graph, random_map_graph))
     assert any(breakage_shows(tmp_path / f"{seed}{make.__name__}", good, bad, seed, make) for seed, make in tries)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("make", [random_graph, random_map_graph])
+def test_sums_of_64_bits_may_be_cut_anywhere(tmp_path: Path, make: Make, seed: int) -> None:
+    """A header that adds up 64-bit sums after three products each, not 65536, gives the same."""
+    rng, whole = np.random.default_rng(seed), "#define net_MOST_PRODUCTS 65536"
+    graph = make(rng)
+    while whole not in header_text(graph, plan_memory(graph)):
+        graph = make(rng)
+    text = header_text(graph, plan_memory(graph))
+    (tmp_path / "net.h").write_text(text.replace(whole, "#define net_MOST_PRODUCTS 3"))
+    engine = HostEngine(tmp_path, interface_of(graph), flags=("-O0",))
+    compare(graph, edge_samples(rng, graph, 12), engine)
+    engine.close()
+
+
+def test_more_products_than_one_sum_takes(tmp_path: Path) -> None:
+    """70,000 of the largest products there are, of either sign: 2**46."""
+    count = 70_000
+    weights = np.full((5, count), 32767, np.int16) * np.array([[1], [-1], [1], [-1], [1]], np.int16)
+    x = TensorType((count,), "int16", -32768, 32767)
+    raw = TensorType((count,), "int32", INT32_MIN, INT32_MAX)
+    ends = np.full(count, -32768), np.full(count, 32767)
+    y = TensorType((5,), "int16", -32768, 32767)
+    dense = Dense(weights, np.arange(5), 16, requantization(np.full(5, 2.0**-15), 0, -32768, 32767))
+    body = (
+        Node("quantized", quantize_op(*ends, (-32768, 32767)), (INPUT,), x),
+        Node("dense", dense, ("quantized",), y),
+    )
+    schema = random_schema(raw, y, False)
+    graph = check(Graph("net", schema, RECORD, raw, body, "dense", "quantized"))
+    samples = np.full((3, count), INT32_MIN, np.int32)
+    samples[1], samples[2, ::3] = INT32_MAX, 77
+    folder = write_graph(graph, tmp_path / "net")
+    engine = HostEngine(folder, interface_of(graph), flags=("-O0", *SANITIZED), program=True)
+    compare(graph, samples, engine)
+    engine.close()
 
 
 def breakage_shows(folder: Path, good: str, bad: str, seed: int, make: Make) -> bool:

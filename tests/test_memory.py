@@ -142,8 +142,8 @@ def test_what_a_pool_leaves_free_is_used() -> None:
 
 
 def test_a_plan_that_greedy_placement_misses_is_improved() -> None:
-    """Found among random graphs: the largest first ends at 1,084 bytes, the bound is 996."""
-    graph = random_map_graph(np.random.default_rng(39))
+    """Found among random graphs: the largest first ends at 256 bytes, the bound is 200."""
+    graph = random_map_graph(np.random.default_rng(257))
     assert plan_memory(graph).scratch_bytes == live_bytes(graph)[1]
 
 

@@ -12,6 +12,7 @@ from qnn.memory import MemoryPlan
 from qnn.names import check_name
 from qnn.ops.ckernel import TABLES, WEIGHTS
 
+COPY = "qnn_copy.h"
 LICENCE = """\
    SPDX-License-Identifier: 0BSD
    Generated code: yours without any condition, for any purpose, provided as is, without warranty of any kind."""
@@ -88,10 +89,14 @@ def _implementation(graph: Graph, plan: MemoryPlan) -> str:
     name = graph.name
     data = "\n".join(node_data(name, i, kernel) for i, kernel in enumerate(graph.kernels))
     functions = [_run_q(graph, plan), _run(graph, plan)]
+    headers = [kernel.header for kernel in graph.kernels]
+    if _aligns(graph):
+        functions = [_run_aligned(graph, plan), *functions]
+        headers.append(COPY)
     functions += [_head(graph, node) for node in graph.heads]
     return (
         f"\n#if !defined({name}_DECLARE_ONLY) && !defined({name}_IMPLEMENTATION)\n#define {name}_IMPLEMENTATION\n\n"
-        f"{runtime_text((kernel.header for kernel in graph.kernels), name)}\n"
+        f"{runtime_text(headers, name)}\n"
         f"#if {name}_RUNTIME_SPEC_VERSION != {name}_SPEC_VERSION\n"
         f'#error "the kernels and the constants follow different versions of the specification"\n#endif\n\n'
         f"{avr_guard(flash_bytes(graph, WEIGHTS) + flash_bytes(graph, TABLES))}"
@@ -100,16 +105,34 @@ def _implementation(graph: Graph, plan: MemoryPlan) -> str:
     )
 
 
+def _aligns(graph: Graph) -> bool:
+    """Must NAME_run_q copy its input to scratch memory, since kernels read 16-bit values where they are aligned?"""
+    return graph.type_of(graph.quantized_input).dtype != "uint8"
+
+
+def _run_aligned(graph: Graph, plan: MemoryPlan) -> str:
+    """What NAME_run and NAME_run_q share where the quantized input is in scratch memory."""
+    calls = [_call(graph, plan, i, "") for i in range(_entering(graph), len(graph.body))]
+    return _function(f"static int {graph.name}_run_aligned({graph.name}_out_t *out, void *scratch)", calls)
+
+
 def _run_q(graph: Graph, plan: MemoryPlan) -> str:
+    name, signature = graph.name, _signatures(graph)[1]
+    if _aligns(graph):
+        target, size = _place(graph, plan, graph.quantized_input, ""), graph.type_of(graph.quantized_input).bytes
+        copy = f"{name}_copy(in, {size}, {target});"
+        return _function(signature, [copy, f"return {name}_run_aligned(out, scratch);"])
     start = _entering(graph)
-    calls = [_call(graph, plan, i, graph.quantized_input) for i in range(start, len(graph.body))]
-    return _function(_signatures(graph)[1], calls)
+    return _function(signature, [_call(graph, plan, i, graph.quantized_input) for i in range(start, len(graph.body))])
 
 
 def _run(graph: Graph, plan: MemoryPlan) -> str:
     calls = [_call(graph, plan, i, INPUT) for i in range(_entering(graph))]
-    source = _place(graph, plan, graph.quantized_input, INPUT)
-    return _function(_signatures(graph)[0], [*calls, f"return {graph.name}_run_q({source}, out, scratch);"])
+    if _aligns(graph):
+        rest = f"return {graph.name}_run_aligned(out, scratch);"
+    else:
+        rest = f"return {graph.name}_run_q({_place(graph, plan, graph.quantized_input, INPUT)}, out, scratch);"
+    return _function(_signatures(graph)[0], [*calls, rest])
 
 
 def _entering(graph: Graph) -> int:
@@ -131,7 +154,7 @@ def _call(graph: Graph, plan: MemoryPlan, index: int, entry: str) -> str:
 
 
 def _place(graph: Graph, plan: MemoryPlan, tensor: str, entry: str) -> str:
-    """The C expression of a pointer to the tensor, in a function whose argument `in` is the tensor `entry`."""
+    """The C expression of a pointer to the tensor, in a function whose argument `in`, if any, is the tensor `entry`."""
     if tensor in (entry, graph.output):
         return "in" if tensor == entry else "out"
     start = f"memory + {plan.offset(tensor)}"

@@ -8,6 +8,7 @@ from qnn.ops.argmax import Argmax
 from qnn.ops.average_pool import AveragePool
 from qnn.ops.concat import Concat
 from qnn.ops.conv2d import Conv2d
+from qnn.ops.curve import Curve
 from qnn.ops.dense import Dense
 from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.max_pool import MaxPool
@@ -15,6 +16,7 @@ from qnn.ops.op import Op
 from qnn.ops.pad import Pad
 from qnn.ops.quantize import Quantize
 from qnn.ops.rescale import Rescale
+from qnn.ops.retype import Retype
 from qnn.ops.softmax import Softmax
 from qnn.ops.table import Table
 
@@ -29,6 +31,8 @@ OPS: tuple[type[Op], ...] = (
     Concat,
     Pad,
     Table,
+    Curve,
+    Retype,
     Argmax,
     Softmax,
     Rescale,

@@ -9,6 +9,8 @@ from qnn.fixedpoint import INT32_MAX, INT32_MIN
 from qnn.ops.op import TensorType, expect
 
 FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53
+MAX_ROUNDING_SHIFT = 31
+WEIGHT_LIMITS = ((np.int8, 127), (np.int16, 32767))  # symmetric: the lowest integer of each type is not used
 
 
 def channel_bounds(weights: np.ndarray, bias: np.ndarray, x: TensorType) -> tuple[np.ndarray, np.ndarray]:
@@ -20,26 +22,43 @@ def channel_bounds(weights: np.ndarray, bias: np.ndarray, x: TensorType) -> tupl
     return low, high
 
 
-def check_accumulator(subject: str, weights: np.ndarray, bias: np.ndarray, x: TensorType) -> None:
-    """Raises QnnError unless weights (O, ...) and bias (O,) are int8 and int64 and their sums fit int32."""
+def check_sums(
+    subject: str, weights: np.ndarray, bias: np.ndarray, rounding_shift: int, x: TensorType
+) -> tuple[int, int]:
+    """What weights (O, ...) and bias (O,) can come to on inputs of type x, after the rounding shift (SPEC 4.2).
+
+    Raises QnnError unless their types, the shift and the sums fit.
+    """
     check_weights(subject, weights, bias)
+    expect(0 <= rounding_shift <= MAX_ROUNDING_SHIFT, subject, "its rounding shift is out of range")
     lows, highs = channel_bounds(weights, bias, x)
-    low, high = int(lows.min()), int(highs.max())
+    low, high = (int(narrowed(ends, rounding_shift)) for ends in (lows.min(), highs.max()))
     expect(low >= INT32_MIN and high <= INT32_MAX, subject, f"its accumulator reaches {low}..{high}")
+    return low, high
 
 
 def check_weights(subject: str, weights: np.ndarray, bias: np.ndarray) -> None:
-    """Raises QnnError unless weights (O, ...) are int8 within -127..127 and bias is int64 (O,) below 2**62.
+    """Raises QnnError unless weights (O, ...) are int8 or int16, symmetric, and bias is int64 (O,) below 2**61.
 
-    |bias| < 2**62 and |weights @ x| < 2**39 keep the int64 bounds themselves from wrapping.
+    |bias| < 2**61 and |weights @ x| < 2**54 (at most 2**24 products of 2**30) keep the int64 bounds from wrapping, and
+    the sum of a rounding shift's half as well.
     """
-    expect(weights.dtype == np.int8 and int(weights.min()) >= -127, subject, "a weight is not within -127..127")
-    fits = bias.dtype == np.int64 and bias.shape == (len(weights),) and bool(np.all(np.abs(bias) < 1 << 62))
+    limit = next((most for dtype, most in WEIGHT_LIMITS if weights.dtype == dtype), 0)
+    inside = limit > 0 and int(weights.min()) >= -limit
+    expect(inside, subject, "a weight is not within -127..127, or -32767..32767 of 16 bits")
+    fits = bias.dtype == np.int64 and bias.shape == (len(weights),) and bool(np.all(np.abs(bias) < 1 << 61))
     expect(fits, subject, "its bias does not fit")
 
 
+def narrowed(accumulator: np.ndarray, rounding_shift: int) -> np.ndarray:
+    """int64: the accumulator as it enters the requantization (SPEC 4.2)."""
+    if rounding_shift == 0:
+        return accumulator
+    return (accumulator + (np.int64(1) << (rounding_shift - 1))) >> rounding_shift
+
+
 def exact_product(x: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """int64 x @ matrix of integers x (M, K) and int8 matrix (K, O).
+    """int64 x @ matrix of integers x (M, K) and int8 or int16 matrix (K, O).
 
     By BLAS in float32 or float64 where every partial sum is an integer that the type holds, else in int64.
     """

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from qnn.fixedpoint import Requantization
+from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
 from qnn.ops.ckernel import CField, CKernel
 from qnn.ops.op import Op, TensorType, expect
 from qnn.ops.requantize import requantize_struct
@@ -35,18 +35,20 @@ class Add(Op):
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         one, other = inputs
-        types_fit = one.dtype == other.dtype == "uint8" and output.dtype in ("uint8", "int16")
-        expect(types_fit and one.elements == other.elements, subject, "add takes two uint8 tensors of one shape")
+        types_fit = one.activation and other.activation and output.activation
+        expect(types_fit and one.elements == other.elements, subject, "add takes two tensors of one shape")
         factors_fit = all(0 <= factor <= 1 << FACTOR_BITS for factor in (self.factor1, self.factor2))
         expect(factors_fit and abs(self.offset) < 1 << 25, subject, "its factors are out of range")
-        self.requantization.check(subject, 1, self.accumulator_bound(inputs))
+        low, high = self.accumulator_bound(inputs)
+        expect(INT32_MIN <= low and high <= INT32_MAX, subject, f"its accumulator reaches {low}..{high}")
+        self.requantization.check(subject, 1, (low, high))
         expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
 
     def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
         one, other = inputs
         low = self.factor1 * one.low + self.factor2 * other.low
         high = self.factor1 * one.high + self.factor2 * other.high
-        return min(low, 0) + min(self.offset, 0), high + max(self.offset, 0)
+        return min(low, 0) + min(self.offset, 0), max(high, 0) + max(self.offset, 0)
 
     def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
         one, other = inputs[0], inputs[1].reshape(inputs[0].shape)
@@ -60,5 +62,8 @@ class Add(Op):
             CField("offset", self.offset),
             CField("requantize", requantize_struct(self.requantization, 1)),
         )
-        suffix = "u8" if output.dtype == "uint8" else "i16"
-        return CKernel("qnn_add.h", f"qnn_add_u8_{suffix}", "qnn_add_t", fields)
+        one, other = inputs
+        if one.dtype == other.dtype == "uint8":
+            return CKernel("qnn_add.h", f"qnn_add_u8_{output.suffix}", "qnn_add_t", fields)
+        name = f"qnn_add_{one.suffix}_{other.suffix}_{output.suffix}"
+        return CKernel("qnn_add_wide.h", name, "qnn_add_t", fields)

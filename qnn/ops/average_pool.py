@@ -30,13 +30,15 @@ class AveragePool(Pool):
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs
-        expect(x.dtype == "uint8" and output.dtype in ("uint8", "int16"), subject, "average_pool takes uint8")
+        expect(x.activation and output.activation, subject, "average_pool takes and gives uint8 or int16")
         self.window.check(subject, x)
         expect(self.zero_point == x.zero_point, subject, "its zero point is not its input's")
-        expect(self.window.taps * 255 <= INT32_MAX, subject, "its window is too large")
+        low, high = self.accumulator_bound(inputs)
+        largest = max(-low, high, self.window.taps * max(-x.low, x.high, abs(x.zero_point)))
+        expect(largest <= INT32_MAX, subject, "its window is too large")
         cases = self.window.taps if self.window.pads else 1
         expect(len(self.requantization.multiplier) == cases, subject, "its constants are not one a window size")
-        self.requantization.check(subject, cases, self.accumulator_bound(inputs))
+        self.requantization.check(subject, cases, (low, high))
         expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
 
     def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
@@ -63,5 +65,5 @@ class AveragePool(Pool):
             CField("cases", cases),
             CField("requantize", requantize_struct(self.requantization, cases)),
         )
-        suffix = "u8" if output.dtype == "uint8" else "i16"
-        return CKernel("qnn_average_pool.h", f"qnn_average_pool_u8_{suffix}", "qnn_average_pool_t", fields)
+        header = "qnn_average_pool.h" if inputs[0].dtype == "uint8" else "qnn_average_pool_wide.h"
+        return CKernel(header, f"qnn_average_pool_{inputs[0].suffix}_{output.suffix}", "qnn_average_pool_t", fields)

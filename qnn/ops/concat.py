@@ -32,7 +32,8 @@ class Concat(Op):
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         one, other = inputs
-        expect(one.dtype == other.dtype == output.dtype == "uint8", subject, "concat takes and gives uint8")
+        one_type = one.activation and one.dtype == other.dtype == output.dtype
+        expect(one_type, subject, "concat takes and gives uint8 or int16")
         positive = self.channels1 >= 1 and self.channels2 >= 1
         expect(positive and one.elements % self.channels1 == 0, subject, "its channels do not fit its inputs")
         pixels = one.elements // self.channels1
@@ -54,4 +55,6 @@ class Concat(Op):
             CField("channels1", self.channels1),
             CField("channels2", self.channels2),
         )
+        if output.dtype == "int16":
+            return CKernel("qnn_concat_wide.h", "qnn_concat_i16_i16", "qnn_concat_t", fields)
         return CKernel("qnn_concat.h", "qnn_concat_u8_u8", "qnn_concat_t", fields)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""conv2d: int8 filters slide over uint8 maps, one requantization per output (SPEC 5.8)."""
+"""conv2d: filters slide over maps, one requantization per output (SPEC 5.8)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 
 from qnn.fixedpoint import Requantization
 from qnn.ops.accumulate import exact_product
+from qnn.ops.blocks import interleave_rows
 from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
 from qnn.ops.convolution import Convolution
-from qnn.ops.dense import interleave_rows
 from qnn.ops.dual import blocked, dual_problem, dual_words, lowest_weights
 from qnn.ops.op import TensorType
 from qnn.ops.requantize import requantize_struct
+from qnn.ops.wide import conv2d_kernel, is_wide
 from qnn.ops.window import Window
 
 BLOCK_PIXELS, BLOCK_FILTERS = 2, 4  # that share one pass over the weights in c_runtime/qnn_conv2d*.h
@@ -26,8 +27,9 @@ CHUNK_BYTES = 1 << 26  # of columns: bounds the simulator's memory
 class Conv2d(Convolution):
     """acc[r, c, o] = bias[o] + sum over taps and channels of x[window] * weights[o, tap, channel].
 
-    weights: int8 (O, kernel_height, kernel_width, channels), -127..127. bias: int64 (O,), within int32; the input's
-    zero point is folded into it. pad_value: what a tap outside the map reads, the input's zero point.
+    weights: int8 or int16 (O, kernel_height, kernel_width, channels), symmetric. bias: int64 (O,); the input's zero
+    point is folded into it. pad_value: what a tap outside the map reads, the input's zero point. rounding_shift: as of
+    dense.
     """
 
     kind: ClassVar[str] = "conv2d"
@@ -36,6 +38,7 @@ class Conv2d(Convolution):
     bias: np.ndarray
     pad_value: int
     requantization: Requantization
+    rounding_shift: int = 0
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         w = self.window
@@ -49,7 +52,7 @@ class Conv2d(Convolution):
         for i in range(self.window.kernel_height):
             for j in range(self.window.kernel_width):
                 accumulator = accumulator + columns[..., i, j] @ weights[:, i, j].T
-        return self.requantization.apply(accumulator)
+        return self.finish(accumulator)
 
     def evaluate(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
         """As `reference`, by one BLAS product over packed columns."""
@@ -60,11 +63,13 @@ class Conv2d(Convolution):
         for start in range(0, len(columns), step):
             part = columns[start : start + step]
             products = exact_product(part.reshape(-1, matrix.shape[0]), matrix)
-            parts.append(self.requantization.apply(products.reshape(*part.shape[:3], -1) + self.bias))
+            parts.append(self.finish(products.reshape(*part.shape[:3], -1) + self.bias))
         return np.concatenate(parts)
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
-        suffix = "u8" if output.dtype == "uint8" else "i16"
+        (x,), suffix = inputs, output.suffix
+        if is_wide(self.weights, self.rounding_shift, x):
+            return conv2d_kernel(self.sums, self.window, self.pad_value, x, output)
         problem = dual_problem(self.weights.reshape(len(self.weights), -1), inputs[0])
         return self._plain_kernel(suffix, problem) if problem else self._dual_kernel(suffix)
 

@@ -6,31 +6,42 @@ from __future__ import annotations
 import numpy as np
 
 from qnn.fixedpoint import Requantization
-from qnn.ops.accumulate import channel_bounds, check_accumulator
+from qnn.ops.accumulate import channel_bounds, check_sums, narrowed
 from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.wide import Sums
 from qnn.ops.window import Window
 
 
 class Convolution(Op):
-    """An operator with a window, int8 weights (O, ...), a bias per filter, padding and one requantization a filter."""
+    """An operator with a window, weights (O, ...), a bias per filter, padding and one requantization a filter."""
 
     window: Window
     weights: np.ndarray
     bias: np.ndarray
     pad_value: int
     requantization: Requantization
+    rounding_shift: int
+
+    @property
+    def sums(self) -> Sums:
+        """What it shares with dense."""
+        return Sums(self.weights, self.bias, self.rounding_shift, self.requantization)
+
+    def finish(self, accumulator: np.ndarray) -> np.ndarray:
+        """The results of int64 accumulators (..., O)."""
+        return self.requantization.apply(narrowed(accumulator, self.rounding_shift))
 
     def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
         return (self.window.out_height, self.window.out_width, len(self.weights))
 
     def check_filters(self, subject: str, x: TensorType, output: TensorType, shape: tuple[int, ...]) -> None:
         """Raises QnnError unless the weights have `shape` and every field, bound and type fits."""
-        expect(x.dtype == "uint8" and output.dtype in ("uint8", "int16"), subject, f"{self.kind} takes uint8")
+        expect(x.activation and output.activation, subject, f"{self.kind} takes and gives uint8 or int16")
         self.window.check(subject, x)
-        expect(self.weights.dtype == np.int8 and self.weights.shape == shape, subject, "its weights do not fit")
+        expect(self.weights.shape == shape, subject, "its weights do not fit")
         expect(x.low <= self.pad_value <= x.high, subject, "its padding is not a value of its input")
-        check_accumulator(subject, self.weights, self.bias, x)
-        self.requantization.check(subject, len(self.weights), self.accumulator_bound((x,)))
+        bound = check_sums(subject, self.weights, self.bias, self.rounding_shift, x)
+        self.requantization.check(subject, len(self.weights), bound)
         expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
 
     def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:

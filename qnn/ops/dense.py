@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""dense: a matrix of int8 weights times uint8 activations, one requantization per output (SPEC 5.2)."""
+"""dense: a matrix of weights times activations, one requantization per output (SPEC 5.2)."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import ClassVar
 
 import numpy as np
 
-from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
-from qnn.ops.accumulate import channel_bounds, check_weights, exact_product
+from qnn.fixedpoint import Requantization
+from qnn.ops.accumulate import channel_bounds, check_sums, exact_product, narrowed
+from qnn.ops.blocks import interleave_rows
 from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
 from qnn.ops.dual import blocked, dual_problem, dual_words, lowest_weights
 from qnn.ops.op import Op, TensorType, expect
 from qnn.ops.requantize import requantize_struct
+from qnn.ops.wide import Sums, dense_kernel, is_wide
 
-ROWS = 4  # outputs that share one pass over the inputs in c_runtime/qnn_dense.h
 DUAL_ROWS = 8  # outputs that share one pass over the groups in c_runtime/qnn_dense_dual.h
 SPARSE_FROM = 0.1  # part of zero groups from which skipping them pays for the list of the others
 SMALL_LAYER = 4096  # weights, below which another copy of the code costs more than looking for zeros
 MAX_OFFSET = 65535  # of a group's weights within a block, in bytes
-MAX_ROUNDING_SHIFT = 31
 
 
 @dataclass(frozen=True, eq=False)
 class Dense(Op):
     """acc[o] = bias[o] + sum_i x[i] * weights[o, i]; q[o] = requantize[o](acc[o]).
 
-    weights: int8 (O, I), symmetric, -127..127. bias: int64 (O,); the input's zero point is folded into it.
+    weights: int8 or int16 (O, I), symmetric. bias: int64 (O,); the input's zero point is folded into it.
     rounding_shift: 0 where the accumulator provably fits int32; else the accumulator is int64 and enters the
     requantization as (acc + 2**(rounding_shift - 1)) >> rounding_shift.
     """
@@ -43,17 +43,11 @@ class Dense(Op):
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs
-        expect(x.dtype == "uint8" and output.dtype in ("uint8", "int16"), subject, "dense takes uint8")
+        expect(x.activation and output.activation, subject, "dense takes and gives uint8 or int16")
         weights_fit = self.weights.ndim == 2 and self.weights.shape[1] == x.elements
         expect(weights_fit, subject, f"its weights do not fit {x.elements} inputs")
-        check_weights(subject, self.weights, self.bias)
-        expect(0 <= self.rounding_shift <= MAX_ROUNDING_SHIFT, subject, "its rounding shift is out of range")
-        low, high = self.accumulator_bound(inputs)
-        if self.rounding_shift:
-            half = 1 << (self.rounding_shift - 1)
-            low, high = (low + half) >> self.rounding_shift, (high + half) >> self.rounding_shift
-        expect(low >= INT32_MIN and high <= INT32_MAX, subject, f"its accumulator reaches {low}..{high}")
-        self.requantization.check(subject, len(self.weights), (low, high))
+        bound = check_sums(subject, self.weights, self.bias, self.rounding_shift, x)
+        self.requantization.check(subject, len(self.weights), bound)
         expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
 
     def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
@@ -70,16 +64,13 @@ class Dense(Op):
         return self._finish(exact_product(x, np.ascontiguousarray(self.weights.T)))
 
     def _finish(self, products: np.ndarray) -> np.ndarray:
-        accumulator = products + self.bias
-        if self.rounding_shift:
-            accumulator = (accumulator + (1 << (self.rounding_shift - 1))) >> self.rounding_shift
-        return self.requantization.apply(accumulator)
+        return self.requantization.apply(narrowed(products + self.bias, self.rounding_shift))
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
         (x,) = inputs
-        suffix = "u8" if output.dtype == "uint8" else "i16"
-        if self.rounding_shift:
-            return self._wide_kernel(suffix)
+        if is_wide(self.weights, self.rounding_shift, x):
+            return dense_kernel(Sums(self.weights, self.bias, self.rounding_shift, self.requantization), x, output)
+        suffix = output.suffix
         problem = dual_problem(self.weights, x)
         return self._plain_kernel(suffix, problem) if problem else self._dual_kernel(suffix, x)
 
@@ -115,26 +106,5 @@ class Dense(Op):
             "qnn_dense.h", f"qnn_dense_u8_{suffix}", "qnn_dense_t", fields, 0, f"one product each: {problem}"
         )
 
-    def _wide_kernel(self, suffix: str) -> CKernel:
-        outputs, count = self.weights.shape
-        fields = (
-            CField("inputs", count),
-            CField("outputs", outputs),
-            CField("weights", CArray("int8_t", self.weights, WEIGHTS)),
-            CField("bias", CArray("int64_t", self.bias, WEIGHTS)),
-            CField("rounding_shift", self.rounding_shift),
-            CField("requantize", requantize_struct(self.requantization, outputs)),
-        )
-        name = f"qnn_dense_wide_u8_{suffix}"
-        return CKernel("qnn_dense.h", name, "qnn_dense_wide_t", fields, 0, "64-bit sums: they may leave 32 bits")
-
     def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         return int(self.weights.size)
-
-
-def interleave_rows(weights: np.ndarray) -> np.ndarray:
-    """int8 (O * I,): blocks of ROWS outputs, input by input; the outputs that are left over follow row by row."""
-    outputs, count = weights.shape
-    whole = outputs - outputs % ROWS
-    blocks = weights[:whole].reshape(-1, ROWS, count).transpose(0, 2, 1)
-    return np.concatenate([blocks.reshape(-1), weights[whole:].reshape(-1)])

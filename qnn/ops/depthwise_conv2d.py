@@ -13,6 +13,7 @@ from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
 from qnn.ops.convolution import Convolution
 from qnn.ops.op import TensorType, expect
 from qnn.ops.requantize import requantize_struct
+from qnn.ops.wide import depthwise_conv2d_kernel, is_wide
 from qnn.ops.window import Window
 
 
@@ -20,8 +21,8 @@ from qnn.ops.window import Window
 class DepthwiseConv2d(Convolution):
     """acc[r, c, o] = bias[o] + sum over taps of x[window, o // multiplier] * weights[o, tap].
 
-    weights: int8 (O, kernel_height, kernel_width), O = channels * multiplier, -127..127. bias: int64 (O,), within
-    int32; the input's zero point is folded into it. pad_value: what a tap outside the map reads.
+    weights: int8 or int16 (O, kernel_height, kernel_width), O = channels * multiplier, symmetric. bias: int64 (O,); the
+    input's zero point is folded into it. pad_value: what a tap outside the map reads. rounding_shift: as of dense.
     """
 
     kind: ClassVar[str] = "depthwise_conv2d"
@@ -31,6 +32,7 @@ class DepthwiseConv2d(Convolution):
     bias: np.ndarray
     pad_value: int
     requantization: Requantization
+    rounding_shift: int = 0
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         expect(self.multiplier >= 1, subject, "its multiplier is not positive")
@@ -45,10 +47,12 @@ class DepthwiseConv2d(Convolution):
             for j in range(self.window.kernel_width):
                 spread = np.repeat(columns[..., i, j], self.multiplier, axis=-1)
                 accumulator = accumulator + spread * weights[:, i, j]
-        return self.requantization.apply(accumulator)
+        return self.finish(accumulator)
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
-        filters = len(self.weights)
+        (x,), filters = inputs, len(self.weights)
+        if is_wide(self.weights, self.rounding_shift, x):
+            return depthwise_conv2d_kernel(self.sums, self.window, self.multiplier, self.pad_value, x, output)
         fields = (
             CField("window", self.window.struct()),
             CField("multiplier", self.multiplier),
@@ -57,7 +61,6 @@ class DepthwiseConv2d(Convolution):
             CField("bias", CArray("int32_t", self.bias, WEIGHTS)),
             CField("requantize", requantize_struct(self.requantization, filters)),
         )
-        suffix = "u8" if output.dtype == "uint8" else "i16"
-        name = f"qnn_depthwise_conv2d_u8_{suffix}"
+        name = f"qnn_depthwise_conv2d_u8_{output.suffix}"
         column = self.window.taps * self.window.channels
         return CKernel("qnn_depthwise_conv2d.h", name, "qnn_depthwise_conv2d_t", fields, column)

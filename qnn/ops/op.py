@@ -14,6 +14,7 @@ from qnn.ops.ckernel import CKernel
 
 DTYPE_RANGES = (("uint8", 0, 255), ("int16", -32768, 32767), ("uint16", 0, 65535), ("int32", -(1 << 31), (1 << 31) - 1))
 MAX_ELEMENTS = 1 << 24
+SUFFIXES = (("uint8", "u8"), ("int16", "i16"))  # of kernels, by the storage of an activation
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,16 @@ class TensorType:
         """How many bytes one sample occupies."""
         return self.elements * np.dtype(self.dtype).itemsize
 
+    @property
+    def activation(self) -> bool:
+        """Is it stored as activations are, in uint8 or int16?"""
+        return self.dtype in dict(SUFFIXES)
+
+    @property
+    def suffix(self) -> str:
+        """How kernels call the storage of an activation: u8 or i16."""
+        return dict(SUFFIXES)[self.dtype]
+
     def holds_all(self) -> bool:
         """Can the tensor hold every value of its storage?"""
         return (self.dtype, self.low, self.high) in DTYPE_RANGES
@@ -56,6 +67,8 @@ class TensorType:
         low, high = ranges[self.dtype]
         if not low <= self.low <= self.high <= high:
             raise QnnError(subject, f"has the impossible range {self.low}..{self.high}", "compile the model again")
+        if not low <= self.zero_point <= high:
+            raise QnnError(subject, f"has the impossible zero point {self.zero_point}", "compile the model again")
         if not 0 <= self.zero_groups <= 1:
             raise QnnError(subject, f"has the impossible part {self.zero_groups} of zeros", "compile the model again")
         if not (math.isfinite(self.scale) and self.scale > 0):

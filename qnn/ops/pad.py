@@ -31,7 +31,7 @@ class Pad(Op):
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs
-        expect(x.dtype == output.dtype == "uint8", subject, "pad takes and gives uint8")
+        expect(x.activation and x.dtype == output.dtype, subject, "pad takes and gives uint8 or int16")
         sizes, frame = (self.height, self.width, self.channels), (self.top, self.bottom, self.left, self.right)
         possible = min(sizes) >= 1 and min(frame) >= 0 and max(sizes + frame) <= MAX_ELEMENTS
         expect(
@@ -48,4 +48,6 @@ class Pad(Op):
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
         names = ("height", "width", "channels", "top", "bottom", "left", "right", "value")
         fields = tuple(CField(name, getattr(self, name)) for name in names)
+        if output.dtype == "int16":
+            return CKernel("qnn_pad_wide.h", "qnn_pad_i16_i16", "qnn_pad_t", fields)
         return CKernel("qnn_pad.h", "qnn_pad_u8_u8", "qnn_pad_t", fields)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""quantize: raw int32 readings become uint8, with one offset and factor per feature (SPEC 5.1)."""
+"""quantize: raw int32 readings become uint8 or int16, with one offset and factor per feature (SPEC 5.1)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Quantize(Op):
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs
-        expect(x.dtype == "int32" and output.dtype == "uint8", subject, "quantize takes int32 and gives uint8")
+        expect(x.dtype == "int32" and output.activation, subject, "quantize takes int32 and gives uint8 or int16")
         for array, dtype in ((self.low, np.int32), (self.high, np.int32), (self.halve, np.uint8)):
             expect(array.dtype == dtype and array.shape == (x.elements,), subject, "its ranges do not fit the input")
         span = (self.high.astype(np.int64) - self.low) >> self.halve
@@ -57,4 +57,4 @@ class Quantize(Op):
             CField("halve", CArray("uint8_t", self.halve, TABLES) if self.halve.any() else None),
             CField("requantize", requantize_struct(self.requantization, elements)),
         )
-        return CKernel("qnn_quantize.h", "qnn_quantize_i32_u8", "qnn_quantize_t", fields)
+        return CKernel("qnn_quantize.h", f"qnn_quantize_i32_{output.suffix}", "qnn_quantize_t", fields)

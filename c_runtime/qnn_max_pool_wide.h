@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: 0BSD */
+/* max_pool of 16-bit values (SPEC 5.10). */
+#ifndef QNN_MAX_POOL_WIDE_H
+#define QNN_MAX_POOL_WIDE_H
+
+#include "qnn_max_pool.h"
+#include "qnn_window_wide.h"
+
+/* y[c] = max(y[c], x[c]) for every channel. */
+QNN_INLINE void qnn_max_pool_tap_i16(int32_t channels, const int16_t *x, int16_t *y)
+{
+    const int16_t *end = x + channels;
+    for (; x != end; x++, y++) {
+        if (*x > *y) {
+            *y = *x;
+        }
+    }
+}
+
+/* y may be x where no window pads: each pixel is written at or before the first element of its window. */
+QNN_KERNEL void qnn_max_pool_i16_i16(const qnn_max_pool_t *p, const int16_t *x, int16_t *y)
+{
+    QNN_FETCH(p, sizeof(*p));
+    const qnn_window_t *w = &p->window;
+    int32_t row, column, i, j;
+    for (row = 0; row < w->out_height; row++) {
+        for (column = 0; column < w->out_width; column++, y += w->channels) {
+            qnn_inside_t inside = qnn_window_inside(w, row, column);
+            const int16_t *line = x + inside.first;
+            qnn_window_copy_i16(y, line, w->channels);
+            for (i = inside.top; i < inside.bottom; i++, line += w->width * w->channels) {
+                const int16_t *tap = line;
+                for (j = inside.left; j < inside.right; j++, tap += w->channels) {
+                    qnn_max_pool_tap_i16(w->channels, tap, y);
+                }
+            }
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: 0BSD */
+/* Sums of products where inputs or weights have 16 bits, or where sums may leave 32 (SPEC 4.1, 4.2, 6.6). */
+#ifndef QNN_WIDE_H
+#define QNN_WIDE_H
+
+#include "qnn_requantize.h"
+
+/* Inputs: uint8_t or, where `wide`, int16_t. Weights: int8_t or, where `wide`, int16_t. `wide` is a constant wherever a
+   kernel is instantiated, so that nothing is decided at run time. */
+typedef struct {
+    const void *data;
+    int32_t wide;
+} qnn_values_t;
+
+QNN_INLINE qnn_values_t qnn_values(const void *data, int32_t wide)
+{
+    qnn_values_t values;
+    values.data = data;
+    values.wide = wide;
+    return values;
+}
+
+QNN_INLINE qnn_values_t qnn_values_after(qnn_values_t values, int32_t count)
+{
+    values.data = (const uint8_t *)values.data + (values.wide ? 2 * count : count);
+    return values;
+}
+
+QNN_INLINE int32_t qnn_input(qnn_values_t x, int32_t index)
+{
+    return x.wide ? ((const int16_t *)x.data)[index] : ((const uint8_t *)x.data)[index];
+}
+
+QNN_INLINE int32_t qnn_weight(qnn_values_t w, int32_t index)
+{
+    return w.wide ? QNN_READ(((const int16_t *)w.data)[index]) : QNN_READ(((const int8_t *)w.data)[index]);
+}
+
+/* A sum that may leave 32 bits, of products that do not: modulo 2^32, and of the products' upper halves. */
+typedef struct {
+    uint32_t low;
+    int32_t high;
+} qnn_sum_t;
+
+#define QNN_MOST_PRODUCTS 65536 /* in a qnn_sum_t: |product| <= 2^30, so |high| <= 2^30 */
+
+QNN_INLINE void qnn_sum_add(qnn_sum_t *sum, int32_t product)
+{
+    sum->low += (uint32_t)product;
+    sum->high += product >> 16;
+}
+
+/* The sum itself: it is high * 2^16 plus the products' lower halves, which are not negative and add up to less than 2^32. */
+QNN_INLINE int64_t qnn_sum_value(qnn_sum_t sum)
+{
+    uint32_t rest = sum.low - ((uint32_t)sum.high << 16);
+    return (int64_t)sum.high * 65536 + (int64_t)rest;
+}
+
+/* (acc + 2^(shift - 1)) >> shift, which the compiler proved to fit. 32-bit shifts, since a 64-bit one by a variable would
+   call the compiler's library. */
+QNN_INLINE int32_t qnn_narrow(int64_t acc, int32_t shift)
+{
+    uint64_t rounded = (uint64_t)acc + ((uint32_t)1 << (shift - 1));
+    uint32_t high_word = (uint32_t)(rounded >> 32), low_word = (uint32_t)rounded;
+    return (int32_t)((high_word << (32 - shift)) | (low_word >> shift));
+}
+
+#endif
