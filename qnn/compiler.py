@@ -27,6 +27,7 @@ from qnn.outputs import Kind, check_replaceable, head_of, json_of
 from qnn.quantization import quantize
 from qnn.scales import SCALES, Scales, scales_bytes
 from qnn.sparsity import with_zero_groups
+from qnn.widths import EIGHT, Widths
 
 MANIFEST = Kind("the manifest of a build", lambda path: "graph_sha256" in json_of(path))
 HEADER = Kind("a header that qnn wrote under that name", lambda path: head_of(path).startswith(first_line(path.stem)))
@@ -43,16 +44,19 @@ class Build:
     manifest: Mapping[str, Any]
 
 
-def compile_model(model: Model, scales: Scales, name: str, reduce_range: str = AUTO, self_test: int = 0) -> Build:
+def compile_model(
+    model: Model, scales: Scales, name: str, reduce_range: str = AUTO, self_test: int = 0, widths: Widths = EIGHT
+) -> Build:
     """The build of `model` with C prefix `name`; equal inputs give equal bytes.
 
     reduce_range: which layers' weights leave a bit of headroom for the fast kernels, one of headroom.CHOICES.
     self_test: how many of the model's samples the header carries with their outputs.
+    widths: of weights and activations.
     Raises QnnError where the model cannot be quantized or keeps fewer samples than that, or if the C were more than
     integer code (a bug of qnn).
     """
-    chosen = layers_with_headroom(model, scales, reduce_range)
-    graph = with_zero_groups(quantize(model, scales, name, chosen), model.samples)
+    chosen = layers_with_headroom(model, scales, reduce_range, widths)
+    graph = with_zero_groups(quantize(model, scales, name, chosen, widths), model.samples)
     vectors = spaced_samples(model.samples, self_test)
     return build_graph(graph, scales, model.samples[0] if len(model.samples) else None, vectors)
 

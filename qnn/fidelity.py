@@ -22,7 +22,8 @@ LEAST_SQNR = 20.0  # dB
 MOST_CHANGED = 0.01  # of the samples
 MOST_ACCURACY = 0.01
 MOST_RMSE = 1.5
-REMEDY = "calibrate on more samples (--data) or by another --method; widths beyond 8 bits are not made yet"
+REMEDY = "calibrate on more samples (--data) or by another --method"
+WIDER = "--bits 16 is finer"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Fidelity:
             what = f"{100 * self.changed:.2f} % of the classes change"
         else:
             what = f"the answers differ by {self.difference:.4g} rms"
-        return f"int8 against float on {self.samples:,} calibration samples: {what}, {ratio} at the output"
+        return f"{self.samples:,} calibration samples: {what}, {ratio} at the output"
 
     @property
     def poor(self) -> bool:
@@ -74,13 +75,18 @@ def fidelity(model: Model, graph: Graph, x: np.ndarray) -> Fidelity | None:
     return Fidelity(len(x), sqnr, None, rmse(answers, target_values(model.normalization, wanted)))
 
 
-def loss_text(reference: Score, score: Score) -> str | None:
-    """A line on what was lost from the float `reference` to the integer `score`; None where it is little."""
+def remedy(bits: str) -> str:
+    """What to try where `bits`, as --bits names them, lose too much."""
+    return REMEDY if bits == "16" else f"{WIDER}; or {REMEDY}"
+
+
+def loss_text(reference: Score, score: Score, bits: str) -> str | None:
+    """A line on what `bits` lost from the float `reference` to the integer `score`; None where it is little."""
     if reference.metric == "accuracy":
         lost = reference.value - score.value
         if lost <= MOST_ACCURACY:
             return None
-        return f"8 bits lose {100 * lost:.2f} points of accuracy here; {REMEDY}"
+        return f"{bits} bits lose {100 * lost:.2f} points of accuracy here; {remedy(bits)}"
     if score.value <= MOST_RMSE * reference.value:
         return None
-    return f"8 bits raise the rmse from {reference.value:.3g} to {score.value:.3g}; {REMEDY}"
+    return f"{bits} bits raise the rmse from {reference.value:.3g} to {score.value:.3g}; {remedy(bits)}"

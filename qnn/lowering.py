@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from qnn.curves import curve_of
+from qnn.fixedpoint import requantization
 from qnn.graph import Node
 from qnn.ops.op import Op, TensorType
+from qnn.ops.retype import Retype
 from qnn.ops.table import Table
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -30,7 +33,8 @@ class Lowering:
     name: of the float node. inputs, types: its input tensors in the integer graph. parameters: float32.
     output: the type its result must have. grid: of an input that has a scale per feature, else None.
     shapes: of one sample of the float inputs; those of `types` may be other ones with as many elements.
-    span: the steps between the lowest and the highest weight of an output channel.
+    weight_bits: of the integer weights. span: the steps between the lowest and the highest weight of an output channel
+    of 8 bits.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Lowering:
     output: TensorType
     grid: Grid | None
     shapes: tuple[tuple[int, ...], ...]
+    weight_bits: int
     span: int
 
 
@@ -54,8 +59,11 @@ def float32(value: float) -> float:
     return float(np.float32(value))
 
 
-def activation_type(shape: tuple[int, ...], low: float, high: float) -> TensorType:
-    """uint8 for reals in low..high, which contains 0: all 256 steps, 0 exactly representable."""
+def activation_type(shape: tuple[int, ...], low: float, high: float, bits: int = 8) -> TensorType:
+    """The type for reals in low..high, which contains 0: all 256 steps of uint8, or int16 with the zero point 0."""
+    if bits == 16:
+        scale = float32(max(-low, high) / 32767)
+        return TensorType(shape, "int16", -32768, 32767, scale if scale > 0 else 1.0, 0)
     scale = float32((high - low) / 255)
     if scale <= 0:
         return TensorType(shape, "uint8", 0, 255, 1.0, 0)
@@ -84,14 +92,17 @@ def _nearest(real: float, kind: TensorType) -> int:
 
 
 def retyped_node(name: str, source: str, x: TensorType, y: TensorType) -> Node:
-    """A table that brings the tensor `source` of type x to the same reals in type y."""
-    return Node(name, table_of(x, y, lambda reals: reals), (source,), y)
+    """The node that brings the tensor `source` of type x to the same reals in type y: a table where both are bytes."""
+    if x.dtype == y.dtype == "uint8":
+        return Node(name, table_of(x, y, lambda reals: reals), (source,), y)
+    constants = requantization(np.array([x.scale / y.scale]), y.zero_point, y.low, y.high)
+    return Node(name, Retype(x.zero_point, constants), (source,), y)
 
 
 def table_node(lowering: Lowering, function: Function) -> tuple[Node, ...]:
-    """One table operator: `function` of the 256 reals that the uint8 input stands for, rounded half up."""
+    """`function` of the reals that the input stands for: a table of 256 entries, or a curve where it has 16 bits."""
     (x,), y = lowering.types, lowering.output
-    return lowered(lowering, table_of(x, y, function))
+    return lowered(lowering, table_of(x, y, function) if x.dtype == "uint8" else curve_of(x, y, function))
 
 
 def table_of(x: TensorType, y: TensorType, function: Function) -> Table:

@@ -26,10 +26,13 @@ from qnn.model import Node as FloatNode
 from qnn.names import check_name
 from qnn.ops.op import TensorType
 from qnn.prepare import prepare
+from qnn.ranges import Range
 from qnn.scales import Scales
 from qnn.weights import FULL_SPAN, HEADROOM_SPAN
+from qnn.widths import EIGHT, Widths
 
 OUTPUT = "output"
+WIDER = 2.0
 EVERYTHING = (float("-inf"), float("inf"))
 
 
@@ -37,7 +40,7 @@ EVERYTHING = (float("-inf"), float("inf"))
 class _Source:
     """What lowering reads: the float nodes that change values, the ranges, the shapes, the input's grid.
 
-    headroom: the nodes whose weights leave a bit of it.
+    headroom: the nodes whose weights leave a bit of it. widths: of weights and activations.
     wiring: every node's inputs before the nodes were left out that change shapes only.
     """
 
@@ -47,6 +50,7 @@ class _Source:
     wiring: dict[str, tuple[str, ...]]
     grid: Grid | None
     headroom: Collection[str]
+    widths: Widths
 
     def reader(self, node: FloatNode) -> FloatNode | None:
         """The only reader of the node's output; None where there are none or several."""
@@ -70,19 +74,20 @@ class _Source:
         return node.layer.clamps and absorbing
 
 
-def quantize(model: Model, scales: Scales, name: str, headroom: Collection[str] = ()) -> Graph:
-    """The checked integer graph of `model` with uint8 activations and int8 weights, C prefix `name`.
+def quantize(model: Model, scales: Scales, name: str, headroom: Collection[str] = (), widths: Widths = EIGHT) -> Graph:
+    """The checked integer graph of `model` with C prefix `name`.
 
     headroom: names of layers whose weights leave a bit of headroom for a faster kernel (SPEC 4.6).
+    widths: of weights and activations; 8 bits each by default.
     Raises QnnError where `scales` does not fit the model or a layer has no integer form where it stands.
     """
     check_name(name)
     model = prepare(model)
     nodes = _without_vanishing(model.nodes)
     takes_grid = all(node.layer.takes_grid for node in nodes if INPUT in node.inputs)
-    raw, entering, grid = enter(model, scales, takes_grid)
+    raw, entering, grid = enter(model, scales, takes_grid, widths.input)
     wiring = {node.name: node.inputs for node in model.nodes}
-    source = _Source(nodes, scales, node_shapes(model.nodes, model.schema.shape), wiring, grid, headroom)
+    source = _Source(nodes, scales, node_shapes(model.nodes, model.schema.shape), wiring, grid, headroom, widths)
     quantized_input = entering[-1].name if entering else INPUT
     body: list[Node] = list(entering)
     tensors = {INPUT: quantized_input}  # the integer tensor of every float tensor
@@ -126,7 +131,7 @@ def _lower(
         wanted = [replace(output, shape=kind.shape) for kind in types]
         made = [
             None
-            if (kind.scale, kind.zero_point) == (output.scale, output.zero_point)
+            if (kind.dtype, kind.scale, kind.zero_point) == (output.dtype, output.scale, output.zero_point)
             else retyped_node(f"{node.name}_in{index}", name, kind, to)
             for index, (name, kind, to) in enumerate(zip(inputs, types, wanted, strict=True))
         ]
@@ -135,7 +140,8 @@ def _lower(
         types = tuple(kind if item is None else item.type for kind, item in zip(types, made, strict=True))
     shapes = tuple(source.shapes[name] for name in source.wiring[node.name])
     span = HEADROOM_SPAN if node.name in source.headroom else FULL_SPAN
-    lowering = Lowering(node.name, inputs, types, node.parameters, output, grid, shapes, span)
+    bits = source.widths.of(node.name).weights
+    lowering = Lowering(node.name, inputs, types, node.parameters, output, grid, shapes, bits, span)
     try:
         return before + node.layer.lower(lowering)
     except ScaleError as error:
@@ -158,14 +164,29 @@ def _output_type(source: _Source, node: FloatNode, inputs: tuple[TensorType, ...
         last, joined = source.carried(final)
         found = source.scales.range_of(joined.name)
         after = source.reader(last)
-        useful = after.layer.useful if after is not None else EVERYTHING
-        kind = activation_type(shape, max(found.low, useful[0]), min(found.high, useful[1]))
+        bits = source.widths.of(node.name).activations
+        bounds = final.layer.limits() if final.layer.clamps else final.layer.bounds
+        low, high = _range(found, after, bits, bounds if joined is final else EVERYTHING)
+        kind = activation_type(shape, low, high, bits)
     return clamped_type(kind, *clamp.layer.limits()) if clamp else kind
 
 
+def _range(found: Range, reader: FloatNode | None, bits: int, bounds: tuple[float, float]) -> tuple[float, float]:
+    """The reals that a tensor of `bits` holds: the calibrated range, as far as its reader needs it.
+
+    16 bits have room: all that was seen, widened by WIDER, as far as the layer before can give it (`bounds`).
+    """
+    if bits == 16:
+        useful = reader.layer.useful_wide if reader is not None else EVERYTHING
+        low, high = WIDER * min(found.low, found.minimum), WIDER * max(found.high, found.maximum)
+        return max(low, useful[0], bounds[0]), min(high, useful[1], bounds[1])
+    useful = reader.layer.useful if reader is not None else EVERYTHING
+    return max(found.low, useful[0]), min(found.high, useful[1])
+
+
 def _final(source: _Source, body: list[Node], last: str, types: dict[str, TensorType]) -> tuple[Node, ...]:
-    """A table that brings the last tensor to int16, where the last layer only keeps its inputs' type."""
-    if not source.nodes[-1].layer.keeps_type:
+    """A retype that brings the last tensor to int16, where the last layer only keeps its inputs' type of 8 bits."""
+    if not source.nodes[-1].layer.keeps_type or types[last].dtype == "int16":
         return ()
     found = source.scales.range_of(source.nodes[-1].name)
     wanted = output_type(types[last].shape, found.minimum, found.maximum)

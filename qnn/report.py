@@ -28,6 +28,7 @@ from qnn.scales import Scales
 from qnn.schemafile import Document
 from qnn.verification import Verification
 from qnn.verifier import HOST, RV32, verify
+from qnn.widths import widths_named
 
 CSV_COLUMNS = (
     "bits",
@@ -99,18 +100,18 @@ class Row:
 
 
 def measure(
-    model: Model, scales: Scales, name: str, bits: int | str, x: np.ndarray, y: np.ndarray, progress: Progress = silent
+    model: Model, scales: Scales, name: str, bits: str, x: np.ndarray, y: np.ndarray, progress: Progress = silent
 ) -> Row:
     """The Row of one width of `model` on raw test samples x (N, *shape) with labels y.
 
     Every sample is verified on the targets that this machine has. Raises QnnError without a C compiler.
     """
-    build = compile_model(model, scales, name)
+    build = compile_model(model, scales, name, widths=widths_named(bits))
     evaluation = evaluate(build.graph, x, y)
     with tempfile.TemporaryDirectory(prefix="qnn-") as folder:
         write_build(build, Path(folder))
         verification = verify(Path(folder), x, targets_here(), progress=progress)
-    return Row(bits, build, evaluation, verification)
+    return Row(int(bits) if bits.isdecimal() else bits, build, evaluation, verification)
 
 
 def targets_here() -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from graphs import (
 from qnn.check import check
 from qnn.fixedpoint import requantization
 from qnn.graph import INPUT, Graph, Node
-from qnn.ops.add import Add
+from qnn.ops.add import Add, factor_limit
 from qnn.ops.average_pool import AveragePool
 from qnn.ops.concat import Concat
 from qnn.ops.conv2d import Conv2d
@@ -158,7 +158,8 @@ def random_add(rng: np.random.Generator, tensors: list[Tensor]) -> tuple[tuple[s
     wide = "int16" in (x.dtype, y.dtype)
     factor = 2.0 ** float(rng.uniform(-17, -13)) / (128 if wide else 1) * (128 if kind.dtype == "int16" else 1)
     constants = requantization(np.array([factor]), kind.zero_point, kind.low, kind.high)
-    factors = (int(rng.integers(0, (1 << 15) + 1)), 1 << 15)
+    limits = [factor_limit(one, (x, y)) for one in (x, y)]
+    factors = (int(rng.integers(0, limits[0] + 1)), limits[1])
     both = x.dtype == y.dtype == "int16"  # then the factors leave no room for an offset
     offset = 0 if both else int(rng.integers(-(1 << 24), 1 << 24))
     return (source, other), Add(*factors, offset, constants), kind

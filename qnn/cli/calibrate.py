@@ -26,7 +26,8 @@ from qnn.ranges import METHODS
 from qnn.scales import SCALES, Scales, save_scales
 
 NOTE = (
-    "The output, the last tensor, is 16 bits wide and uses minimum and maximum; the others use low and high. "
+    "The output, the last tensor, is 16 bits wide and uses minimum and maximum; the others use low and high, "
+    "at 16 bits the wider of both. "
     "A tensor whose layer keeps its input's range, or that a clamp follows, goes by that one's."
 )
 ModelArgument = Annotated[Path, typer.Argument(help="A float model that qnn train wrote.")]

@@ -21,13 +21,13 @@ from qnn.cli.loading import (
     request,
 )
 from qnn.compiler import Build, check_build_folder, compile_model, write_build
-from qnn.errors import QnnError
-from qnn.fidelity import REMEDY, fidelity
+from qnn.fidelity import fidelity, remedy
 from qnn.headroom import AUTO, CHOICES
 from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.names import check_name, name_from
 from qnn.scales import Scales
+from qnn.widths import widths_named
 
 ReduceRangeOption = Annotated[
     str,
@@ -36,8 +36,9 @@ ReduceRangeOption = Annotated[
         help=f"Whose weights leave a bit of headroom for faster kernels: {', '.join(CHOICES)}; auto: where it is free.",
     ),
 ]
-BitsOption = Annotated[str, typer.Option("--bits", help="Width of weights and activations: 8.")]
-WIDTHS = ("8",)
+BitsOption = Annotated[
+    str, typer.Option("--bits", help="Width of weights and activations: 8, 16, or a pair such as w8a16.")
+]
 
 
 def command(
@@ -68,7 +69,7 @@ def command(
     Example: qnn compile model.qnn --bits 8 -o build/ --name digits
     """
     output = Output(json, quiet)
-    check_bits(bits)
+    widths = widths_named(bits)
     prefix = check_name(name) if name is not None else name_from(model.stem)
     check_build_folder(out, prefix, [model])
     network = load_model(model)
@@ -80,24 +81,18 @@ def command(
         if data is not None:
             samples = load_rows(output, asked, network.schema, network.record, "train").x
         ranges = _calibrated(output, network, samples, method)
-    build = compile_model(network, ranges, prefix, reduce_range, self_test)
+    build = compile_model(network, ranges, prefix, reduce_range, self_test, widths)
     removed = write_build(build, out)
     show_build(output, build, out)
     if removed is not None:
         output.say(f"removed {removed}, the header of the build that was there")
     found = fidelity(network, build.graph, network.samples)
     if found is not None:
-        output.say(str(found))
+        output.say(f"{bits} bits against float on {found}")
         if found.poor:
-            output.warn(f"{model}: 8 bits are coarse for this network ({found}); {REMEDY}")
+            output.warn(f"{model}: {bits} bits are coarse for this network ({found}); {remedy(bits)}")
     document = {**build.manifest, "header": str(out / build.manifest["header"])}
     output.emit({**document, "fidelity": found.document() if found else None})
-
-
-def check_bits(bits: str) -> None:
-    """Raises QnnError unless `bits` is a width that this version makes."""
-    if bits not in WIDTHS:
-        raise QnnError(f"--bits {bits}", "is not a width that this version makes", f"use {' or '.join(WIDTHS)}")
 
 
 def _calibrated(output: Output, network: Model, samples: object, method: str) -> Scales:

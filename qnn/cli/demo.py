@@ -25,7 +25,7 @@ from qnn.training import TrainOptions, train
 from qnn.verification import Verification
 from qnn.verifier import RV32
 
-DEFAULT_DATA = "digits"
+DEFAULT_DATA, BITS = "digits", "8"
 
 
 def command(
@@ -72,9 +72,9 @@ def run_demo(
     scales = calibrate(result.model, result.model.samples)
     with output.progress("verifying every test sample") as progress:
         x, y = dataset.x[rows], dataset.y[rows]
-        row = measure(result.model, scales, name_from(Path(data).stem), 8, x, y, progress)
+        row = measure(result.model, scales, name_from(Path(data).stem), BITS, x, y, progress)
     write_build(row.build, out / "build")
-    lost = loss_text(reference, row.evaluation.score)
+    lost = loss_text(reference, row.evaluation.score, BITS)
     if lost:
         output.warn(f"{data}: {lost}")
     document = report_document(result.model, data, "test", reference, [row], typed(sys.argv[1:]))

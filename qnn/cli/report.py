@@ -12,7 +12,6 @@ import typer
 
 from qnn.calibration import DEFAULT_METHOD, calibrate, load_scales_of
 from qnn.cli.calibrate import MethodOption, ModelArgument
-from qnn.cli.compile import check_bits
 from qnn.cli.console import JsonOption, Output, QuietOption, typed
 from qnn.cli.loading import (
     DataDirOption,
@@ -34,9 +33,10 @@ from qnn.names import name_from
 from qnn.outputs import Kind, check_replaceable
 from qnn.report import REPORT_CSV, REPORT_JSON, REPORT_PAGE, Row, measure, report_csv, report_document
 from qnn.reportpage import SUMMARY_COLUMNS, float_cells, metric_text, r2_text, report_page, summary_cells
+from qnn.widths import check_bits
 
 SHOWN_TARGETS = 8
-BitsOption = Annotated[str, typer.Option("--bits", help="Widths, separated by commas: 8.")]
+BitsOption = Annotated[str, typer.Option("--bits", help="Widths, separated by commas: 8, 16, pairs such as w8a16.")]
 
 
 def command(
@@ -58,7 +58,7 @@ def command(
 
     Exit code 1 if the C crashes or any of its values differs from the simulator's.
 
-    Example: qnn report model.qnn --data digits --bits 8 -o report.html
+    Example: qnn report model.qnn --data digits --bits 8,16 -o report.html
     """
     output = Output(json, quiet)
     widths = [width.strip() for width in bits.split(",")]
@@ -76,8 +76,7 @@ def command(
     rows: list[Row] = []
     for width in widths:
         with output.progress(f"verifying {width} bits") as progress:
-            wide = int(width) if width.isdecimal() else width
-            rows.append(measure(network, ranges, name_from(model.stem), wide, samples.x, samples.y, progress))
+            rows.append(measure(network, ranges, name_from(model.stem), width, samples.x, samples.y, progress))
     document = report_document(network, samples.source, samples.part, reference, rows, typed(sys.argv[1:]))
     if out is not None:
         write_report(out, f"{model.stem}: accuracy versus size", document)
@@ -85,7 +84,7 @@ def command(
     show_report(output, f"{model}: {samples.source} ({samples.part}, {len(samples.x):,} samples)", document)
     output.emit(document)
     for row in rows:
-        lost = loss_text(reference, row.evaluation.score)
+        lost = loss_text(reference, row.evaluation.score, str(row.bits))
         if lost:
             output.warn(f"{model}: {lost}")
         show_failures(row.verification)

@@ -14,8 +14,8 @@ from qnn.fixedpoint import requantization
 from qnn.graph import Node
 from qnn.layers.layer import Arrays, Shape, Traits
 from qnn.lowering import Lowering, lowered
-from qnn.ops.add import FACTOR_BITS
 from qnn.ops.add import Add as AddOp
+from qnn.ops.add import factor_limit
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Add(Traits):
         return (gradient, gradient), ()
 
     def lower(self, lowering: Lowering) -> tuple[Node, ...]:
-        """One integer add: each input times its scale, relative to the larger one."""
+        """One integer add: each input times its scale, both as large as the accumulator lets them be."""
         y = lowering.output
-        largest = max(x.scale for x in lowering.types)
-        factor1, factor2 = (math.floor(x.scale / largest * (1 << FACTOR_BITS) + 0.5) for x in lowering.types)
+        unit = max(x.scale / factor_limit(x, lowering.types) for x in lowering.types)  # the real value of a step of acc
+        factor1, factor2 = (math.floor(x.scale / unit + 0.5) for x in lowering.types)
         offset = -(factor1 * lowering.types[0].zero_point + factor2 * lowering.types[1].zero_point)
-        factor = np.array([largest / ((1 << FACTOR_BITS) * y.scale)])
+        factor = np.array([unit / y.scale])
         constants = requantization(factor, y.zero_point, y.low, y.high)
         return lowered(lowering, AddOp(factor1, factor2, offset, constants))

@@ -89,9 +89,9 @@ class Conv1d(Traits):
 
     def lower(self, lowering: Lowering) -> tuple[Node, ...]:
         """One integer conv2d over a map of height 1."""
-        q = convolution_weights(lowering, self.subject)
+        q = convolution_weights(lowering)
         window, (x,) = self.flat.window(_sequence(lowering.shapes[0])), lowering.types
-        return lowered(lowering, Conv2dOp(window, q.weights[:, None], q.bias, x.zero_point, q.requantization))
+        return lowered(lowering, Conv2dOp(window, q.weights[:, None], q.bias, x.zero_point, *q.constants))
 
 
 def _sequence(shape: Shape) -> Shape:

@@ -84,6 +84,6 @@ class Conv2d(SlidingLayer):
 
     def lower(self, lowering: Lowering) -> tuple[Node, ...]:
         """One integer conv2d; padding reads the input's zero point."""
-        q = convolution_weights(lowering, self.subject)
+        q = convolution_weights(lowering)
         window, (x,) = self.window(lowering.shapes[0]), lowering.types
-        return lowered(lowering, Conv2dOp(window, q.weights, q.bias, x.zero_point, q.requantization))
+        return lowered(lowering, Conv2dOp(window, q.weights, q.bias, x.zero_point, *q.constants))

@@ -100,9 +100,9 @@ class DepthwiseConv2d(SlidingLayer):
 
     def lower(self, lowering: Lowering) -> tuple[Node, ...]:
         """One integer depthwise_conv2d; padding reads the input's zero point."""
-        q = convolution_weights(lowering, self.subject)
+        q = convolution_weights(lowering)
         window, (x,) = self.window(lowering.shapes[0]), lowering.types
-        op = DepthwiseConv2dOp(window, self.multiplier, q.weights, q.bias, x.zero_point, q.requantization)
+        op = DepthwiseConv2dOp(window, self.multiplier, q.weights, q.bias, x.zero_point, *q.constants)
         return lowered(lowering, op)
 
 

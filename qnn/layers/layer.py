@@ -33,6 +33,8 @@ class Layer(Protocol):
     keeps_type: ClassVar[bool]
     takes_grid: ClassVar[bool]
     useful: ClassVar[tuple[float, float]]
+    useful_wide: ClassVar[tuple[float, float]]
+    bounds: ClassVar[tuple[float, float]]
     statistics: ClassVar[int]
 
     def check(self) -> None:
@@ -98,6 +100,8 @@ class Traits:
     keeps_type: ClassVar[bool] = False  # its values are those of its inputs: scale and zero point stay
     takes_grid: ClassVar[bool] = False  # may read a model input that has a scale and an offset per feature
     useful: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # beyond it the input changes nothing
+    useful_wide: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # the same for 16 bits
+    bounds: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # what it gives lies within them always
     statistics: ClassVar[int] = 0  # so many of its last parameters follow the batches' values, not a gradient
 
     def measured(self, inputs: Arrays) -> Arrays:

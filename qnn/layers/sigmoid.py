@@ -23,6 +23,8 @@ class Sigmoid(Elementwise):
 
     kind: ClassVar[str] = "sigmoid"
     useful: ClassVar[tuple[float, float]] = (-8.0, 8.0)  # the rest is within 1/2981 of 0 or 1
+    useful_wide: ClassVar[tuple[float, float]] = (-12.0, 12.0)  # the rest is within 1/162,000
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def forward(
         self, inputs: Arrays, parameters: Arrays, rng: np.random.Generator | None

@@ -61,14 +61,7 @@ def check_weights(subject: str, weights: int, filters: int = 1) -> None:
         raise QnnError(subject, f"has more than {MAX_WEIGHTS} weights or {MAX_FILTERS} filters", "make it narrower")
 
 
-def convolution_weights(lowering: Lowering, subject: str) -> QuantizedWeights:
-    """The integers of a convolution. Raises QnnError if a sum could leave int32, which its kernel does not know."""
+def convolution_weights(lowering: Lowering) -> QuantizedWeights:
+    """The integers of a convolution."""
     weights, bias = (parameter.astype(np.float64) for parameter in lowering.parameters)
-    q = quantize_weights(weights, bias, lowering.types[0], lowering.output, lowering.span)
-    if q.rounding_shift > 0:
-        raise QnnError(
-            f"{lowering.name} ({subject})",
-            f"sums {weights[0].size} products, so its accumulator does not provably fit 32 bits",
-            "make its kernel or its input's channels smaller, or split it into two convolutions",
-        )
-    return q
+    return quantize_weights(weights, bias, lowering.types[0], lowering.output, lowering.span, lowering.weight_bits)

@@ -18,6 +18,8 @@ class Tanh(Elementwise):
 
     kind: ClassVar[str] = "tanh"
     useful: ClassVar[tuple[float, float]] = (-4.0, 4.0)  # the rest is within 1/1490 of -1 or 1
+    useful_wide: ClassVar[tuple[float, float]] = (-6.0, 6.0)  # the rest is within 1/81,000
+    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     def forward(
         self, inputs: Arrays, parameters: Arrays, rng: np.random.Generator | None

@@ -14,11 +14,12 @@ from qnn.ops.op import Op, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 
 FACTOR_BITS = 15
+FACTOR_BITS_BESIDE = 22  # of a uint8 input beside an int16 one: its products stay as small as the other's
 
 
 @dataclass(frozen=True, eq=False)
 class Add(Op):
-    """acc = factor1 * x1 + factor2 * x2 + offset; y = requantize(acc). Both factors are within 0..2**15."""
+    """acc = factor1 * x1 + factor2 * x2 + offset; y = requantize(acc). Factors are within 0..factor_limit."""
 
     kind: ClassVar[str] = "add"
     arity: ClassVar[int] = 2
@@ -37,8 +38,11 @@ class Add(Op):
         one, other = inputs
         types_fit = one.activation and other.activation and output.activation
         expect(types_fit and one.elements == other.elements, subject, "add takes two tensors of one shape")
-        factors_fit = all(0 <= factor <= 1 << FACTOR_BITS for factor in (self.factor1, self.factor2))
-        expect(factors_fit and abs(self.offset) < 1 << 25, subject, "its factors are out of range")
+        factors_fit = all(
+            0 <= factor <= factor_limit(x, inputs)
+            for factor, x in zip((self.factor1, self.factor2), inputs, strict=True)
+        )
+        expect(factors_fit, subject, "its factors are out of range")
         low, high = self.accumulator_bound(inputs)
         expect(INT32_MIN <= low and high <= INT32_MAX, subject, f"its accumulator reaches {low}..{high}")
         self.requantization.check(subject, 1, (low, high))
@@ -46,9 +50,9 @@ class Add(Op):
 
     def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
         one, other = inputs
-        low = self.factor1 * one.low + self.factor2 * other.low
-        high = self.factor1 * one.high + self.factor2 * other.high
-        return min(low, 0) + min(self.offset, 0), max(high, 0) + max(self.offset, 0)
+        lows = (self.factor1 * one.low, self.factor2 * other.low, self.offset)
+        highs = (self.factor1 * one.high, self.factor2 * other.high, self.offset)
+        return sum(min(low, 0) for low in lows), sum(max(high, 0) for high in highs)
 
     def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
         one, other = inputs[0], inputs[1].reshape(inputs[0].shape)
@@ -67,3 +71,9 @@ class Add(Op):
             return CKernel("qnn_add.h", f"qnn_add_u8_{output.suffix}", "qnn_add_t", fields)
         name = f"qnn_add_{one.suffix}_{other.suffix}_{output.suffix}"
         return CKernel("qnn_add_wide.h", name, "qnn_add_t", fields)
+
+
+def factor_limit(x: TensorType, inputs: tuple[TensorType, ...]) -> int:
+    """The largest factor of the input x of an add of `inputs`."""
+    beside = x.dtype == "uint8" and any(other.dtype == "int16" for other in inputs)
+    return 1 << (FACTOR_BITS_BESIDE if beside else FACTOR_BITS)
