@@ -57,6 +57,15 @@ def test_two_processes_give_the_same_model(helped: list[Companion], alone: Train
     assert len(helped) == 1
 
 
+def test_rows_may_come_in_any_order(helped: list[Companion], monkeypatch: pytest.MonkeyPatch) -> None:
+    data = pictures()
+    data = replace(data, train=data.train[::-1])
+    together = train(data, NET, OPTIONS)
+    monkeypatch.setattr("qnn.training.loop.processors", lambda: 1)
+    assert same(train(data, NET, OPTIONS), together)
+    assert len(helped) == 1
+
+
 def test_a_teacher_and_a_resumed_training(helped: list[Companion], tmp_path: Path) -> None:
     data, path = pictures(), tmp_path / "m.qnn"
     teacher = train(data, NET, replace(OPTIONS, epochs=1)).model

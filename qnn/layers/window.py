@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from qnn.errors import QnnError
 from qnn.layers.layer import Shape
-from qnn.ops.window import Window
+from qnn.ops.window import MAX_PADDED_KERNEL, Window
 
 SAME, VALID = "same", "valid"
-MAX_KERNEL = 64
+MAX_KERNEL = MAX_PADDED_KERNEL
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -101,8 +101,9 @@ def _started(
 ) -> Helper | None:
     """A Helper that shares files in `folder`; None where they cannot be written or no process can be started."""
     try:
-        exchange = _write(folder, model, teacher, dataset, options)
-        return Helper(Companion("qnn.training.helper", str(folder)), exchange, dataset.train)
+        rows = np.sort(dataset.train)
+        exchange = _write(folder, model, teacher, replace(dataset, train=rows), options)
+        return Helper(Companion("qnn.training.helper", str(folder)), exchange, rows)
     except (OSError, QnnError):
         return None
 
