@@ -36,6 +36,16 @@
 #define QNN_FETCH(pointer, bytes) ((void)(bytes))
 #endif
 
+/* Constants that live in RAM: start-up code copies them there, as it copies initialized variables, and no function
+   writes to them. Define QNN_RAM before this file where a linker script wants another section. */
+#if !defined(QNN_RAM)
+#if defined(__GNUC__) && defined(__ELF__) && !defined(__AVR__)
+#define QNN_RAM static const __attribute__((section(".data.qnn_RAM")))
+#else
+#define QNN_RAM QNN_CONST
+#endif
+#endif
+
 /* A function that all layers of a model share: one copy of its code. */
 #if defined(__GNUC__)
 #define QNN_SHARED static __attribute__((unused, noinline))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from qnn.graphfile import INTEGER_MODEL, graph_bytes
 from qnn.headroom import AUTO, layers_with_headroom
 from qnn.memory import plan_memory
 from qnn.model import Model
+from qnn.ops.choices import DEFAULT, Choices
 from qnn.outputs import Kind, check_replaceable, head_of, json_of
 from qnn.quantization import quantize
 from qnn.scales import SCALES, Scales, scales_bytes
@@ -45,18 +46,25 @@ class Build:
 
 
 def compile_model(
-    model: Model, scales: Scales, name: str, reduce_range: str = AUTO, self_test: int = 0, widths: Widths = EIGHT
+    model: Model,
+    scales: Scales,
+    name: str,
+    reduce_range: str = AUTO,
+    self_test: int = 0,
+    widths: Widths = EIGHT,
+    choices: Choices = DEFAULT,
 ) -> Build:
     """The build of `model` with C prefix `name`; equal inputs give equal bytes.
 
     reduce_range: which layers' weights leave a bit of headroom for the fast kernels, one of headroom.CHOICES.
     self_test: how many of the model's samples the header carries with their outputs.
-    widths: of weights and activations.
-    Raises QnnError where the model cannot be quantized or keeps fewer samples than that, or if the C were more than
-    integer code (a bug of qnn).
+    widths: of weights and activations. choices: how its C is made.
+    Raises QnnError where the model cannot be quantized, keeps fewer samples than that or has no layer that `choices`
+    names, or if the C were more than integer code (a bug of qnn).
     """
     chosen = layers_with_headroom(model, scales, reduce_range, widths)
     graph = with_zero_groups(quantize(model, scales, name, chosen, widths), model.samples)
+    graph = replace(graph, choices=choices)
     vectors = spaced_samples(model.samples, self_test)
     return build_graph(graph, scales, model.samples[0] if len(model.samples) else None, vectors)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from qnn.ops.choices import DEFAULT, Choices
 from qnn.ops.ckernel import CKernel
 from qnn.ops.op import Op, TensorType
 from qnn.schema import DataRecord, Schema
@@ -33,6 +34,7 @@ class Graph:
     nodes: in execution order; the tensor called `output` is what NAME_run returns; nodes named in HEADS follow it
     and are what NAME_classify, NAME_probabilities and NAME_value return.
     quantized_input: the tensor that NAME_run_q takes (INPUT itself where raw values need no quantization).
+    choices: how its C is to be made.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Graph:
     nodes: tuple[Node, ...]
     output: str
     quantized_input: str
+    choices: Choices = DEFAULT
 
     @property
     def body(self) -> tuple[Node, ...]:

@@ -17,6 +17,7 @@ from qnn.errors import QnnError
 from qnn.files import StrPath, write_whole
 from qnn.graph import Graph, Node
 from qnn.ops import OPS
+from qnn.ops.choices import Choices, parse_weights
 from qnn.ops.op import TensorType
 from qnn.outputs import Kind, container_kind
 from qnn.schemafile import Document, read_plain, read_record, read_schema
@@ -42,6 +43,7 @@ def graph_bytes(graph: Graph) -> bytes:
         "nodes": nodes,
         "output": graph.output,
         "quantized_input": graph.quantized_input,
+        "choices": {"weights": str(graph.choices.weights)},
     }
     return pack(Container(KIND, document, arrays))
 
@@ -74,7 +76,12 @@ def graph_of(container: Container, path: Path) -> Graph:
         nodes=tuple(_read_node(index, node, container.arrays) for index, node in enumerate(nodes)),
         output=document.text("output"),
         quantized_input=document.text("quantized_input"),
+        choices=_read_choices(document.child("choices")),
     )
+
+
+def _read_choices(document: Document) -> Choices:
+    return Choices(parse_weights(document.text("weights")))
 
 
 def _node_document(index: int, node: Node, arrays: dict[str, np.ndarray]) -> dict[str, Any]:

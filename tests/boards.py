@@ -11,9 +11,10 @@ import pytest
 from networks import Example, model_of
 
 from qnn.board.emulator import Board
-from qnn.board.firmware import FLASH, Firmware, build_firmware
+from qnn.board.firmware import Firmware, build_firmware
 from qnn.calibration import calibrate
 from qnn.compiler import compile_model, write_build
+from qnn.ops.choices import FLASH, parse_weights
 from qnn.toolchain import Compiler
 
 FIRMWARE: dict[tuple[str, str, str], Firmware] = {}
@@ -31,7 +32,7 @@ def firmware_of(build: Path, weights: str = FLASH, compiler: Compiler | None = N
     pytest.importorskip("unicorn")
     key = (str(build), weights, str(compiler))
     if key not in FIRMWARE:
-        FIRMWARE[key] = build_firmware(build, weights, compiler)
+        FIRMWARE[key] = build_firmware(build, parse_weights(weights), compiler)
     return FIRMWARE[key]
 
 

@@ -13,21 +13,24 @@ from typing import Any
 
 from qnn import process, toolchain
 from qnn.board.image import flash_image
+from qnn.emitter.data import memory_macro
 from qnn.emitter.notes import graph_hash
 from qnn.engines.image import open_elf
 from qnn.engines.interface import Interface, interface_of
 from qnn.engines.sources import HEADER_LIMIT, configuration, find_header
 from qnn.errors import QnnError
 from qnn.files import read_bounded
+from qnn.graph import Graph
 from qnn.graphfile import load_graph
+from qnn.memory import plan_memory
+from qnn.ops.choices import Weights
+from qnn.placement import Placement, place
 from qnn.toolchain import Compiler
 
-FLASH, RAM = "flash", "ram"
-WEIGHTS = (FLASH, RAM)
 C_FILES = ("soc.c", "console.c", "trap.c", "frame.c", "server.c", "main.c")
 START, MODEL, MEMORY, SCRIPT = "start.S", "model.c", "memory.c", "esp32c3.ld"
 FIRMWARE_SECTIONS = (".iram", ".data", ".ftext", ".frodata")
-MODEL_SECTIONS = (".mtext", ".mrodata")
+MODEL_SECTIONS = (".mtext", ".mrodata", ".mram")
 FIRMWARE_LIMIT = 6144  # bytes of code and constants beside the model; a test keeps it
 NO_ROOM = re.compile(r"too small|overflow|will not fit|out of range")
 MANIFEST_HASH = re.compile(r"graph\s+sha256 ([0-9a-f]{64})")
@@ -39,7 +42,7 @@ class Firmware:
 
     flash: the image, from flash offset 0. elf: the linked program. firmware_bytes: code and constants beside the
     model; model_bytes: the model's. ram_bytes: everything in SRAM but the stack, which has stack_bytes.
-    symbols: addresses by name. model_hash: SHA-256, hex, of the integer graph.
+    symbols: addresses by name. model_hash: SHA-256, hex, of the integer graph. placement: where its constants live.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Firmware:
     stack_bytes: int
     symbols: dict[str, int]
     model_hash: str
+    placement: Placement
 
     def document(self) -> dict[str, Any]:
         """The JSON document of `qnn firmware`."""
@@ -64,6 +68,7 @@ class Firmware:
             "model_bytes": self.model_bytes,
             "ram_bytes": self.ram_bytes,
             "stack_bytes": self.stack_bytes,
+            "placement": self.placement.document(),
         }
 
 
@@ -73,26 +78,37 @@ def firmware_folder() -> Path:
     return inside if inside.is_dir() else inside.parent.parent / "esp32c3"
 
 
-def build_firmware(build: Path, weights: str = FLASH, compiler: Compiler | None = None, flash_mb: int = 4) -> Firmware:
+def build_firmware(
+    build: Path, weights: Weights | None = None, compiler: Compiler | None = None, flash_mb: int = 4
+) -> Firmware:
     """The firmware around build/NAME.h.
 
-    weights: FLASH leaves the model's constants in flash, RAM copies them to SRAM at start.
-    flash_mb: the flash's size in MiB. Raises QnnError for a missing compiler or file, an unknown choice, C that does
+    weights: where the model's constants live, if not where it was compiled for; those in RAM are copied there at start.
+    flash_mb: the flash's size in MiB. Raises QnnError for a missing compiler or file, an unknown layer, C that does
     not compile, or a model that does not fit.
     """
-    if weights not in WEIGHTS:
-        raise QnnError("--weights", f"{weights!r} is no memory", f"use {' or '.join(WEIGHTS)}")
     chosen = compiler or toolchain.rv32_compiler()
     graph = load_graph(build / "model.qnn")
     interface, digest = interface_of(graph), graph_hash(graph)
+    placement = place(graph, plan_memory(graph), weights or graph.choices.weights)
     with tempfile.TemporaryDirectory(prefix="qnn-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        _write_sources(build, interface, digest, weights, folder)
+        _write_sources(build, interface, digest, _memories(graph, placement), folder)
         elf = _link(folder, interface.name, chosen)
-        return _packed(interface.name, elf, str(chosen), digest, flash_mb, folder)
+        return _packed(elf, str(chosen), digest, placement, flash_mb, interface.name, folder)
 
 
-def _write_sources(build: Path, interface: Interface, digest: str, weights: str, folder: Path) -> None:
+def _memories(graph: Graph, placement: Placement) -> str:
+    """C that chooses where the constants of each node live."""
+    lines = []
+    for index, (node, kernel) in enumerate(zip(graph.nodes, graph.kernels, strict=True)):
+        if kernel.arrays():
+            memory = "RAM" if node.name in placement.in_ram else "CONST"
+            lines.append(f"#define {memory_macro(graph.name, index)} {graph.name}_{memory}\n")
+    return "".join(lines)
+
+
+def _write_sources(build: Path, interface: Interface, digest: str, memories: str, folder: Path) -> None:
     header = read_bounded(find_header(build, interface.name), HEADER_LIMIT)
     text = header.decode("utf-8", errors="replace")
     written = MANIFEST_HASH.search(text)
@@ -104,7 +120,6 @@ def _write_sources(build: Path, interface: Interface, digest: str, weights: str,
         if source.suffix in (".c", ".h", ".S", ".ld"):
             shutil.copyfile(source, folder / source.name)
     (folder / MEMORY).write_bytes((resources.files("qnn.engines") / "rv32" / MEMORY).read_bytes())
-    shutil.copyfile(firmware_folder() / f"{weights}.ld", folder / "weights.ld")
     vectors = re.search(rf"#define {interface.name}_SELF_TEST (\d+)", text)
     lines = (
         "#ifndef QNN_MODEL_CONFIG_H",
@@ -118,7 +133,7 @@ def _write_sources(build: Path, interface: Interface, digest: str, weights: str,
     )
     (folder / "model-config.h").write_text("\n".join(lines) + "\n", encoding="ascii")
     keep = f"#define {interface.name}_TRACE(node, data, bytes) QNN_KEEP(node, data, bytes)"
-    trace = f'{keep}\n#include "{interface.name}.h"\n'
+    trace = f'{keep}\n{memories}#include "{interface.name}.h"\n'
     (folder / "model-trace.h").write_text(trace, encoding="ascii")
 
 
@@ -140,12 +155,16 @@ def _link(folder: Path, name: str, compiler: Compiler) -> bytes:
     if linked.code:
         subject = f"{name} firmware ({compiler})"
         if NO_ROOM.search(linked.stderr):
-            raise QnnError(subject, "does not fit into the chip's memory", "use weights in flash, or a smaller network")
+            raise QnnError(
+                subject, "does not fit into the chip's memory", "use --weights auto or flash, or a smaller network"
+            )
         raise QnnError(subject, linked.complaint, "see qnn doctor")
     return (folder / "firmware.elf").read_bytes()
 
 
-def _packed(name: str, elf: bytes, compiler: str, digest: str, flash_mb: int, folder: Path) -> Firmware:
+def _packed(
+    elf: bytes, compiler: str, digest: str, placement: Placement, flash_mb: int, name: str, folder: Path
+) -> Firmware:
     program = open_elf(elf, f"{name} firmware")
     sizes = {section.name: int(section["sh_size"]) for section in program.iter_sections()}
     table = program.get_section_by_name(".symtab")
@@ -162,4 +181,5 @@ def _packed(name: str, elf: bytes, compiler: str, digest: str, flash_mb: int, fo
         stack_bytes=stack,
         symbols=symbols,
         model_hash=digest,
+        placement=placement,
     )

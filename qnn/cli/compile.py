@@ -10,6 +10,7 @@ import typer
 
 from qnn.calibration import DEFAULT_METHOD, calibrate, load_scales_of
 from qnn.cli.calibrate import MethodOption, ModelArgument
+from qnn.cli.choices import WeightsOption, weights_of
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.loading import (
     DataDirOption,
@@ -26,6 +27,7 @@ from qnn.headroom import AUTO, CHOICES
 from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.names import check_name, name_from
+from qnn.ops.choices import Choices, Weights
 from qnn.scales import Scales
 from qnn.widths import widths_named
 
@@ -52,6 +54,7 @@ def command(
     data: DataOption = None,
     method: MethodOption = DEFAULT_METHOD,
     reduce_range: ReduceRangeOption = AUTO,
+    weights: WeightsOption = None,
     self_test: Annotated[
         int, typer.Option("--self-test", min=0, help="How many samples the header carries to test itself on the chip.")
     ] = 0,
@@ -67,11 +70,14 @@ def command(
     Ranges come from --scales, else from --data, else from the samples stored in the model.
 
     Example: qnn compile model.qnn --bits 8 -o build/ --name digits
+
+    Example: qnn compile model.qnn --weights auto --weights dense2=flash
     """
     output = Output(json, quiet)
     widths = widths_named(bits)
     prefix = check_name(name) if name is not None else name_from(model.stem)
     check_build_folder(out, prefix, [model])
+    choices = Choices(weights_of(weights) or Weights())
     network = load_model(model)
     if scales is not None:
         ranges = load_scales_of(network, scales)
@@ -81,7 +87,7 @@ def command(
         if data is not None:
             samples = load_rows(output, asked, network.schema, network.record, "train").x
         ranges = _calibrated(output, network, samples, method)
-    build = compile_model(network, ranges, prefix, reduce_range, self_test, widths)
+    build = compile_model(network, ranges, prefix, reduce_range, self_test, widths, choices)
     removed = write_build(build, out)
     show_build(output, build, out)
     if removed is not None:
@@ -111,11 +117,13 @@ def show_build(output: Output, build: Build, folder: Path) -> None:
         shape = "x".join(map(str, node["shape"]))
         proof = f"{bound[0]:,} .. {bound[1]:,}" if bound else ""
         numbers = (f"{node['macs']:,}", f"{node['weights']:,}", f"{node['tables']:,}")
-        rows.append((node["name"], node["operator"], f"{node['dtype']}[{shape}]", *numbers, proof))
-    columns = ("node", "operator", "output", "MACs", "weights B", "tables B", "accumulator, proven")
+        memory = node["memory"] if node["weights"] + node["tables"] else ""
+        rows.append((node["name"], node["operator"], f"{node['dtype']}[{shape}]", *numbers, memory, proof))
+    columns = ("node", "operator", "output", "MACs", "weights B", "tables B", "in", "accumulator, proven")
     output.table(f"{folder / manifest['header']}", columns, rows)
     flash, ram = manifest["flash"], manifest["ram"]
     output.say(
         f"flash {flash['total']:,} bytes (weights {flash['weights']:,}, tables {flash['tables']:,}), "
         f"scratch {ram['scratch']:,} bytes, {manifest['macs']:,} MACs"
     )
+    output.say(manifest["placement"]["text"])

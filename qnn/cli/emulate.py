@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.text import Text
 
 from qnn.board.emulator import ALL, FIRST, Board
-from qnn.board.firmware import FLASH, build_firmware
+from qnn.board.firmware import build_firmware
 from qnn.board.peripherals import UART, USB
 from qnn.board.virtual import open_endpoint, serve
+from qnn.cli.choices import WeightsOption, weights_of
 from qnn.cli.console import JsonOption, Output, QuietOption
-from qnn.cli.firmware import BuildArgument, CompilerOption, WeightsOption
+from qnn.cli.firmware import BuildArgument, CompilerOption
 from qnn.errors import QnnError
 from qnn.toolchain import rv32_compiler
 
@@ -33,7 +34,7 @@ def command(
     watch: Annotated[
         bool, typer.Option("--watch", help="Look for misaligned accesses all the time; much slower.")
     ] = False,
-    weights: WeightsOption = FLASH,
+    weights: WeightsOption = None,
     compiler: CompilerOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -48,8 +49,9 @@ def command(
     output = Output(json, quiet)
     if line not in LINES:
         raise QnnError("--line", f"{line!r} is no line of the board", f"use {' or '.join(LINES)}")
+    placed = weights_of(weights)
     with output.progress("compiling"):
-        firmware = build_firmware(build, weights, rv32_compiler(compiler) if compiler else None)
+        firmware = build_firmware(build, placed, rv32_compiler(compiler) if compiler else None)
     board = Board(firmware.flash, firmware.symbols, watch=ALL if watch else FIRST, exact=exact)
     endpoint = open_endpoint(tcp)
     failures = Console(stderr=True, highlight=False)

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from qnn.board.firmware import FLASH, build_firmware
+from qnn.board.firmware import build_firmware
 from qnn.board.flasher import FLASH_BAUD, flash_board
 from qnn.board.ports import choose_port, find_ports
+from qnn.cli.choices import WeightsOption, weights_of
 from qnn.cli.console import JsonOption, Output, QuietOption
-from qnn.cli.firmware import WeightsOption
 from qnn.errors import QnnError
 from qnn.files import read_bounded
 
@@ -25,7 +25,7 @@ def command(
     source: Annotated[Path, typer.Argument(help="A build folder, or a flash image of qnn firmware.")],
     port: Annotated[str | None, typer.Option("--port", help="The board's serial port; default: the only one.")] = None,
     baud: Annotated[int, typer.Option("--baud", min=9600, help="Baud rate while writing.")] = FLASH_BAUD,
-    weights: WeightsOption = FLASH,
+    weights: WeightsOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -35,8 +35,9 @@ def command(
     """
     output = Output(json, quiet)
     if source.is_dir():
+        placed = weights_of(weights)
         with output.progress("compiling"):
-            image = build_firmware(source, weights).flash
+            image = build_firmware(source, placed).flash
     else:
         image = read_bounded(source, IMAGE_LIMIT)
     chosen = ask_port(output, port)

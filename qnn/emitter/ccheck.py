@@ -18,7 +18,7 @@ INITIALIZER = re.compile(r"(\[\d+\] = )\{\n([^{}]*)\n\};")
 INTEGERS = re.compile(r"-?\d+(?:,\n?-?\d+)*\Z")
 FLOATING = re.compile(r"\b(?:float|double|_Complex)\b|\b\d+\.\d*|\B\.\d+|\b\d+[eE][+-]?\d+|\b0[xX][0-9a-fA-F.]*[pP]")
 ATTRIBUTE = re.compile(r"\b\w+_(?:INLINE|KERNEL|SHARED|DUAL)\b")
-CONSTANT = re.compile(r"\b\w+_CONST\b")
+CONSTANT = re.compile(r"\b\w+_(?:CONST|RAM|MEMORY)\b")
 PRELUDE = "".join(
     f"typedef {ctype} {name};\n"
     for ctype, name in (

@@ -12,29 +12,39 @@ WIDTH = 118
 AVR_REACH = 64_000  # bytes of constants that leave room for interrupt vectors and structs in the 64 kB an AVR reads
 
 
-def node_data(name: str, index: int, kernel: CKernel) -> str:
-    """The const arrays of node `index` of model `name`, and its parameter struct `name`_node`index`."""
+def node_data(name: str, index: int, kernel: CKernel, in_ram: bool) -> str:
+    """The const arrays of node `index` of model `name`, and its parameter struct `name`_node`index`.
+
+    in_ram: whether they live in RAM, unless whoever compiles the header defines `name`_node`index`_MEMORY.
+    """
     prefix = f"{name}_node{index}"
     arrays: list[str] = []
-    fields = _struct_fields(name, prefix, kernel.fields, arrays)
-    struct = f"{name}_CONST {renamed(kernel.struct, name)} {prefix} = {{\n{textwrap.indent(fields, '    ')}}};\n"
-    return "".join(arrays) + struct
+    memory = memory_macro(name, index) if kernel.arrays() else f"{name}_CONST"
+    fields = _struct_fields(memory, prefix, kernel.fields, arrays)
+    struct = f"{memory} {renamed(kernel.struct, name)} {prefix} = {{\n{textwrap.indent(fields, '    ')}}};\n"
+    chosen = f"#ifndef {memory}\n#define {memory} {name}_{'RAM' if in_ram else 'CONST'}\n#endif\n" if arrays else ""
+    return chosen + "".join(arrays) + struct
 
 
-def _struct_fields(name: str, prefix: str, fields: tuple[CField, ...], arrays: list[str]) -> str:
+def memory_macro(name: str, index: int) -> str:
+    """The macro that defines the constants of node `index` of model `name`: NAME_CONST or NAME_RAM."""
+    return f"{name}_node{index}_MEMORY"
+
+
+def _struct_fields(memory: str, prefix: str, fields: tuple[CField, ...], arrays: list[str]) -> str:
     """Positional initializers, one a line with the field's name beside it (designated ones are not C++)."""
     lines: list[str] = []
     for index, field in enumerate(fields):
         comma = "" if index == len(fields) - 1 else ","
         value = field.value
         if isinstance(value, CStruct):
-            inner = _struct_fields(name, f"{prefix}_{field.name}", value.fields, arrays)
+            inner = _struct_fields(memory, f"{prefix}_{field.name}", value.fields, arrays)
             inner = textwrap.indent(inner, "    ")
             lines.append(f"{{ /* {field.name} */\n{inner}}}{comma}\n")
             continue
         if isinstance(value, CArray):
             array = f"{prefix}_{field.name}"
-            arrays.append(array_text(name, array, value))
+            arrays.append(array_text(memory, array, value))
             text = array
         else:
             text = "0" if value is None else str(value)
@@ -42,11 +52,11 @@ def _struct_fields(name: str, prefix: str, fields: tuple[CField, ...], arrays: l
     return "".join(lines)
 
 
-def array_text(prefix: str, name: str, array: CArray) -> str:
-    """The definition of the const array `name` in the header of model `prefix`."""
+def array_text(memory: str, name: str, array: CArray) -> str:
+    """The definition of the const array `name`; `memory` is the macro that says where it lives."""
     numbers = ",".join(map(str, array.values.reshape(-1).tolist()))
     body = "\n".join(_wrap(numbers))
-    return f"{prefix}_CONST {array.ctype} {name}[{array.values.size}] = {{\n{body}\n}};\n"
+    return f"{memory} {array.ctype} {name}[{array.values.size}] = {{\n{body}\n}};\n"
 
 
 def avr_guard(constants: int) -> str:

@@ -11,6 +11,7 @@ from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.memory import MemoryPlan
 from qnn.names import check_name
 from qnn.ops.ckernel import TABLES, WEIGHTS
+from qnn.placement import placement_of
 
 COPY = "qnn_copy.h"
 LICENCE = """\
@@ -86,8 +87,10 @@ def _signatures(graph: Graph) -> list[str]:
 
 
 def _implementation(graph: Graph, plan: MemoryPlan) -> str:
-    name = graph.name
-    data = "\n".join(node_data(name, i, kernel) for i, kernel in enumerate(graph.kernels))
+    name, placement = graph.name, placement_of(graph, plan)
+    in_ram = [node.name in placement.in_ram for node in graph.nodes]
+    kernels = zip(graph.kernels, in_ram, strict=True)
+    data = "\n".join(node_data(name, i, kernel, ram) for i, (kernel, ram) in enumerate(kernels))
     functions = [_run_q(graph, plan), _run(graph, plan)]
     headers = [kernel.header for kernel in graph.kernels]
     if _aligns(graph):

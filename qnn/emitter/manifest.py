@@ -8,7 +8,9 @@ from typing import Any
 from qnn.emitter.notes import flash_bytes, graph_hash
 from qnn.graph import Graph, Node
 from qnn.memory import MemoryPlan, Place
+from qnn.ops.choices import FLASH, RAM
 from qnn.ops.ckernel import TABLES, WEIGHTS
+from qnn.placement import placement_of
 
 SPEC_VERSION = 1
 
@@ -16,19 +18,28 @@ SPEC_VERSION = 1
 def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
     """A JSON-able document; equal graphs give equal documents. Sizes are bytes, macs are per inference.
 
-    ram: the scratch memory; the most that tensors need of it at once; the largest workspace of a kernel beside them.
+    ram: the scratch memory; the most that tensors need of it at once; the largest workspace of a kernel beside them;
+    constants that live there. placement: where constants were asked to live, which nodes' are in RAM and how many bytes
+    that is, what an ESP32-C3 has room for.
     memory_plan: each tensor, or workspace of a node's kernel, and from which node to which it is needed.
     """
     weights, tables = flash_bytes(graph, WEIGHTS), flash_bytes(graph, TABLES)
+    placement = placement_of(graph, plan)
     return {
         "name": graph.name,
         "spec_version": SPEC_VERSION,
         "graph_sha256": graph_hash(graph),
         "header": f"{graph.name}.h",
         "flash": {"weights": weights, "tables": tables, "total": weights + tables},
-        "ram": {"scratch": plan.scratch_bytes, "tensors": plan.live_bytes, "workspace": plan.workspace_bytes},
+        "ram": {
+            "scratch": plan.scratch_bytes,
+            "tensors": plan.live_bytes,
+            "workspace": plan.workspace_bytes,
+            "constants": placement.ram_bytes,
+        },
+        "placement": placement.document(),
         "macs": sum(_macs(graph, node) for node in graph.nodes),
-        "nodes": [_node(graph, node) for node in graph.nodes],
+        "nodes": [_node(graph, node, node.name in placement.in_ram) for node in graph.nodes],
         "memory_plan": [_place(graph, place) for place in plan.places],
     }
 
@@ -49,7 +60,7 @@ def _macs(graph: Graph, node: Node) -> int:
     return node.op.macs(graph.types_of(node), node.type)
 
 
-def _node(graph: Graph, node: Node) -> dict[str, Any]:
+def _node(graph: Graph, node: Node, in_ram: bool) -> dict[str, Any]:
     bound = node.op.accumulator_bound(graph.types_of(node))
     kernel = graph.kernel_of(node)
     return {
@@ -63,6 +74,7 @@ def _node(graph: Graph, node: Node) -> dict[str, Any]:
         "macs": _macs(graph, node),
         "weights": flash_bytes(graph, WEIGHTS, node),
         "tables": flash_bytes(graph, TABLES, node),
+        "memory": RAM if in_ram else FLASH,
         "accumulator": list(bound) if bound else None,
         "kernel": kernel.function,
         "reason": kernel.reason,

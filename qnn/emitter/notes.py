@@ -10,9 +10,11 @@ from qnn.graph import INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.graphfile import graph_bytes
 from qnn.memory import MemoryPlan, Place
 from qnn.names import comment_text
+from qnn.ops.choices import DEFAULT
 from qnn.ops.ckernel import TABLES, WEIGHTS
 from qnn.ops.quantize import Quantize
 from qnn.ops.rescale import Rescale
+from qnn.placement import placement_of
 from qnn.schema import DataRecord
 
 MAX_LISTED = 32
@@ -20,8 +22,8 @@ NO_RECORD = DataRecord("", "", 0, 0.0, 0.0)
 
 
 def graph_hash(graph: Graph) -> str:
-    """SHA-256, hex, of the graph's file without the record: where the data lay is no part of the network."""
-    return hashlib.sha256(graph_bytes(replace(graph, record=NO_RECORD))).hexdigest()
+    """SHA-256, hex, of the graph's file without record and choices: neither changes what the network computes."""
+    return hashlib.sha256(graph_bytes(replace(graph, record=NO_RECORD, choices=DEFAULT))).hexdigest()
 
 
 def flash_bytes(graph: Graph, role: str, node: Node | None = None) -> int:
@@ -37,6 +39,7 @@ def header_notes(graph: Graph, plan: MemoryPlan) -> list[str]:
         f"graph    sha256 {graph_hash(graph)}",
         f"flash    {weights} bytes of weights and biases, {tables} bytes of requantization constants and tables",
         f"scratch  {plan.scratch_bytes} bytes, given by the caller; no heap, no static mutable state",
+        f"placed   {placement_of(graph, plan)}",
         *_inputs(graph),
         *_outputs(graph),
         "",

@@ -35,8 +35,8 @@ def self_test_text(graph: Graph, vectors: np.ndarray) -> str:
         raise QnnError("--self-test", f"its vectors have {vectors.nbytes:,} bytes", f"at most {LIMIT_BYTES:,}")
     name, output = graph.name, graph.type_of(graph.output)
     expected = simulate(graph, vectors, keep=(graph.output,))[graph.output]
-    inputs = array_text(name, f"{name}_self_test_in", CArray(f"{graph.input.dtype}_t", vectors, TABLES))
-    outputs = array_text(name, f"{name}_self_test_out", CArray(f"{output.dtype}_t", expected, TABLES))
+    inputs = array_text(f"{name}_CONST", f"{name}_self_test_in", CArray(f"{graph.input.dtype}_t", vectors, TABLES))
+    outputs = array_text(f"{name}_CONST", f"{name}_self_test_out", CArray(f"{output.dtype}_t", expected, TABLES))
     size = np.dtype(output.dtype).itemsize
     constants = flash_bytes(graph, WEIGHTS) + flash_bytes(graph, TABLES) + vectors.nbytes + expected.size * size
     calls = "".join(_call(name, index, graph.input.elements, output.elements, size) for index in range(len(vectors)))

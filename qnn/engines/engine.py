@@ -34,10 +34,14 @@ class Measurement:
 
 @dataclass(frozen=True)
 class ObjectSizes:
-    """The model's header alone as an RV32 object: bytes by section, and the symbols that it wants from elsewhere."""
+    """The model's header alone as an RV32 object: bytes by section, and the symbols that it wants from elsewhere.
+
+    ram: constants that live in RAM; data, bss: variables.
+    """
 
     code: int
     rodata: int
+    ram: int
     data: int
     bss: int
     undefined: tuple[str, ...]

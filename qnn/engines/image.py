@@ -21,8 +21,11 @@ from qnn.toolchain import Compiler
 
 RV32_EXTRA = "pip install 'qnn[rv32]'"
 ALLOWED_SYMBOLS = re.compile(r"mem(cpy|move|set|cmp)$")
-SECTIONS = (("code", ".text"), ("rodata", ".rodata"), ("rodata", ".srodata"), ("data", ".data"), ("data", ".sdata"))
-BSS = (".bss", ".sbss")
+SECTIONS = (
+    *(("code", ".text"), ("rodata", ".rodata"), ("rodata", ".srodata")),
+    *(("data", ".data"), ("data", ".sdata"), ("bss", ".bss"), ("bss", ".sbss")),
+)
+RAM_SECTION = re.compile(r"\.data\.\w+_RAM")  # of NAME_RAM in the header
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,11 +154,19 @@ def _compile(folder: Path, name: str, compiler: Compiler, model: str, optimize: 
 
 def _sizes(path: Path, subject: str) -> ObjectSizes:
     elf = open_elf(path.read_bytes(), subject)
-    totals = {"code": 0, "rodata": 0, "data": 0, "bss": 0}
+    totals = {"code": 0, "rodata": 0, "ram": 0, "data": 0, "bss": 0}
     for section in elf.iter_sections():
-        for kind, prefix in (*SECTIONS, *(("bss", name) for name in BSS)):
-            if section.name == prefix or section.name.startswith(prefix + "."):
-                totals[kind] += int(section["sh_size"])
+        kind = _kind(section.name)
+        if kind:
+            totals[kind] += int(section["sh_size"])
     symbols = elf.get_section_by_name(".symtab").iter_symbols()
     undefined = sorted({symbol.name for symbol in symbols if symbol["st_shndx"] == "SHN_UNDEF" and symbol.name})
     return ObjectSizes(**totals, undefined=tuple(undefined))
+
+
+def _kind(section: str) -> str | None:
+    """Which of the sizes of an object the section counts for."""
+    if RAM_SECTION.fullmatch(section):
+        return "ram"
+    found = (kind for kind, prefix in SECTIONS if section == prefix or section.startswith(prefix + "."))
+    return next(found, None)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""How the C of a graph is to be made. No choice changes a bit of any result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qnn.errors import QnnError
+
+FLASH, RAM, AUTO = "flash", "ram", "auto"
+MEMORIES = (AUTO, FLASH, RAM)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where constants are to live: `memory` for all layers, and (layer, memory) for single ones."""
+
+    memory: str = FLASH
+    layers: tuple[tuple[str, str], ...] = ()
+
+    def of(self, layer: str) -> str:
+        """What was asked for `layer`."""
+        return dict(self.layers).get(layer, self.memory)
+
+    def __str__(self) -> str:
+        return ",".join((self.memory, *(f"{layer}={memory}" for layer, memory in self.layers)))
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user chose."""
+
+    weights: Weights = Weights()
+
+
+DEFAULT = Choices()
+
+
+def parse_weights(text: str) -> Weights:
+    """The Weights in the text "ram", "auto,conv1=flash" or "conv1=ram" (the others stay in flash).
+
+    Raises QnnError for anything else.
+    """
+    memory, layers = FLASH, dict[str, str]()
+    for number, item in enumerate(word.strip() for word in text.split(",")):
+        layer, equals, where = item.rpartition("=")
+        if where not in MEMORIES or bool(equals) != bool(layer) or (not equals and number):
+            remedy = f"write {', '.join(MEMORIES)}, then LAYER=MEMORY for single layers, with commas"
+            raise QnnError(f"--weights {text[:80]}", f"{item[:80]!r} is no memory", remedy)
+        if equals:
+            layers[layer.strip()] = where
+        else:
+            memory = where
+    return Weights(memory, tuple(layers.items()))
