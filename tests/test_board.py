@@ -108,8 +108,8 @@ def test_the_firmware_is_small_and_its_image_valid(
     assert "Flash mode: DIO" in told
     assert "Entry point: 0x40380000" in told
     in_ram = firmware.symbols["_model_end"] - firmware.symbols["_model_start"]
-    assert 0 <= in_ram - firmware.placement.ram_bytes < 64
-    assert bool(in_ram) == (weights == RAM)
+    constants = firmware.placement.ram_bytes  # small ones are built into the code; the end is aligned
+    assert constants * 2 // 3 < in_ram < constants + 64 if weights == RAM else in_ram == constants == 0
 
 
 def test_equal_builds_give_equal_images(builds: dict[str, Path]) -> None:
