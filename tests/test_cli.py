@@ -46,7 +46,7 @@ def test_compile_with_nothing_but_a_model(trained: Path, tmp_path: Path, qnn: Ru
     # Nine bytes a channel and the lowest weight, ten for softmax, one a channel where a factor needs a prescale.
     assert flash["tables"] in (10 * 26 + 10, 10 * 26 + 10 + 10)
     assert flash["total"] == flash["weights"] + flash["tables"]
-    assert document["ram"] == {"scratch": 16 + 10 * 16, "tensors": 16, "workspace": 10 * 16}
+    assert document["ram"] == {"scratch": 16 + 10 * 16, "tensors": 16, "workspace": 10 * 16, "constants": 0}
     assert document["macs"] == 64 * 16 + 160
     assert Path(document["header"]) == build / "digits.h"
     names = {path.name for path in build.iterdir()}
