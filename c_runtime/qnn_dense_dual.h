@@ -14,6 +14,7 @@ typedef struct {
     const uint32_t *weights;
     const int8_t *lowest;
     const int32_t *bias;
+    int32_t flips; /* 1 where the inputs are int8: each becomes the uint8 of 128 more */
     qnn_requantize_t requantize;
 } qnn_dense_dual_t;
 
@@ -93,6 +94,30 @@ QNN_INLINE uint32_t qnn_dense_dual_row(const qnn_dense_dual_groups_t *g, int32_t
     return sum;
 }
 
+#ifdef QNN_INT8_INPUTS
+/* A group of inputs that are int8: as uint8 of 128 more. */
+QNN_INLINE uint32_t qnn_dense_dual_flipped(const uint8_t *x, int32_t left, uint32_t *words)
+{
+    uint8_t flipped[4] = {0, 0, 0, 0};
+    int32_t i;
+    for (i = 0; i < (left < 4 ? left : 4); i++) {
+        flipped[i] = (uint8_t)(x[i] ^ 0x80);
+    }
+    return qnn_dual_pack(flipped, words);
+}
+#endif /* QNN_INT8_INPUTS */
+
+QNN_INLINE uint32_t qnn_dense_dual_group(const qnn_dense_dual_t *p, const uint8_t *x, int32_t left, uint32_t *words)
+{
+#ifdef QNN_INT8_INPUTS
+    if (p->flips) {
+        return qnn_dense_dual_flipped(x, left, words);
+    }
+#endif /* QNN_INT8_INPUTS */
+    (void)p;
+    return left >= 4 ? qnn_dual_pack(x, words) : qnn_dual_pack_last(x, left, words);
+}
+
 /* The inputs as groups of four in `work`: 8 bytes a group, where `sparse` 10. */
 QNN_INLINE qnn_dense_dual_groups_t qnn_dense_dual_groups(const qnn_dense_dual_t *p, int32_t sparse, const uint8_t *x,
                                                          void *work)
@@ -105,8 +130,7 @@ QNN_INLINE qnn_dense_dual_groups_t qnn_dense_dual_groups(const qnn_dense_dual_t 
     g.offsets = (uint16_t *)(void *)(g.words + 2 * groups);
     g.sum = 0;
     for (i = 0; i < groups; i++, x += 4, offset += 32) {
-        int32_t left = p->inputs - 4 * i;
-        uint32_t sum = left >= 4 ? qnn_dual_pack(x, g.end) : qnn_dual_pack_last(x, left, g.end);
+        uint32_t sum = qnn_dense_dual_group(p, x, p->inputs - 4 * i, g.end);
         if (sparse) {
             if (sum == 0) {
                 continue;

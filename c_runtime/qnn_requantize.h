@@ -12,6 +12,7 @@ typedef struct {
     const uint8_t *prescale;   /* null where every channel has 0 */
     int32_t low;
     int32_t high;
+    int32_t twice; /* GEMMLOWP: prescale is not null, the multipliers are twice as large and unsigned */
 } qnn_requantize_t;
 
 /* Where the limit acts the result saturates anyway (SPEC 3.3); it keeps the left shift inside int32. */
@@ -30,15 +31,8 @@ QNN_INLINE int32_t qnn_prescale(int32_t accumulator, uint8_t prescale)
     return (int32_t)((uint32_t)accumulator << prescale);
 }
 
-/* Precondition: |high word| + |constant| < 2^31, proven by the compiler for the node's accumulator bound (SPEC 3.4). */
-QNN_INLINE int32_t qnn_requantize(const qnn_requantize_t *p, int32_t channel, int32_t accumulator)
+QNN_INLINE int32_t qnn_clamp(const qnn_requantize_t *p, int32_t q)
 {
-    int32_t q;
-    if (p->prescale) {
-        accumulator = qnn_prescale(accumulator, QNN_READ(p->prescale[channel]));
-    }
-    q = (int32_t)(((int64_t)accumulator * QNN_READ(p->multiplier[channel])) >> 32);
-    q = (q + QNN_READ(p->constant[channel])) >> QNN_READ(p->shift[channel]);
     if (q < p->low) {
         q = p->low;
     }
@@ -46,6 +40,38 @@ QNN_INLINE int32_t qnn_requantize(const qnn_requantize_t *p, int32_t channel, in
         q = p->high;
     }
     return q;
+}
+
+#ifdef QNN_GEMMLOWP
+/* Two roundings (SPEC 3.6): of acc * multiplier / 2^32 half up, then of its shift half away from zero. */
+QNN_INLINE int32_t qnn_requantize_twice(const qnn_requantize_t *p, int32_t channel, int32_t accumulator)
+{
+    uint32_t shifted = (uint32_t)accumulator << QNN_READ(p->prescale[channel]);
+    int64_t product = (int64_t)(int32_t)shifted * (uint32_t)QNN_READ(p->multiplier[channel]);
+    int32_t once = (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+    int32_t sum = once + QNN_READ(p->constant[channel]);
+    uint8_t shift = QNN_READ(p->shift[channel]);
+    if (shift) {
+        sum += once >> 31;
+    }
+    return qnn_clamp(p, sum >> shift);
+}
+#endif /* QNN_GEMMLOWP */
+
+/* Precondition: |high word| + |constant| < 2^31, proven by the compiler for the node's accumulator bound (SPEC 3.4). */
+QNN_INLINE int32_t qnn_requantize(const qnn_requantize_t *p, int32_t channel, int32_t accumulator)
+{
+    int32_t q;
+    if (p->prescale) {
+#ifdef QNN_GEMMLOWP
+        if (p->twice) {
+            return qnn_requantize_twice(p, channel, accumulator);
+        }
+#endif /* QNN_GEMMLOWP */
+        accumulator = qnn_prescale(accumulator, QNN_READ(p->prescale[channel]));
+    }
+    q = (int32_t)(((int64_t)accumulator * QNN_READ(p->multiplier[channel])) >> 32);
+    return qnn_clamp(p, (q + QNN_READ(p->constant[channel])) >> QNN_READ(p->shift[channel]));
 }
 
 /* Where results go: uint8_t or, where `wide`, int16_t of any alignment. `wide` is a constant wherever a kernel is

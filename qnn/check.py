@@ -6,7 +6,7 @@ from __future__ import annotations
 from qnn.errors import QnnError
 from qnn.graph import CLASS, HEADS, INPUT, PROBABILITIES, VALUE, Graph
 from qnn.names import IDENTIFIER, check_name
-from qnn.ops.op import TensorType, expect
+from qnn.ops.op import BYTES, TensorType, expect
 
 MAX_NODES = 1024
 ENTERING_KINDS = ("quantize", "table", "depthwise_conv2d")  # what may bring the raw input to the quantized one
@@ -39,11 +39,11 @@ def check(graph: Graph) -> Graph:
     expect(bool(graph.body) and graph.output == graph.body[-1].name, graph.name, "its output is not its last node")
     expect(graph.nodes[: len(graph.body)] == graph.body, graph.name, "a head stands before the output")
     first = graph.body[0]
-    entering = {INPUT} if graph.input.dtype == "uint8" else set()
+    entering = {INPUT} if graph.input.dtype in BYTES else set()
     entering |= {first.name} if first.inputs == (INPUT,) and first.op.kind in ENTERING_KINDS else set()
     expect(graph.quantized_input in entering, graph.name, f"{graph.quantized_input!r} is not its quantized input")
     quantized = graph.type_of(graph.quantized_input)
-    expect(quantized.activation and quantized.holds_all(), graph.name, "its quantized input is not clamped")
+    expect(quantized.result and quantized.holds_all(), graph.name, "its quantized input is not clamped")
     _check_interface(graph)
     return graph
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,8 +13,11 @@ from qnn.errors import QnnError
 MULTIPLIER_BITS = 31
 MAX_SHIFT = 22
 MAX_PRESCALE = 30
+MAX_TWICE_SHIFT = 31
 CONSTANT_BITS = 30  # of |zero_point| * 2**shift
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
+QNN, GEMMLOWP = "qnn", "gemmlowp"
+ROUNDINGS = (QNN, GEMMLOWP)
 
 
 class ScaleError(QnnError):
@@ -23,10 +26,13 @@ class ScaleError(QnnError):
 
 @dataclass(frozen=True, eq=False)
 class Requantization:
-    """q = clamp((floor(acc * 2**prescale * multiplier / 2**32) + constant) >> shift, low, high), per channel.
+    """An accumulator becomes a result, per channel, by the rule called `rounding` (SPEC 3).
 
+    QNN: q = clamp((floor(acc * 2**prescale * multiplier / 2**32) + constant) >> shift, low, high).
     multiplier: int32 (C,), below 2**31. shift: uint8 (C,), 1..22. prescale: uint8 (C,), 0 wherever the factor is
     below 1/4. zero_point: int32 (C,) or (1,), added to the result; low, high: the clamp's bounds.
+    GEMMLOWP, of imported models, rounds twice: acc * 2**prescale * multiplier / 2**31 half up, then that / 2**shift
+    half away from zero; shift 0..31.
     """
 
     multiplier: np.ndarray
@@ -35,12 +41,13 @@ class Requantization:
     zero_point: np.ndarray
     low: int
     high: int
+    rounding: str = QNN
 
     @property
     def constant(self) -> np.ndarray:
-        """int64 (C,): zero_point * 2**shift + 2**(shift - 1), the one added constant."""
+        """int64 (C,): zero_point * 2**shift + 2**(shift - 1), the one added constant; of a shift by 0, zero_point."""
         shift = self.shift.astype(np.int64)
-        return (self.zero_point.astype(np.int64) << shift) + (np.int64(1) << (shift - 1))
+        return (self.zero_point.astype(np.int64) << shift) + ((np.int64(1) << shift) >> 1)
 
     @property
     def prescale_limit(self) -> np.ndarray:
@@ -49,18 +56,32 @@ class Requantization:
 
     def apply(self, accumulator: np.ndarray) -> np.ndarray:
         """q, int64, for int32-valued accumulators (..., C) held in int64."""
+        if self.rounding == GEMMLOWP:
+            return self._rounded_twice(accumulator)
         shifted = np.clip(accumulator, -self.prescale_limit - (self.prescale == 0), self.prescale_limit)
         shifted = shifted << self.prescale.astype(np.int64)
         high_word = (shifted * self.multiplier.astype(np.int64)) >> 32
         rounded = (high_word + self.constant) >> self.shift.astype(np.int64)
         return np.clip(rounded, self.low, self.high)
 
+    def _rounded_twice(self, accumulator: np.ndarray) -> np.ndarray:
+        shift = self.shift.astype(np.int64)
+        product = (accumulator << self.prescale.astype(np.int64)) * self.multiplier.astype(np.int64)
+        once = (product + (1 << 30)) >> 31
+        away = ((once < 0) & (shift > 0)).astype(np.int64)
+        twice = (once + ((np.int64(1) << shift) >> 1) - away) >> shift
+        return np.clip(twice + self.zero_point, self.low, self.high)
+
     def channel(self, index: int) -> Requantization:
         """The Requantization of one channel alone."""
         one = slice(index, index + 1)
         zero_point = self.zero_point if len(self.zero_point) == 1 else self.zero_point[one]
-        return Requantization(
-            self.multiplier[one], self.shift[one], self.prescale[one], zero_point, self.low, self.high
+        return replace(
+            self,
+            multiplier=self.multiplier[one],
+            shift=self.shift[one],
+            prescale=self.prescale[one],
+            zero_point=zero_point,
         )
 
     def check(self, subject: str, channels: int, bound: tuple[int, int]) -> None:
@@ -71,6 +92,9 @@ class Requantization:
         self._check_arrays(subject, channels)
         if not INT32_MIN <= self.low <= self.high <= INT32_MAX:
             raise QnnError(subject, "its clamp bounds are not in order", "compile the model again")
+        if self.rounding == GEMMLOWP:
+            self._check_twice(subject, bound)
+            return
         largest = max(-bound[0], bound[1])
         shifted = np.minimum(largest, self.prescale_limit) << self.prescale.astype(np.int64)
         if int(((shifted >> 1) + 1 + np.abs(self.constant)).max()) > INT32_MAX:
@@ -82,18 +106,35 @@ class Requantization:
         if np.any(acts & (at_limit < np.abs(self.zero_point.astype(np.int64)) + max(-self.low, self.high))):
             raise QnnError(subject, "its prescale does not provably saturate", "compile the model again")
 
+    def _check_twice(self, subject: str, bound: tuple[int, int]) -> None:
+        """What `check` says of a requantization that rounds twice (SPEC 3.6)."""
+        largest = max(-bound[0], bound[1], 1) << self.prescale.astype(np.int64)
+        once = ((largest * self.multiplier.astype(np.int64)) >> 31) + 1
+        ends = self.apply(np.array(bound, np.int64)[:, None])
+        stays = (ends == np.clip(self.zero_point, self.low, self.high)).all(axis=0)
+        fits = once + 1 + np.abs(self.constant) <= INT32_MAX
+        if int(largest.max()) > INT32_MAX or not np.all(np.where(self.still, stays, fits)):
+            raise QnnError(subject, "its requantization leaves int32", "compile the model again")
+
+    @property
+    def still(self) -> np.ndarray:
+        """bool (C,): GEMMLOWP's channels of a shift so large that the result must be the zero point (SPEC 3.6)."""
+        return np.abs(self.constant) > np.int64(1) << CONSTANT_BITS
+
     def _check_arrays(self, subject: str, channels: int) -> None:
         fields = (("multiplier", np.int32), ("shift", np.uint8), ("prescale", np.uint8), ("zero_point", np.int32))
         for name, dtype in fields:
             array: np.ndarray = getattr(self, name)
             if array.dtype != dtype or array.shape not in ((channels,), (1,)):
                 raise QnnError(subject, f"its {name} has type {array.dtype} {array.shape}", "compile the model again")
+        least, most = (0, MAX_TWICE_SHIFT) if self.rounding == GEMMLOWP else (1, MAX_SHIFT)
         inside = (
-            (self.multiplier.min() >= 0)
-            and (self.shift.min() >= 1)
-            and (self.shift.max() <= MAX_SHIFT)
+            self.rounding in ROUNDINGS
+            and (self.multiplier.min() >= 0)
+            and (self.shift.min() >= least)
+            and (self.shift.max() <= most)
             and (self.prescale.max() <= MAX_PRESCALE)
-            and not np.any((self.prescale > 0) & ((self.shift != 1) | (self.multiplier < 1 << 30)))
+            and not np.any((self.prescale > 0) & ((self.shift != least) | (self.multiplier < least << 30)))
         )
         if not inside:
             raise QnnError(subject, "its requantization is out of range", "compile the model again")

@@ -24,7 +24,9 @@ def clamp(value: int, low: int, high: int) -> int:
 
 
 def requantize(acc: int, params: Any, channel: int) -> int:
-    """SPEC 3.1, term by term, in unbounded integers and fractions."""
+    """SPEC 3.1, term by term, in unbounded integers and fractions; or 3.6."""
+    if params.rounding == "gemmlowp":
+        return requantize_twice(acc, params, channel)
     c = channel if len(params.multiplier) > 1 else 0
     multiplier, shift = int(params.multiplier[c]), int(params.shift[c])
     prescale = int(params.prescale[c])
@@ -37,6 +39,18 @@ def requantize(acc: int, params: Any, channel: int) -> int:
     total = t + zero_point * 2**shift + 2 ** (shift - 1)
     assert -(2**31) <= total < 2**31
     return clamp(floor_shift(Fraction(total, 2**shift)), params.low, params.high)
+
+
+def requantize_twice(acc: int, params: Any, channel: int) -> int:
+    """SPEC 3.6: half up, then half away from zero."""
+    c = channel if len(params.multiplier) > 1 else 0
+    zero_point = int(params.zero_point[c if len(params.zero_point) > 1 else 0])
+    acc *= 2 ** int(params.prescale[c])
+    assert -(2**31) <= acc < 2**31
+    once = floor_shift(Fraction(acc * int(params.multiplier[c]), 2**31) + Fraction(1, 2))
+    part = Fraction(abs(once), 2 ** int(params.shift[c]))
+    twice = floor_shift(part + Fraction(1, 2)) if params.shift[c] else abs(once)
+    return clamp((twice if once >= 0 else -twice) + zero_point, params.low, params.high)
 
 
 def exact_requantize(acc: int, params: Any, channel: int) -> int:
@@ -202,7 +216,54 @@ def pad(op: Any, x: list[int]) -> list[int]:
     return result
 
 
+def flip(op: Any, x: list[int]) -> list[int]:
+    return [value + op.offset for value in x]
+
+
+def mul(op: Any, x: list[int], z: list[int]) -> list[int]:
+    pairs = [(a, z[i % len(z)]) for i, a in enumerate(x)]
+    return [requantize((a - op.zero1) * (b - op.zero2), op.requantization, 0) for a, b in pairs]
+
+
+def gather(op: Any, x: list[int]) -> list[int]:
+    indices = [op.start]
+    for size, step in zip(op.sizes.tolist(), op.steps.tolist(), strict=True):
+        indices = [index + i * step for index in indices for i in range(size)]
+    return [x[index] for index in indices]
+
+
+def away(value: Fraction) -> int:
+    """Rounded half away from zero."""
+    return floor_shift(abs(value) + Fraction(1, 2)) * (1 if value >= 0 else -1)
+
+
+def product(a: int, b: int) -> int:
+    return floor_shift(Fraction(a * b, 2**31) + Fraction(1, 2))
+
+
+def softmax8(op: Any, x: list[int]) -> list[int]:
+    result = []
+    for start in range(0, len(x), op.classes):
+        row = x[start : start + op.classes]
+        below = [max(row) - value for value in row]
+        terms = [int(op.exponentials[d]) if d < len(op.exponentials) else 0 for d in below]
+        total = sum(away(Fraction(term, 2**12)) for term in terms)
+        bits = total.bit_length()
+        half = away(Fraction(total * 2 ** (32 - bits) - 2**31 + 2**31 - 1, 2))
+        x_ = 1515870810 + product(half, -1010580540)
+        for _ in range(3):
+            x_ += product(x_, 2**29 - product(half, x_)) * 4
+        scale = min(2 * x_, 2**31 - 1)
+        values = [away(Fraction(product(term, scale), 2 ** (bits + 3))) for term in terms]
+        result += [clamp(value, 0, 255) + op.zero_point for value in values]
+    return result
+
+
 OPERATORS = {
+    "flip": flip,
+    "mul": mul,
+    "gather": gather,
+    "softmax8": softmax8,
     "conv2d": conv2d,
     "depthwise_conv2d": depthwise_conv2d,
     "max_pool": max_pool,

@@ -12,6 +12,7 @@ import pytest
 from graphs import RECORD, edge_samples, random_graph, random_schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from importgraphs import random_imported_graph
 from mapgraphs import random_map_graph
 
 from qnn import toolchain
@@ -33,7 +34,7 @@ from qnn.ops.op import TensorType
 from qnn.simulator import simulate, tensor_names
 
 SEEDS = st.integers(0, 1 << 30)
-MAKERS = st.sampled_from([random_graph, random_map_graph])
+MAKERS = st.sampled_from([random_graph, random_map_graph, random_imported_graph])
 Make = Callable[[np.random.Generator], Graph]
 FEW = settings(max_examples=16, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -132,10 +133,20 @@ BREAKAGES = (
     ("b[i] * p->factor2 + p->offset", "b[i] * p->factor1 + p->offset"),
     ("y = qnn_window_copy(y, b, p->channels2);", "y = qnn_window_copy(y, a, p->channels2);"),
     ("y = qnn_window_fill(y, p->right * p->channels, value);", "y = qnn_window_fill(y, p->right * p->channels, 1);"),
-    ("q = (q + QNN_READ(p->constant[channel])) >> QNN_READ(p->shift[channel]);", "q = q >> p->shift[channel];"),
+    ("(q + QNN_READ(p->constant[channel])) >> QNN_READ(p->shift[channel])", "q >> p->shift[channel]"),
     ("if (q > p->high) {", "if (q > p->high + 1) {"),
     ("a3 += x0 * QNN_READ(w[3])", "a3 += x0 * w[2]"),
-    ("sum += (int32_t)*x * QNN_READ(*w);", "sum += (int32_t)*x * *w / 2;"),
+    ("sum += (*x ^ flip) * QNN_READ(*w);", "sum += (*x ^ flip) * *w / 2;"),
+    ("int32_t x0 = *x ^ flip;", "int32_t x0 = *x;"),
+    ("flipped[i] = (uint8_t)(x[i] ^ 0x80);", "flipped[i] = x[i];"),
+    ("y[i] = (uint8_t)(x[i] ^ 0x80);", "y[i] = x[i];"),
+    ("sum += once >> 31;", "sum += 0;"),
+    ("(int32_t)((uint32_t)product >> 31);", "0;"),
+    ("<< QNN_READ(p->prescale[channel]);", ";"),
+    ("(a[i + j] - p->zero1) * (b[j] - p->zero2)", "(a[i + j] - p->zero2) * (b[j] - p->zero2)"),
+    ("b * p->step1 + c * p->step2", "b * p->step2 + c * p->step2"),
+    ("x >= (int32_t)1 << 30 ? INT32_MAX", "x >= (int32_t)1 << 30 ? 0"),
+    ("q = (q + ((uint32_t)1 << (shift - 1))) >> shift;", "q = q >> shift;"),
     ("y[i] = QNN_READ(p->entries[x[i]]);", "y[i] = p->entries[x[i] ^ 1];"),
     ("if (x[i] > x[best]) {", "if (x[i] >= x[best]) {"),
     ("share + (rest >= total ? 1u : 0u)", "share"),
@@ -172,7 +183,7 @@ BREAKAGES = (
 @pytest.mark.parametrize(("good", "bad"), BREAKAGES)
 def test_broken_kernels_are_noticed(tmp_path: Path, good: str, bad: str) -> None:
     """Every breakage makes some random graph differ: the suite's graphs reach each of these lines."""
-    tries = ((seed, make) for seed in range(160) for make in (random_graph, random_map_graph))
+    tries = ((seed, make) for seed in range(160) for make in (random_graph, random_map_graph, random_imported_graph))
     assert any(breakage_shows(tmp_path / f"{seed}{make.__name__}", good, bad, seed, make) for seed, make in tries)
 
 

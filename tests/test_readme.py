@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from conftest import Run
 from networks import Example, model_of
+from test_import_operators import small_model
 
 from qnn import toolchain
 from qnn.calibration import calibrate
@@ -59,6 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files that the examples read: a picture of a digit, a table of readings."""
     image = pytest.importorskip("PIL.Image")
     place = tmp_path_factory.mktemp("readme")
+    (place / "keyword.tflite").write_bytes(small_model("reshape", 3))
     digits = load("digits")
     image.fromarray(digits.x[digits.test[0]][:, :, 0]).save(place / "digit.png")
     rng = np.random.default_rng(11)

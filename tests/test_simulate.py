@@ -13,6 +13,7 @@ import pytest
 from graphs import edge_samples, random_graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from importgraphs import random_imported_graph
 from mapgraphs import random_map_graph
 from networks import Example, model_of
 
@@ -28,7 +29,7 @@ from qnn.ops.window import Window
 from qnn.simulator import define, simulate, tensor_names
 
 
-@given(st.integers(0, 1 << 30), st.sampled_from([random_graph, random_map_graph]))
+@given(st.integers(0, 1 << 30), st.sampled_from([random_graph, random_map_graph, random_imported_graph]))
 def test_simulator_definition_and_oracle_agree(seed: int, make: Callable[[np.random.Generator], Graph]) -> None:
     rng = np.random.default_rng(seed)
     graph = make(rng)

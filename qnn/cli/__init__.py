@@ -28,6 +28,7 @@ from qnn.cli import (
     export,
     firmware,
     flash,
+    import_model,
     inspect,
     monitor,
     playground,
@@ -52,6 +53,7 @@ app = typer.Typer(
 UsageError = cast(type[Exception], next(c for c in typer.BadParameter.__mro__ if c.__name__ == "UsageError"))
 COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("train", train.command),
+    ("import", import_model.command),
     ("demo", demo.command),
     ("calibrate", calibrate.command),
     ("compile", compile_command.command),

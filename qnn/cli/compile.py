@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from qnn.calibration import DEFAULT_METHOD, calibrate, load_scales_of
@@ -21,8 +23,11 @@ from qnn.cli.loading import (
     load_rows,
     request,
 )
-from qnn.compiler import Build, check_build_folder, compile_model, write_build
+from qnn.compiler import Build, build_graph, check_build_folder, compile_model, write_build
+from qnn.data.synthetic import random_samples
+from qnn.errors import QnnError
 from qnn.fidelity import fidelity, remedy
+from qnn.graphfile import INTEGER_MODEL, load_graph
 from qnn.headroom import AUTO, CHOICES
 from qnn.model import Model
 from qnn.modelfile import load_model
@@ -67,13 +72,18 @@ def command(
 ) -> None:
     """Quantize a model and write build/NAME.h, model.qnn, manifest.json, scales.json and example.c.
 
-    Ranges come from --scales, else from --data, else from the samples stored in the model.
+    Ranges come from --scales, else from --data, else from the samples stored in the model. A model that was quantized
+    elsewhere (qnn import) has them already.
 
     Example: qnn compile model.qnn --bits 8 -o build/ --name digits
 
     Example: qnn compile model.qnn --weights auto --weights dense2=flash
     """
     output = Output(json, quiet)
+    if model.is_file() and INTEGER_MODEL.holds(model):
+        given = (("--scales", scales), ("--data", data), ("--label", label))
+        _refuse_calibration(model, [option for option, value in given if value is not None])
+        return _compile_quantized(output, model, out, name, self_test)
     widths = widths_named(bits)
     prefix = check_name(name) if name is not None else name_from(model.stem)
     check_build_folder(out, prefix, [model])
@@ -99,11 +109,31 @@ def command(
             output.warn(f"{model}: {bits} bits are coarse for this network ({found}); {remedy(bits)}")
     document = {**build.manifest, "header": str(out / build.manifest["header"])}
     output.emit({**document, "fidelity": found.document() if found else None})
+    return None
+
+
+def _refuse_calibration(model: Path, given: list[str]) -> None:
+    """Raises QnnError for options of calibration: a quantized model has its ranges."""
+    if given:
+        remedy = "leave them out, or import the float model"
+        raise QnnError(model, f"is quantized already; {' and '.join(given)} cannot change its ranges", remedy)
+
+
+def _compile_quantized(output: Output, model: Path, out: Path, name: str | None, self_test: int) -> None:
+    """The build of an integer graph, under another name if one is given; its samples are random ones."""
+    graph = load_graph(model)
+    graph = replace(graph, name=graph.name if name is None else check_name(name))
+    check_build_folder(out, graph.name, [model])
+    samples = random_samples(graph.schema, (), (), max(self_test, 1), np.random.default_rng(0))
+    build = build_graph(graph, None, samples[0], samples[:self_test])
+    removed = write_build(build, out)
+    show_build(output, build, out)
+    if removed is not None:
+        output.say(f"removed {removed}, the header of the build that was there")
+    output.emit({**build.manifest, "header": str(out / build.manifest["header"]), "fidelity": None})
 
 
 def _calibrated(output: Output, network: Model, samples: object, method: str) -> Scales:
-    import numpy as np
-
     with output.progress("calibrating") as progress:
         return calibrate(network, np.asarray(samples), method, progress)
 

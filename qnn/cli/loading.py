@@ -118,7 +118,7 @@ def load_rows(output: Output, asked: Request, schema: Schema, record: DataRecord
     rows = rows_for(dataset, record, asked.part, stage)
     y = None if dataset.y is None else dataset.y[rows]
     same = dataset.record.sha256 == record.sha256
-    if source == record.source and not same and stage == "evaluate":
+    if source == record.source and record.sha256 and not same and stage == "evaluate":
         drawn = "all rows are used" if asked.part is None else "its parts are drawn anew"
         output.warn(f"{source}: changed since training: {drawn}, and training rows may be among them")
     default = ("train" if stage == "train" else "test") if same else "all"

@@ -51,7 +51,7 @@ def random_samples(
     elements = int(np.prod(schema.shape, dtype=np.int64))
     limits = np.iinfo(schema.dtype)
     check_memory(PREFIX + str(count), count * elements * limits.bits // 8, max_memory, "the samples")
-    whole = (limits.min, limits.max) if schema.dtype == "uint8" else DEFAULT_RANGE
+    whole = (limits.min, limits.max) if limits.bits == 8 else DEFAULT_RANGE
     bottom, top = _per_element(low, whole[0], elements, "low"), _per_element(high, whole[1], elements, "high")
     if (bottom > top).any():
         raise QnnError("random samples", "their low is above their high", "swap the ends of the range")

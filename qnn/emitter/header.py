@@ -11,6 +11,7 @@ from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.memory import MemoryPlan
 from qnn.names import check_name
 from qnn.ops.ckernel import TABLES, WEIGHTS
+from qnn.ops.op import BYTES
 from qnn.placement import placement_of
 
 COPY = "qnn_copy.h"
@@ -91,6 +92,7 @@ def _implementation(graph: Graph, plan: MemoryPlan) -> str:
     in_ram = [node.name in placement.in_ram for node in graph.nodes]
     kernels = zip(graph.kernels, in_ram, strict=True)
     data = "\n".join(node_data(name, i, kernel, ram) for i, (kernel, ram) in enumerate(kernels))
+    features = {feature for kernel in graph.kernels for feature in kernel.features}
     functions = [_run_q(graph, plan), _run(graph, plan)]
     headers = [kernel.header for kernel in graph.kernels]
     if _aligns(graph):
@@ -99,7 +101,7 @@ def _implementation(graph: Graph, plan: MemoryPlan) -> str:
     functions += [_head(graph, node) for node in graph.heads]
     return (
         f"\n#if !defined({name}_DECLARE_ONLY) && !defined({name}_IMPLEMENTATION)\n#define {name}_IMPLEMENTATION\n\n"
-        f"{runtime_text(headers, name)}\n"
+        f"{runtime_text(headers, name, features)}\n"
         f"#if {name}_RUNTIME_SPEC_VERSION != {name}_SPEC_VERSION\n"
         f'#error "the kernels and the constants follow different versions of the specification"\n#endif\n\n'
         f"{avr_guard(flash_bytes(graph, WEIGHTS) + flash_bytes(graph, TABLES))}"
@@ -110,7 +112,7 @@ def _implementation(graph: Graph, plan: MemoryPlan) -> str:
 
 def _aligns(graph: Graph) -> bool:
     """Must NAME_run_q copy its input to scratch memory, since kernels read 16-bit values where they are aligned?"""
-    return graph.type_of(graph.quantized_input).dtype != "uint8"
+    return graph.type_of(graph.quantized_input).dtype not in BYTES
 
 
 def _run_aligned(graph: Graph, plan: MemoryPlan) -> str:
@@ -134,7 +136,9 @@ def _run(graph: Graph, plan: MemoryPlan) -> str:
     if _aligns(graph):
         rest = f"return {graph.name}_run_aligned(out, scratch);"
     else:
-        rest = f"return {graph.name}_run_q({_place(graph, plan, graph.quantized_input, INPUT)}, out, scratch);"
+        entered = graph.quantized_input == INPUT
+        source = "in" if entered else _place(graph, plan, graph.quantized_input, INPUT)
+        rest = f"return {graph.name}_run_q({source}, out, scratch);"
     return _function(_signatures(graph)[0], [*calls, rest])
 
 
@@ -158,11 +162,12 @@ def _call(graph: Graph, plan: MemoryPlan, index: int, entry: str) -> str:
 
 def _place(graph: Graph, plan: MemoryPlan, tensor: str, entry: str) -> str:
     """The C expression of a pointer to the tensor, in a function whose argument `in`, if any, is the tensor `entry`."""
-    if tensor in (entry, graph.output):
-        return "in" if tensor == entry else "out"
-    start = f"memory + {plan.offset(tensor)}"
     dtype = graph.type_of(tensor).dtype
-    return start if dtype == "uint8" else f"({dtype}_t *)(void *)({start})"
+    if tensor in (entry, graph.output):
+        constant, place = ("const ", "in") if tensor == entry else ("", "out")
+        return f"({constant}uint8_t *){place}" if dtype == "int8" else place
+    start = f"memory + {plan.offset(tensor)}"
+    return start if dtype in BYTES else f"({dtype}_t *)(void *)({start})"
 
 
 def _function(signature: str, calls: list[str]) -> str:

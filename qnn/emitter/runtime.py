@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 INCLUDE = re.compile(r'^#include "(qnn_\w+\.h)"\n', re.MULTILINE)
 GUARD = re.compile(r"\A.*?#ifndef (QNN_\w+_H)\n#define \1\n(.*)#endif\n\Z", re.DOTALL)
+OPTIONAL = re.compile(r"^#ifdef (QNN_\w+)\n(.*?)^#endif /\* \1 \*/\n", re.MULTILINE | re.DOTALL)
 PREFIX = re.compile(r"\b(?:qnn|QNN)_")
 
 
@@ -18,12 +19,16 @@ def runtime_folder() -> Path:
     return inside if inside.is_dir() else inside.parent.parent / "c_runtime"
 
 
-def runtime_text(headers: Iterable[str], name: str) -> str:
-    """The C of `headers` and of what they include, each once, in order, every qnn_ replaced by the prefix `name`_."""
+def runtime_text(headers: Iterable[str], name: str, features: Collection[str] = ()) -> str:
+    """The C of `headers` and of what they include, each once, in order, every qnn_ replaced by the prefix `name`_.
+
+    features: which optional parts (#ifdef QNN_X ... #endif of the kernels) are in it; the others are left out.
+    """
     ordered: list[str] = []
     for header in headers:
         _visit(header, ordered)
-    return renamed("\n".join(_body(header) for header in ordered), name)
+    text = "\n".join(_body(header) for header in ordered)
+    return renamed(OPTIONAL.sub(lambda part: part[2] if part[1] in features else "", text), name)
 
 
 def renamed(text: str, name: str) -> str:

@@ -11,13 +11,17 @@ from qnn.ops.conv2d import Conv2d
 from qnn.ops.curve import Curve
 from qnn.ops.dense import Dense
 from qnn.ops.depthwise_conv2d import DepthwiseConv2d
+from qnn.ops.flip import Flip
+from qnn.ops.gather import Gather
 from qnn.ops.max_pool import MaxPool
+from qnn.ops.mul import Mul
 from qnn.ops.op import Op
 from qnn.ops.pad import Pad
 from qnn.ops.quantize import Quantize
 from qnn.ops.rescale import Rescale
 from qnn.ops.retype import Retype
 from qnn.ops.softmax import Softmax
+from qnn.ops.softmax8 import Softmax8
 from qnn.ops.table import Table
 
 OPS: tuple[type[Op], ...] = (
@@ -28,11 +32,15 @@ OPS: tuple[type[Op], ...] = (
     MaxPool,
     AveragePool,
     Add,
+    Mul,
     Concat,
     Pad,
+    Gather,
     Table,
     Curve,
     Retype,
+    Flip,
+    Softmax8,
     Argmax,
     Softmax,
     Rescale,

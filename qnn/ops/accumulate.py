@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from qnn.fixedpoint import INT32_MAX, INT32_MIN
+from qnn.fixedpoint import INT32_MAX, INT32_MIN, QNN, Requantization
 from qnn.ops.op import TensorType, expect
 
 FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53
 MAX_ROUNDING_SHIFT = 31
-WEIGHT_LIMITS = ((np.int8, 127), (np.int16, 32767))  # symmetric: the lowest integer of each type is not used
+WEIGHT_LIMITS = ((np.int8, 128), (np.int16, 32767))  # imported int8 weights use all of the type
 
 
 def channel_bounds(weights: np.ndarray, bias: np.ndarray, x: TensorType) -> tuple[np.ndarray, np.ndarray]:
@@ -38,16 +38,21 @@ def check_sums(
 
 
 def check_weights(subject: str, weights: np.ndarray, bias: np.ndarray) -> None:
-    """Raises QnnError unless weights (O, ...) are int8 or int16, symmetric, and bias is int64 (O,) below 2**61.
+    """Raises QnnError unless weights (O, ...) are int8 or int16 (without -32768) and bias is int64 (O,) below 2**61.
 
     |bias| < 2**61 and |weights @ x| < 2**54 (at most 2**24 products of 2**30) keep the int64 bounds from wrapping, and
     the sum of a rounding shift's half as well.
     """
     limit = next((most for dtype, most in WEIGHT_LIMITS if weights.dtype == dtype), 0)
     inside = limit > 0 and int(weights.min()) >= -limit
-    expect(inside, subject, "a weight is not within -127..127, or -32767..32767 of 16 bits")
+    expect(inside, subject, "its weights are not int8, nor int16 within -32767..32767")
     fits = bias.dtype == np.int64 and bias.shape == (len(weights),) and bool(np.all(np.abs(bias) < 1 << 61))
     expect(fits, subject, "its bias does not fit")
+
+
+def check_rounding(subject: str, requantization: Requantization, rounding_shift: int) -> None:
+    """Raises QnnError where sums of 64 bits would be rounded by another rule than this tool's."""
+    expect(rounding_shift == 0 or requantization.rounding == QNN, subject, "its 64-bit sums round twice")
 
 
 def narrowed(accumulator: np.ndarray, rounding_shift: int) -> np.ndarray:

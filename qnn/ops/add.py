@@ -11,9 +11,10 @@ import numpy as np
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
 from qnn.ops.ckernel import CField, CKernel
 from qnn.ops.op import Op, TensorType, expect
-from qnn.ops.requantize import requantize_struct
+from qnn.ops.requantize import features_of, requantize_struct
 
-FACTOR_BITS = 15
+FACTOR_BITS = 15  # of two int16 inputs, and of models quantized here
+FACTOR_BITS_BYTES = 21  # of two uint8 inputs of imported models
 FACTOR_BITS_BESIDE = 22  # of a uint8 input beside an int16 one: its products stay as small as the other's
 
 
@@ -36,7 +37,7 @@ class Add(Op):
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         one, other = inputs
-        types_fit = one.activation and other.activation and output.activation
+        types_fit = one.activation and other.activation and output.result
         expect(types_fit and one.elements == other.elements, subject, "add takes two tensors of one shape")
         factors_fit = all(
             0 <= factor <= factor_limit(x, inputs)
@@ -68,12 +69,15 @@ class Add(Op):
         )
         one, other = inputs
         if one.dtype == other.dtype == "uint8":
-            return CKernel("qnn_add.h", f"qnn_add_u8_{output.suffix}", "qnn_add_t", fields)
+            features = features_of(self.requantization)
+            return CKernel("qnn_add.h", f"qnn_add_u8_{output.suffix}", "qnn_add_t", fields, features=features)
         name = f"qnn_add_{one.suffix}_{other.suffix}_{output.suffix}"
-        return CKernel("qnn_add_wide.h", name, "qnn_add_t", fields)
+        return CKernel("qnn_add_wide.h", name, "qnn_add_t", fields, features=features_of(self.requantization))
 
 
 def factor_limit(x: TensorType, inputs: tuple[TensorType, ...]) -> int:
     """The largest factor of the input x of an add of `inputs`."""
+    if all(other.dtype == "uint8" for other in inputs):
+        return 1 << FACTOR_BITS_BYTES
     beside = x.dtype == "uint8" and any(other.dtype == "int16" for other in inputs)
     return 1 << (FACTOR_BITS_BESIDE if beside else FACTOR_BITS)

@@ -23,7 +23,8 @@ class Argmax(Op):
         return (1,)
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
-        expect(inputs[0].dtype == "int16" and output.dtype == "int32", subject, "argmax takes int16 and gives int32")
+        fits = inputs[0].dtype in ("int16", "int8") and output.dtype == "int32"
+        expect(fits, subject, "argmax takes int16 or int8 and gives int32")
         expect(self.zero_point == inputs[0].zero_point, subject, "its zero point is not its input's")
 
     def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -34,4 +35,5 @@ class Argmax(Op):
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
         fields = (CField("elements", inputs[0].elements), CField("zero_point", self.zero_point))
-        return CKernel("qnn_argmax.h", "qnn_argmax_i16", "qnn_argmax_t", fields)
+        suffix = "i8" if inputs[0].dtype == "int8" else "i16"
+        return CKernel("qnn_argmax.h", f"qnn_argmax_{suffix}", "qnn_argmax_t", fields)

@@ -12,7 +12,7 @@ from qnn.fixedpoint import INT32_MAX, Requantization
 from qnn.ops.ckernel import CField, CKernel
 from qnn.ops.op import TensorType, expect
 from qnn.ops.pool import Pool
-from qnn.ops.requantize import requantize_struct
+from qnn.ops.requantize import features_of, requantize_struct
 from qnn.ops.window import Window
 
 
@@ -30,9 +30,10 @@ class AveragePool(Pool):
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs
-        expect(x.activation and output.activation, subject, "average_pool takes and gives uint8 or int16")
+        expect(x.activation and output.result, subject, "average_pool takes and gives uint8 or int16")
         self.window.check(subject, x)
-        expect(self.zero_point == x.zero_point, subject, "its zero point is not its input's")
+        zero_fits = 0 <= self.zero_point <= 255 if x.dtype == "uint8" else self.zero_point == x.zero_point
+        expect(zero_fits, subject, "its zero point is not its input's")
         low, high = self.accumulator_bound(inputs)
         largest = max(-low, high, self.window.taps * max(-x.low, x.high, abs(x.zero_point)))
         expect(largest <= INT32_MAX, subject, "its window is too large")
@@ -66,4 +67,5 @@ class AveragePool(Pool):
             CField("requantize", requantize_struct(self.requantization, cases)),
         )
         header = "qnn_average_pool.h" if inputs[0].dtype == "uint8" else "qnn_average_pool_wide.h"
-        return CKernel(header, f"qnn_average_pool_{inputs[0].suffix}_{output.suffix}", "qnn_average_pool_t", fields)
+        name, features = f"qnn_average_pool_{inputs[0].suffix}_{output.suffix}", features_of(self.requantization)
+        return CKernel(header, name, "qnn_average_pool_t", fields, features=features)

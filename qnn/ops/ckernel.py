@@ -46,7 +46,7 @@ class CKernel:
 
     workspace: bytes of scratch memory that the kernel needs while it runs; it then takes a pointer to them between
     its inputs and its output. reason: why this kernel and not another that computes the same bits, "" where there is
-    no other.
+    no other. features: optional parts of c_runtime/ that it needs.
     """
 
     header: str
@@ -55,6 +55,7 @@ class CKernel:
     fields: tuple[CField, ...]
     workspace: int = 0
     reason: str = ""
+    features: tuple[str, ...] = ()
 
     def arrays(self) -> tuple[CArray, ...]:
         """Every const array of the parameters, in order."""

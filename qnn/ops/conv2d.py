@@ -15,7 +15,7 @@ from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
 from qnn.ops.convolution import Convolution
 from qnn.ops.dual import blocked, dual_problem, dual_words, lowest_weights
 from qnn.ops.op import TensorType
-from qnn.ops.requantize import requantize_struct
+from qnn.ops.requantize import Finish
 from qnn.ops.wide import conv2d_kernel, is_wide
 from qnn.ops.window import Window
 
@@ -70,10 +70,11 @@ class Conv2d(Convolution):
         (x,), suffix = inputs, output.suffix
         if is_wide(self.weights, self.rounding_shift, x):
             return conv2d_kernel(self.sums, self.window, self.pad_value, x, output)
+        done = self.ending(x)
         problem = dual_problem(self.weights.reshape(len(self.weights), -1), inputs[0])
-        return self._plain_kernel(suffix, problem) if problem else self._dual_kernel(suffix)
+        return self._plain_kernel(suffix, done, problem) if problem else self._dual_kernel(suffix, done)
 
-    def _dual_kernel(self, suffix: str) -> CKernel:
+    def _dual_kernel(self, suffix: str, done: Finish) -> CKernel:
         filters, column = len(self.weights), self.window.taps * self.window.channels
         words = dual_words(self.weights.reshape(filters, -1))
         fields = (
@@ -82,22 +83,23 @@ class Conv2d(Convolution):
             CField("pad_value", self.pad_value),
             CField("weights", CArray("uint32_t", blocked(words, BLOCK_FILTERS), WEIGHTS)),
             CField("lowest", CArray("int8_t", lowest_weights(self.weights.reshape(filters, -1)), TABLES)),
-            CField("bias", CArray("int32_t", self.bias, WEIGHTS)),
-            CField("requantize", requantize_struct(self.requantization, filters)),
+            CField("bias", CArray("int32_t", done.bias, WEIGHTS)),
+            CField("requantize", done.struct),
         )
         work = BLOCK_PIXELS * 8 * words.shape[1] + (column if self.window.taps > 1 else 0)
         name = f"qnn_conv2d_dual_u8_{suffix}"
-        return CKernel("qnn_conv2d_dual.h", name, "qnn_conv2d_dual_t", fields, work, "two products a multiplication")
+        reason = "two products a multiplication"
+        return CKernel("qnn_conv2d_dual.h", name, "qnn_conv2d_dual_t", fields, work, reason, done.features)
 
-    def _plain_kernel(self, suffix: str, problem: str) -> CKernel:
+    def _plain_kernel(self, suffix: str, done: Finish, problem: str) -> CKernel:
         filters, column = len(self.weights), self.window.taps * self.window.channels
         fields = (
             CField("window", self.window.struct()),
             CField("filters", filters),
             CField("pad_value", self.pad_value),
             CField("weights", CArray("int8_t", interleave_rows(self.weights.reshape(filters, -1)), WEIGHTS)),
-            CField("bias", CArray("int32_t", self.bias, WEIGHTS)),
-            CField("requantize", requantize_struct(self.requantization, filters)),
+            CField("bias", CArray("int32_t", done.bias, WEIGHTS)),
+            CField("requantize", done.struct),
         )
         name, reason = f"qnn_conv2d_u8_{suffix}", f"one product each: {problem}"
-        return CKernel("qnn_conv2d.h", name, "qnn_conv2d_t", fields, BLOCK_PIXELS * column, reason)
+        return CKernel("qnn_conv2d.h", name, "qnn_conv2d_t", fields, BLOCK_PIXELS * column, reason, done.features)

@@ -6,8 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from qnn.fixedpoint import Requantization
-from qnn.ops.accumulate import channel_bounds, check_sums, narrowed
+from qnn.ops.accumulate import channel_bounds, check_rounding, check_sums, narrowed
 from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.requantize import Finish, finish
 from qnn.ops.wide import Sums
 from qnn.ops.window import Window
 
@@ -36,17 +37,22 @@ class Convolution(Op):
 
     def check_filters(self, subject: str, x: TensorType, output: TensorType, shape: tuple[int, ...]) -> None:
         """Raises QnnError unless the weights have `shape` and every field, bound and type fits."""
-        expect(x.activation and output.activation, subject, f"{self.kind} takes and gives uint8 or int16")
+        expect(x.activation and output.result, subject, f"{self.kind} takes and gives uint8 or int16")
         self.window.check(subject, x)
         expect(self.weights.shape == shape, subject, "its weights do not fit")
         expect(x.low <= self.pad_value <= x.high, subject, "its padding is not a value of its input")
         bound = check_sums(subject, self.weights, self.bias, self.rounding_shift, x)
+        check_rounding(subject, self.requantization, self.rounding_shift)
         self.requantization.check(subject, len(self.weights), bound)
         expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
 
     def accumulator_bound(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
         low, high = channel_bounds(self.weights, self.bias, inputs[0])
         return int(low.min()), int(high.max())
+
+    def ending(self, x: TensorType) -> Finish:
+        """How a kernel's 32-bit sums become results."""
+        return finish(self.requantization, self.bias, *channel_bounds(self.weights, self.bias, x))
 
     def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         return int(self.weights.size) * self.window.pixels

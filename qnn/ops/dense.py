@@ -3,24 +3,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from qnn.fixedpoint import Requantization
-from qnn.ops.accumulate import channel_bounds, check_sums, exact_product, narrowed
+from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
+from qnn.ops.accumulate import channel_bounds, check_rounding, check_sums, exact_product, narrowed
 from qnn.ops.blocks import interleave_rows
 from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
 from qnn.ops.dual import blocked, dual_problem, dual_words, lowest_weights
-from qnn.ops.op import Op, TensorType, expect
-from qnn.ops.requantize import requantize_struct
+from qnn.ops.op import BYTES, Op, TensorType, expect
+from qnn.ops.requantize import Finish, finish
 from qnn.ops.wide import Sums, dense_kernel, is_wide
 
 DUAL_ROWS = 8  # outputs that share one pass over the groups in c_runtime/qnn_dense_dual.h
 SPARSE_FROM = 0.1  # part of zero groups from which skipping them pays for the list of the others
 SMALL_LAYER = 4096  # weights, below which another copy of the code costs more than looking for zeros
 MAX_OFFSET = 65535  # of a group's weights within a block, in bytes
+INT8_INPUTS = "QNN_INT8_INPUTS"  # the optional part of c_runtime/qnn_dense_dual.h that reads int8
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +44,13 @@ class Dense(Op):
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs
-        expect(x.activation and output.activation, subject, "dense takes and gives uint8 or int16")
+        expect((x.activation or x.dtype == "int8") and output.result, subject, "dense takes and gives uint8 or int16")
         weights_fit = self.weights.ndim == 2 and self.weights.shape[1] == x.elements
         expect(weights_fit, subject, f"its weights do not fit {x.elements} inputs")
         bound = check_sums(subject, self.weights, self.bias, self.rounding_shift, x)
+        check_rounding(subject, self.requantization, self.rounding_shift)
+        signed = not is_wide(self.weights, self.rounding_shift, x) and output.dtype in BYTES and self._fits_unsigned(x)
+        expect(x.dtype != "int8" or signed, subject, "its signed inputs have no kernel")
         self.requantization.check(subject, len(self.weights), bound)
         expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
 
@@ -66,15 +70,32 @@ class Dense(Op):
     def _finish(self, products: np.ndarray) -> np.ndarray:
         return self.requantization.apply(narrowed(products + self.bias, self.rounding_shift))
 
+    def _unsigned(self, x: TensorType) -> tuple[TensorType, np.ndarray]:
+        """What the kernels see of inputs of type x: int8 ones as uint8 of 128 more, and the bias (O,) less for it."""
+        if x.dtype != "int8":
+            return x, np.zeros(len(self.weights), np.int64)
+        less = 128 * self.weights.astype(np.int64).sum(axis=1)
+        return replace(x, dtype="uint8", low=x.low + 128, high=x.high + 128), less
+
+    def _fits_unsigned(self, x: TensorType) -> bool:
+        """Can the bias take over the offset of int8 inputs, and every sum in any order?"""
+        seen, less = self._unsigned(x)
+        low, high = channel_bounds(self.weights, self.bias - less, seen)
+        return x.dtype != "int8" or bool(low.min() >= INT32_MIN and high.max() <= INT32_MAX)
+
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
         (x,) = inputs
         if is_wide(self.weights, self.rounding_shift, x):
             return dense_kernel(Sums(self.weights, self.bias, self.rounding_shift, self.requantization), x, output)
-        suffix = output.suffix
+        flips, suffix = x.dtype == "int8", output.suffix
+        types = f"i8_{suffix}" if flips else f"u8_{suffix}"
+        x, less = self._unsigned(x)
+        bias = self.bias - less
+        done = finish(self.requantization, bias, *channel_bounds(self.weights, bias, x))
         problem = dual_problem(self.weights, x)
-        return self._plain_kernel(suffix, problem) if problem else self._dual_kernel(suffix, x)
+        return self._plain_kernel(types, done, problem) if problem else self._dual_kernel(suffix, done, x, flips)
 
-    def _dual_kernel(self, suffix: str, x: TensorType) -> CKernel:
+    def _dual_kernel(self, suffix: str, done: Finish, x: TensorType, flips: bool) -> CKernel:
         outputs, count = self.weights.shape
         words = dual_words(self.weights)
         groups = words.shape[1]
@@ -85,26 +106,27 @@ class Dense(Op):
             CField("outputs", outputs),
             CField("weights", CArray("uint32_t", blocked(words, DUAL_ROWS), WEIGHTS)),
             CField("lowest", CArray("int8_t", lowest_weights(self.weights), TABLES)),
-            CField("bias", CArray("int32_t", self.bias, WEIGHTS)),
-            CField("requantize", requantize_struct(self.requantization, outputs)),
+            CField("bias", CArray("int32_t", done.bias, WEIGHTS)),
+            CField("flips", int(flips)),
+            CField("requantize", done.struct),
         )
         name = f"qnn_dense_dual{'_sparse' if sparse else ''}_u8_{suffix}"
         reason = f"two products a multiplication; {x.zero_groups:.0%} of the input groups are zero"
         reason += ", which are skipped" if sparse else ""
-        return CKernel("qnn_dense_dual.h", name, "qnn_dense_dual_t", fields, (10 if sparse else 8) * groups, reason)
+        work, features = (10 if sparse else 8) * groups, (*done.features, *((INT8_INPUTS,) if flips else ()))
+        return CKernel("qnn_dense_dual.h", name, "qnn_dense_dual_t", fields, work, reason, features)
 
-    def _plain_kernel(self, suffix: str, problem: str) -> CKernel:
+    def _plain_kernel(self, types: str, done: Finish, problem: str) -> CKernel:
         outputs, count = self.weights.shape
         fields = (
             CField("inputs", count),
             CField("outputs", outputs),
             CField("weights", CArray("int8_t", interleave_rows(self.weights), WEIGHTS)),
-            CField("bias", CArray("int32_t", self.bias, WEIGHTS)),
-            CField("requantize", requantize_struct(self.requantization, outputs)),
+            CField("bias", CArray("int32_t", done.bias, WEIGHTS)),
+            CField("requantize", done.struct),
         )
-        return CKernel(
-            "qnn_dense.h", f"qnn_dense_u8_{suffix}", "qnn_dense_t", fields, 0, f"one product each: {problem}"
-        )
+        reason = f"one product each: {problem}"
+        return CKernel("qnn_dense.h", f"qnn_dense_{types}", "qnn_dense_t", fields, 0, reason, done.features)
 
     def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         return int(self.weights.size)

@@ -12,7 +12,6 @@ from qnn.fixedpoint import Requantization
 from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
 from qnn.ops.convolution import Convolution
 from qnn.ops.op import TensorType, expect
-from qnn.ops.requantize import requantize_struct
 from qnn.ops.wide import depthwise_conv2d_kernel, is_wide
 from qnn.ops.window import Window
 
@@ -50,17 +49,19 @@ class DepthwiseConv2d(Convolution):
         return self.finish(accumulator)
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
-        (x,), filters = inputs, len(self.weights)
+        (x,) = inputs
         if is_wide(self.weights, self.rounding_shift, x):
             return depthwise_conv2d_kernel(self.sums, self.window, self.multiplier, self.pad_value, x, output)
+        done = self.ending(x)
         fields = (
             CField("window", self.window.struct()),
             CField("multiplier", self.multiplier),
             CField("pad_value", self.pad_value),
             CField("weights", CArray("int8_t", self.weights, WEIGHTS)),
-            CField("bias", CArray("int32_t", self.bias, WEIGHTS)),
-            CField("requantize", requantize_struct(self.requantization, filters)),
+            CField("bias", CArray("int32_t", done.bias, WEIGHTS)),
+            CField("requantize", done.struct),
         )
         name = f"qnn_depthwise_conv2d_u8_{output.suffix}"
         column = self.window.taps * self.window.channels
-        return CKernel("qnn_depthwise_conv2d.h", name, "qnn_depthwise_conv2d_t", fields, column)
+        features = done.features
+        return CKernel("qnn_depthwise_conv2d.h", name, "qnn_depthwise_conv2d_t", fields, column, "", features)

@@ -12,9 +12,17 @@ import numpy as np
 from qnn.errors import QnnError
 from qnn.ops.ckernel import CKernel
 
-DTYPE_RANGES = (("uint8", 0, 255), ("int16", -32768, 32767), ("uint16", 0, 65535), ("int32", -(1 << 31), (1 << 31) - 1))
+DTYPE_RANGES = (
+    ("uint8", 0, 255),
+    ("int8", -128, 127),
+    ("int16", -32768, 32767),
+    ("uint16", 0, 65535),
+    ("int32", -(1 << 31), (1 << 31) - 1),
+)
+BYTES = ("uint8", "int8")
 MAX_ELEMENTS = 1 << 24
 SUFFIXES = (("uint8", "u8"), ("int16", "i16"))  # of kernels, by the storage of an activation
+SIGNED_BYTE = "int8"  # only at the border of imported models; kernels write it as bytes
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,13 @@ class TensorType:
 
     @property
     def suffix(self) -> str:
-        """How kernels call the storage of an activation: u8 or i16."""
-        return dict(SUFFIXES)[self.dtype]
+        """How kernels call the storage of an activation: u8 or i16; int8 is written as u8."""
+        return "u8" if self.dtype == SIGNED_BYTE else dict(SUFFIXES)[self.dtype]
+
+    @property
+    def result(self) -> bool:
+        """May a requantization give it: an activation, or int8?"""
+        return self.activation or self.dtype == SIGNED_BYTE
 
     def holds_all(self) -> bool:
         """Can the tensor hold every value of its storage?"""

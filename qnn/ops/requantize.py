@@ -3,26 +3,92 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from qnn.fixedpoint import Requantization
+from qnn.fixedpoint import GEMMLOWP, Requantization
 from qnn.ops.ckernel import TABLES, CArray, CField, CStruct
+from qnn.ops.rounding import OneRounding, one_rounding
+
+TWICE = "QNN_GEMMLOWP"  # the optional part of c_runtime/qnn_requantize.h that rounds twice
+
+
+@dataclass(frozen=True, eq=False)
+class Finish:
+    """How a kernel finishes its sums.
+
+    bias: int64 (O,), what the sums start from. struct: the qnn_requantize_t. features: optional parts of c_runtime/.
+    """
+
+    bias: np.ndarray
+    struct: CStruct
+    features: tuple[str, ...]
+
+
+def finish(requantization: Requantization, bias: np.ndarray, low: np.ndarray, high: np.ndarray) -> Finish:
+    """How sums that start from `bias` and stay within low..high (int64, one each per channel) become results.
+
+    A rule that rounds twice becomes one rounding where that is proven to give the same (SPEC 3.7).
+    """
+    if requantization.rounding == GEMMLOWP:
+        ones = one_rounding(requantization, low, high)
+        if ones is not None:
+            offsets = np.array([one.offset for one in ones], np.int64)
+            return Finish(bias + offsets, _struct_of(ones, requantization), ())
+    return Finish(bias, requantize_struct(requantization, len(bias)), features_of(requantization))
+
+
+def features_of(requantization: Requantization) -> tuple[str, ...]:
+    """The optional parts of c_runtime/ that its struct of `requantize_struct` needs."""
+    return (TWICE,) if requantization.rounding == GEMMLOWP else ()
 
 
 def requantize_struct(requantization: Requantization, channels: int) -> CStruct:
     """The qnn_requantize_t of `requantization`, one entry per channel; prescale is null where none is needed."""
+    r = requantization
+    if r.rounding == GEMMLOWP:
+        return _twice_struct(r, channels)
+    prescale = r.prescale if np.any(r.prescale) else None
+    return _struct(channels, r.multiplier, r.constant, r.shift, prescale, r)
 
+
+def _twice_struct(r: Requantization, channels: int) -> CStruct:
+    """The multipliers are doubled, unsigned. The results of a channel that is still are its zero point."""
+    doubled = (2 * r.multiplier.astype(np.int64)).astype(np.uint32).view(np.int32)
+    multiplier, shift = np.where(r.still, 0, doubled), np.where(r.still, 1, r.shift)
+    zero = 2 * r.zero_point.astype(np.int64) + 1
+    return _struct(channels, multiplier, np.where(r.still, zero, r.constant), shift, r.prescale, r)
+
+
+def _struct_of(ones: tuple[OneRounding, ...], r: Requantization) -> CStruct:
+    multiplier, constant, shift, prescale = (
+        np.array([getattr(one, name) for one in ones], np.int64)
+        for name in ("multiplier", "constant", "shift", "prescale")
+    )
+    once = Requantization(r.multiplier, r.shift, r.prescale, r.zero_point, r.low, r.high)
+    return _struct(len(ones), multiplier, constant, shift, prescale if prescale.any() else None, once)
+
+
+def _struct(
+    channels: int,
+    multiplier: np.ndarray,
+    constant: np.ndarray,
+    shift: np.ndarray,
+    prescale: np.ndarray | None,
+    r: Requantization,
+) -> CStruct:
     def spread(ctype: str, values: np.ndarray) -> CArray:
         return CArray(ctype, np.broadcast_to(values, (channels,)), TABLES)
 
-    prescale = spread("uint8_t", requantization.prescale) if np.any(requantization.prescale) else None
     return CStruct(
         (
-            CField("multiplier", spread("int32_t", requantization.multiplier)),
-            CField("constant", spread("int32_t", requantization.constant)),
-            CField("shift", spread("uint8_t", requantization.shift)),
-            CField("prescale", prescale),
-            CField("low", requantization.low),
-            CField("high", requantization.high),
+            CField("multiplier", spread("int32_t", multiplier)),
+            CField("constant", spread("int32_t", constant)),
+            CField("shift", spread("uint8_t", shift)),
+            CField("prescale", None if prescale is None else spread("uint8_t", prescale)),
+            CField("low", r.low),
+            CField("high", r.high),
+            CField("twice", int(r.rounding == GEMMLOWP)),
         )
     )

@@ -26,7 +26,7 @@ class Table(Op):
         return inputs[0].shape
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
-        expect(inputs[0].dtype == "uint8" and output.dtype in ("uint8", "int16"), subject, "table takes uint8")
+        expect(inputs[0].dtype == "uint8" and output.result, subject, "table takes uint8")
         expect(self.entries.dtype == np.int16 and self.entries.shape == (256,), subject, "its table has no 256 entries")
         inside = self.entries.min() >= output.low and self.entries.max() <= output.high
         expect(bool(inside), subject, "its table leaves the output's range")
@@ -35,6 +35,8 @@ class Table(Op):
         return self.entries.astype(np.int64)[inputs[0]]
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
-        ctype, suffix = ("uint8_t", "u8") if output.dtype == "uint8" else ("int16_t", "i16")
-        fields = (CField("elements", output.elements), CField("entries", CArray(ctype, self.entries, TABLES)))
+        suffix = output.suffix
+        entries = self.entries & 255 if suffix == "u8" else self.entries
+        ctype = "uint8_t" if suffix == "u8" else "int16_t"
+        fields = (CField("elements", output.elements), CField("entries", CArray(ctype, entries, TABLES)))
         return CKernel("qnn_table.h", f"qnn_table_u8_{suffix}", f"qnn_table_{suffix}_t", fields)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Constants of this tool's operators that give another tool's results exactly, proven on every input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from qnn.errors import QnnError
+from qnn.fixedpoint import Requantization, requantization
+from qnn.ops.add import Add
+
+LARGEST_FACTORS = tuple(range(1 << 20, 1 << 18, -(1 << 15)))  # of an add, tried in turn
+NARROWER = 1 / 130  # of a step: what bends a mean's line enough for the step that ties around zero are wider
+STEEPEST = 2.0**-20  # part of the accumulator's span that a result takes at least
+SEARCH = 200  # halvings and thirds of a slope's interval
+
+
+def averaging(count: int, zero_point: int, low: int, high: int) -> Requantization:
+    """One entry that gives the mean of `count` int8 values, rounded half away from zero, plus `zero_point`, clamped.
+
+    It takes the sum of the int8 values. Raises QnnError where none is found: for more values than a map has.
+    """
+    sums = np.arange(-128 * count, 127 * count + 1, dtype=np.int64)
+    rounded = (np.abs(sums) + count // 2) // count
+    wanted = np.clip(np.where(sums > 0, rounded, -rounded) + zero_point, low, high)
+    for factor in (1 / count, 1 / (count - NARROWER)):
+        found = requantization(np.array([factor]), zero_point, low, high)
+        if np.array_equal(found.apply(sums[:, None])[:, 0], wanted):
+            return found
+    raise QnnError("average pool", f"windows of {count} positions have no exact constants", "use smaller windows")
+
+
+def addition(
+    scales: tuple[float, float], zeros: tuple[int, int], zero_point: int, low: int, high: int, wanted: np.ndarray
+) -> Add:
+    """The add of uint8 tensors (x1, x2) that gives wanted[x1, x2] (256, 256), within low..high, on every pair.
+
+    scales: in output steps. zeros: of the inputs. Raises QnnError where no constants do.
+    """
+    if wanted.min() == wanted.max():
+        still = requantization(np.array([0.25]), zero_point, low, high)
+        return Add(0, 0, 4 * (int(wanted[0, 0]) - zero_point), still)
+    steps = np.arange(256, dtype=np.int64)
+    for largest in LARGEST_FACTORS:
+        factors = _in_ratio(scales, largest)
+        acc = factors[0] * (steps[:, None] - zeros[0]) + factors[1] * (steps - zeros[1])
+        line = _line(acc.reshape(-1), wanted.reshape(-1), low, high)
+        if line is None:
+            continue
+        slope, start = line
+        offset = math.floor(-start - (zero_point + 0.5) * slope + 0.5)
+        offset += -factors[0] * zeros[0] - factors[1] * zeros[1]
+        op = Add(factors[0], factors[1], offset, requantization(np.array([1 / slope]), zero_point, low, high))
+        got = op.reference((np.repeat(steps, 256)[None], np.tile(steps, 256)[None]))
+        if np.array_equal(got[0], wanted.reshape(-1)):
+            return op
+    raise QnnError("add", "its rounding has no exact constants", "import it with --rounding qnn")
+
+
+def _in_ratio(scales: tuple[float, float], largest: int) -> tuple[int, int]:
+    """Two integers up to `largest` whose ratio is that of the scales as nearly as such integers can be."""
+    ratio = Fraction(min(scales)) / Fraction(max(scales))
+    near = ratio.limit_denominator(largest)
+    times = largest // near.denominator
+    small, large = near.numerator * times, near.denominator * times
+    return (small, large) if scales[0] <= scales[1] else (large, small)
+
+
+def _line(acc: np.ndarray, results: np.ndarray, low: int, high: int) -> tuple[float, float] | None:
+    """(slope, start): result j, low < j <= high, begins at slope * j + start of the accumulator; None if none fits."""
+    order = np.argsort(acc, kind="stable")
+    acc, results = acc[order], results[order]
+    if np.any(np.diff(results) < 0):
+        return None
+    j = np.arange(results[0] + 1, results[-1] + 1)
+    span = 2.0 * float(acc[-1] - acc[0] + 1)
+    first = np.searchsorted(results, j)
+    after, until = acc[first - 1].astype(np.float64), acc[first].astype(np.float64)
+    if np.any(after >= until):
+        return None
+
+    def gap(slope: float) -> float:
+        return float((after - slope * j).max() - (until - slope * j).min())
+
+    slope = _lowest(gap, span * STEEPEST, span) if len(j) > 1 else span
+    bounds = (after - slope * j).max(), (until - slope * j).min()
+    return (slope, float(sum(bounds)) / 2) if bounds[0] < bounds[1] else None
+
+
+def _lowest(function: Callable[[float], float], left: float, right: float) -> float:
+    """Where a convex function is lowest between left and right."""
+    for _ in range(SEARCH):
+        a, b = left + (right - left) / 3, right - (right - left) / 3
+        if function(a) <= function(b):
+            right = b
+        else:
+            left = a
+    return (left + right) / 2

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""From a file of another tool to an integer graph or a float model, by what the file holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from qnn.data.synthetic import random_samples
+from qnn.errors import QnnError
+from qnn.files import StrPath
+from qnn.fixedpoint import GEMMLOWP, QNN
+from qnn.graph import Graph
+from qnn.importing.explain import Fate
+from qnn.importing.tflitefile import is_tflite, read_tflite
+from qnn.importing.tflitegraph import is_quantized, tflite_graph
+from qnn.names import name_from
+from qnn.simulator import simulate
+from qnn.sparsity import with_zero_groups
+
+SAMPLES = 64  # random ones, that tell how often inputs of a layer are zero
+COMPARED = 256
+OWN = "own"  # the file's own rounding
+ROUNDINGS = (OWN, QNN)
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """name: the C prefix, None for one made of the file's name. labels: class names, () for numbers.
+
+    rounding: OWN for the framework's bits, QNN for this tool's single rounding where the framework rounds twice.
+    """
+
+    name: str | None = None
+    labels: tuple[str, ...] = ()
+    rounding: str = OWN
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """What a file became, and what became of each of its operators."""
+
+    network: Graph
+    fates: tuple[Fate, ...]
+
+
+@dataclass(frozen=True)
+class RoundingDifference:
+    """How the outputs of two roundings differ: of `outputs` values on random inputs, how many, and by how much."""
+
+    outputs: int
+    different: int
+    largest: int
+
+    def __str__(self) -> str:
+        return f"{self.different:,} of {self.outputs:,} outputs differ, by {self.largest} steps at most"
+
+
+def import_file(path: StrPath, options: ImportOptions | None = None) -> Imported:
+    """The network in the file at `path` (TensorFlow Lite). Raises QnnError naming what cannot be taken over."""
+    path, options = Path(path), options or ImportOptions()
+    if options.rounding not in ROUNDINGS:
+        raise QnnError(f"--rounding {options.rounding}", "is no rounding", f"use {' or '.join(ROUNDINGS)}")
+    name = options.name or name_from(path.stem)
+    if not is_tflite(path):
+        raise QnnError(path, "is not a model that can be imported", "name a .tflite file")
+    model = read_tflite(path)
+    if not is_quantized(model):
+        raise QnnError(path, "holds a float network", "quantize it to int8 with the TensorFlow Lite converter")
+    rounding = QNN if options.rounding == QNN else GEMMLOWP
+    found = tflite_graph(model, path, name, options.labels, rounding)
+    graph = found.graph
+    samples = random_samples(graph.schema, (), (), SAMPLES, np.random.default_rng(0))
+    return Imported(with_zero_groups(graph, samples), found.fates)
+
+
+def rounding_difference(one: Graph, other: Graph) -> RoundingDifference:
+    """How the outputs of two graphs of one network differ on random and edge inputs."""
+    samples = random_samples(one.schema, (), (), COMPARED, np.random.default_rng(1))
+    a, b = (simulate(g, samples, keep=(g.output,))[g.output].astype(np.int64) for g in (one, other))
+    away = np.abs(a - b)
+    return RoundingDifference(int(away.size), int((away > 0).sum()), int(away.max()))

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""Sums, products, means and softmax of TensorFlow Lite files as integer operators."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from qnn.fixedpoint import GEMMLOWP
+from qnn.importing.conversion import OFFSET, Conversion, Converted, activation_type
+from qnn.importing.fits import addition
+from qnn.importing.tflitemoves import INDEX
+from qnn.importing.tflitetables import INT8, scalar_table
+from qnn.importing.tflm import exp_of_negative, gemmlowp_of, input_radius, multiplied, quantized_multiplier
+from qnn.ops.average_pool import AveragePool
+from qnn.ops.mul import Mul
+from qnn.ops.op import TensorType
+from qnn.ops.softmax8 import Softmax8
+from qnn.ops.window import Window
+
+ADD_SHIFT = 20  # bits that the framework shifts both summands left by
+SOFTMAX_BITS = 5
+
+
+def add(at: Conversion) -> Converted:
+    """ADD of two tensors of one shape, or of a tensor and one constant."""
+    kind = at.result_type()
+    scalar = _scalar(at)
+    tensors = at.tensor(0), at.tensor(1)
+    scales = tuple(float(tensor.scales[0]) if len(tensor.scales) == 1 else 0.0 for tensor in tensors)
+    zeros = tuple(int(tensor.zero_points[0]) if len(tensor.scales) == 1 else 0 for tensor in tensors)
+    if min(scales) <= 0:
+        raise at.refused("has an input without a scale", "quantize the whole model to int8")
+    summed = _sums(scales, zeros, kind)
+    if scalar is not None:
+        position, value = scalar
+        entries = summed[value + 128] if position == 0 else summed[:, value + 128]
+        return scalar_table(at, at.source(1 - position), entries - OFFSET)
+    one, other = at.source(0), at.source(1)
+    if one.type.elements != other.type.elements:
+        raise at.refused("has inputs of different shapes", "repeat the smaller one before")
+    steps = (scales[0] / kind.scale, scales[1] / kind.scale)
+    unsigned = (zeros[0] + OFFSET, zeros[1] + OFFSET)
+    op = addition(steps, unsigned, kind.zero_point, kind.low, kind.high, summed)
+    return Converted((at.made(op, (one, other), kind),))
+
+
+def _sums(scales: tuple[float, ...], zeros: tuple[int, ...], kind: TensorType) -> np.ndarray:
+    """int64 (256, 256): the uint8 result for each pair of int8 values, with the framework's three roundings."""
+    twice = 2 * max(scales)
+    scaled = [
+        multiplied((INT8 - zero) << ADD_SHIFT, *quantized_multiplier(scale / twice))
+        for scale, zero in zip(scales, zeros, strict=True)
+    ]
+    total = scaled[0][:, None] + scaled[1]
+    result = multiplied(total, *quantized_multiplier(twice / ((1 << ADD_SHIFT) * kind.scale)))
+    return np.clip(result + kind.zero_point, kind.low, kind.high)
+
+
+def mul(at: Conversion) -> Converted:
+    """MUL of two tensors, one of which may be a row of channels or one value, or of a tensor and one constant."""
+    kind, scalar = at.result_type(), _scalar(at)
+    tensors = at.tensor(0), at.tensor(1)
+    if any(len(tensor.scales) != 1 for tensor in tensors):
+        raise at.refused("has an input without a scale", "quantize the whole model to int8")
+    factor = float(tensors[0].scales[0]) * float(tensors[1].scales[0]) / kind.scale
+    requantization = at.requantization(np.array([factor]), kind)
+    if scalar is not None:
+        position, value = scalar
+        variable, constant = tensors[1 - position], tensors[position]
+        products = (INT8 - int(variable.zero_points[0])) * (value - int(constant.zero_points[0]))
+        return scalar_table(at, at.source(1 - position), requantization.apply(products[:, None])[:, 0] - OFFSET)
+    order = (0, 1) if tensors[0].elements >= tensors[1].elements else (1, 0)
+    large, small = at.source(order[0]), at.source(order[1])
+    if not _repeats(tensors[order[0]].shape, tensors[order[1]].shape):
+        raise at.refused("has inputs of different shapes", "repeat the smaller one before")
+    op = Mul(large.type.zero_point, small.type.zero_point, requantization)
+    return Converted((at.made(op, (large, small), kind),))
+
+
+def _repeats(large: tuple[int, ...], small: tuple[int, ...]) -> bool:
+    """Do the small tensor's values, over and over, lie beside the large one's?"""
+    bare = small[next((i for i, size in enumerate(small) if size != 1), len(small)) :]
+    return bare == large[len(large) - len(bare) :]
+
+
+def _scalar(at: Conversion) -> tuple[int, int] | None:
+    """(position, value) of an operand that is one constant of int8; None where both are computed."""
+    for position in (0, 1):
+        tensor = at.tensor(position)
+        if tensor.data is None:
+            continue
+        if tensor.elements != 1 or tensor.dtype != "int8" or len(tensor.scales) != 1:
+            raise at.refused(f"has the constant {tensor.name} of shape {tensor.shape}", "fold it into a layer")
+        return position, int(tensor.data.reshape(-1)[0])
+    return None
+
+
+def mean(at: Conversion) -> Converted:
+    """MEAN over neighbouring axes."""
+    source, x = at.source(0), at.tensor(0)
+    kind = activation_type(at.output, at)
+    axes = sorted({int(axis) + (len(x.shape) if axis < 0 else 0) for axis in at.constant(1, INDEX).reshape(-1)})
+    if not axes or axes != list(range(axes[0], axes[-1] + 1)) or axes[0] < 0 or axes[-1] >= len(x.shape):
+        raise at.refused(f"averages over the axes {axes}", "average over neighbouring axes")
+    rows, count = math.prod(x.shape[: axes[0]]), math.prod(x.shape[axes[0] : axes[-1] + 1])
+    window = Window(rows, count, math.prod(x.shape[axes[-1] + 1 :]), 1, count, 1, count, 0, 0, rows, 1)
+    multiplier, shift = quantized_multiplier(float(x.scales[0]) / kind.scale)
+    more = min(count.bit_length() - 1, 32, 31 + shift)
+    factor = ((multiplier << more) // count, shift - more)
+    requantization = gemmlowp_of([factor], kind.zero_point, kind.low, kind.high)
+    if at.rounding != GEMMLOWP:
+        requantization = at.requantization(np.array([float(x.scales[0]) / kind.scale / count]), kind)
+    op = AveragePool(window, source.type.zero_point, requantization)
+    return Converted((at.made(op, (source,), kind),))
+
+
+def softmax(at: Conversion) -> Converted:
+    """SOFTMAX over the last axis: the output's scale is 1/256, its zero point -128."""
+    source, x, kind = at.source(0), at.tensor(0), activation_type(at.output, at)
+    if kind.scale != 1 / 256 or kind.zero_point != 0 or not x.shape:
+        raise at.refused(f"has an output of scale {kind.scale}", "its scale is 1/256 by definition")
+    beta = float(np.float32(at.option("Beta", 1.0)))
+    factor = min(beta * float(x.scales[0]) * (1 << (31 - SOFTMAX_BITS)), float((1 << 31) - 1))
+    if not factor > 1:
+        raise at.refused(f"has an input of scale {x.scales[0]}", "quantize the model again")
+    multiplier, shift = quantized_multiplier(factor)
+    depth = min(input_radius(SOFTMAX_BITS, shift), 255)
+    below = -np.arange(depth + 1, dtype=np.int64)
+    exponentials = exp_of_negative(multiplied(below, multiplier, shift)).astype(np.int32)
+    op = Softmax8(x.shape[-1], exponentials, 0)
+    typed = replace(kind, low=0, high=255)
+    return Converted((at.made(op, (source,), typed),))

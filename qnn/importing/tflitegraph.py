@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""An int8 TensorFlow Lite file as an integer graph: the same bits as TensorFlow Lite Micro, operator by operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qnn.check import check
+from qnn.errors import QnnError
+from qnn.fixedpoint import GEMMLOWP, Requantization
+from qnn.graph import CLASS, INPUT, Graph, Node
+from qnn.importing.conversion import OFFSET, Conversion, Converted, Source, activation_type
+from qnn.importing.explain import DROPPED, FOLDED, KEPT, Fate
+from qnn.importing.schemas import imported_schema
+from qnn.importing.tflitearith import add, mean, mul, softmax
+from qnn.importing.tflitefile import NO_TENSOR, TfliteModel, TfliteOperator
+from qnn.importing.tflitelayers import average_pool_2d, conv_2d, depthwise_conv_2d, fully_connected, max_pool_2d
+from qnn.importing.tflitemoves import concatenation, pad, reshape, strided_slice, transpose
+from qnn.importing.tflitetables import (
+    leaky_relu_table,
+    logistic_table,
+    quantize_table,
+    relu6_table,
+    relu_n1_to_1_table,
+    relu_table,
+    tanh_table,
+)
+from qnn.names import comment_text
+from qnn.ops.argmax import Argmax
+from qnn.ops.flip import Flip
+from qnn.ops.op import TensorType
+from qnn.ops.softmax8 import Softmax8
+from qnn.ops.table import Table
+from qnn.schema import DataRecord
+
+CONVERTERS: tuple[tuple[str, Callable[[Conversion], Converted]], ...] = (
+    ("CONV_2D", conv_2d),
+    ("DEPTHWISE_CONV_2D", depthwise_conv_2d),
+    ("FULLY_CONNECTED", fully_connected),
+    ("AVERAGE_POOL_2D", average_pool_2d),
+    ("MAX_POOL_2D", max_pool_2d),
+    ("ADD", add),
+    ("MUL", mul),
+    ("MEAN", mean),
+    ("CONCATENATION", concatenation),
+    ("PAD", pad),
+    ("PADV2", pad),
+    ("RESHAPE", reshape),
+    ("SQUEEZE", reshape),
+    ("EXPAND_DIMS", reshape),
+    ("STRIDED_SLICE", strided_slice),
+    ("TRANSPOSE", transpose),
+    ("SOFTMAX", softmax),
+    ("LOGISTIC", logistic_table),
+    ("TANH", tanh_table),
+    ("RELU", relu_table),
+    ("RELU_N1_TO_1", relu_n1_to_1_table),
+    ("RELU6", relu6_table),
+    ("LEAKY_RELU", leaky_relu_table),
+    ("QUANTIZE", quantize_table),
+)
+BORDERS = ("QUANTIZE", "DEQUANTIZE")
+FLIPPED, OUTPUT = "input_unsigned", "output"
+RECORD = DataRecord("random:1000", "", 0, 0.1, 0.2)
+
+
+@dataclass(frozen=True, eq=False)
+class ImportedGraph:
+    """An integer graph from a file, and what became of each operator."""
+
+    graph: Graph
+    fates: tuple[Fate, ...]
+
+
+def is_quantized(model: TfliteModel) -> bool:
+    """Does the file hold an int8 network? (Its input and output may be float32 or uint8, behind QUANTIZE.)"""
+    return any(tensor.dtype in ("int8", "int16") and len(tensor.scales) > 0 for tensor in model.tensors)
+
+
+def tflite_graph(
+    model: TfliteModel, path: Path, name: str, labels: tuple[str, ...] = (), rounding: str = GEMMLOWP
+) -> ImportedGraph:
+    """The checked integer graph of an int8 model. Raises QnnError naming the operator that has no integer form here."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        problem = f"has {len(model.inputs)} inputs and {len(model.outputs)} outputs"
+        raise QnnError(path, problem, "export a model with one of each")
+    wanted, fates = _needed(model)
+    first, last, borders = _border(model, wanted, path)
+    fates += [_fate(model, op, FOLDED, (), "the header takes and gives the quantized values") for op in borders]
+    operators = [op for op in wanted if op not in borders]
+    if not operators:
+        raise QnnError(path, "computes nothing", "export the model again")
+    start = Conversion(path, model, operators[0], rounding)
+    raw = _signed(activation_type(model.tensors[first], start))
+    direct = _reads_directly(model, operators, first)
+    nodes = [] if direct else [Node(FLIPPED, Flip(OFFSET), (INPUT,), _unsigned(raw))]
+    sources = {first: Source(INPUT, raw) if direct else Source(FLIPPED, nodes[0].type)}
+    for op in operators:
+        converted = _converted(replace(start, op=op, sources=sources))
+        result = converted.same or Source(converted.nodes[-1].name, converted.nodes[-1].type)
+        if len(op.outputs) == 1:
+            sources[op.outputs[0]] = result
+        nodes += converted.nodes
+        names = tuple(node.name for node in converted.nodes)
+        fates.append(_fate(model, op, KEPT if names else FOLDED, names, converted.note))
+    body = _with_signed_output(nodes, sources[last])
+    graph = _graph(name, model, raw, body, labels, operators[-1].kind == "SOFTMAX")
+    return ImportedGraph(check(graph), tuple(sorted(fates, key=lambda fate: fate.index)))
+
+
+def _needed(model: TfliteModel) -> tuple[list[TfliteOperator], list[Fate]]:
+    """The operators that the output depends on, and the fates of the others."""
+    needed, kept = set(model.outputs), []
+    for op in reversed(model.operators):
+        if needed & set(op.outputs):
+            needed |= set(op.inputs) - {NO_TENSOR}
+            kept.append(op)
+    dropped = [op for op in model.operators if op not in kept]
+    return kept[::-1], [_fate(model, op, DROPPED, (), "the output does not depend on it") for op in dropped]
+
+
+def _border(model: TfliteModel, operators: list[TfliteOperator], path: Path) -> tuple[int, int, list[TfliteOperator]]:
+    """(first tensor, last tensor, operators beyond them): what lies within QUANTIZE and DEQUANTIZE at the ends."""
+    first, last, borders = model.inputs[0], model.outputs[0], []
+    for _ in range(2):
+        readers = [op for op in operators if first in op.inputs]
+        if model.tensors[first].dtype != "int8" and len(readers) == 1 and readers[0].kind == "QUANTIZE":
+            first = readers[0].outputs[0]
+            borders.append(readers[0])
+        writers = [op for op in operators if last in op.outputs]
+        if model.tensors[last].dtype != "int8" and writers and writers[0].kind in BORDERS:
+            last = writers[0].inputs[0]
+            borders.append(writers[0])
+    for index, end in ((first, "input"), (last, "output")):
+        if model.tensors[index].dtype != "int8":
+            problem = f"has an {end} of {model.tensors[index].dtype} without a scale of int8 behind it"
+            raise QnnError(path, problem, "quantize the whole model to int8")
+    return first, last, borders
+
+
+def _converted(at: Conversion) -> Converted:
+    converter = dict(CONVERTERS).get(at.op.kind)
+    if converter is None:
+        names = ", ".join(kind for kind, _ in CONVERTERS)
+        raise at.refused("is not supported", f"build the model of {names}")
+    return converter(at)
+
+
+def _fate(model: TfliteModel, op: TfliteOperator, fate: str, nodes: tuple[str, ...], note: str) -> Fate:
+    result = ", ".join(model.tensors[index].name for index in op.outputs if index != NO_TENSOR)
+    return Fate(op.index, op.kind, comment_text(result)[:60], fate, nodes, note)
+
+
+def _reads_directly(model: TfliteModel, operators: list[TfliteOperator], first: int) -> bool:
+    """Is the input's only reader a fully connected layer of one row, which takes int8 as it is?"""
+    readers = [op for op in operators if first in op.inputs]
+    if len(readers) != 1 or readers[0].kind != "FULLY_CONNECTED" or len(readers[0].inputs) < 2:
+        return False
+    weights = model.tensors[readers[0].inputs[1]]
+    return readers[0].inputs[0] == first and weights.shape[1:] == (model.tensors[first].elements,)
+
+
+def _signed(kind: TensorType) -> TensorType:
+    return replace(
+        kind, dtype="int8", low=kind.low - OFFSET, high=kind.high - OFFSET, zero_point=kind.zero_point - OFFSET
+    )
+
+
+def _unsigned(kind: TensorType) -> TensorType:
+    return replace(
+        kind, dtype="uint8", low=kind.low + OFFSET, high=kind.high + OFFSET, zero_point=kind.zero_point + OFFSET
+    )
+
+
+def _with_signed_output(nodes: list[Node], result: Source) -> tuple[Node, ...]:
+    """The nodes, the last of which gives `result` as int8: its operator writes it so where it can, else a flip does."""
+    last = nodes[-1] if nodes else None
+    read = {name for node in nodes for name in node.inputs}
+    if last is not None and last.name == result.name and result.name not in read:
+        op: Any = last.op
+        requantization = getattr(op, "requantization", None)
+        signed = _signed(last.type)
+        if isinstance(requantization, Requantization):
+            lowered = replace(
+                requantization,
+                zero_point=requantization.zero_point - np.int32(OFFSET),
+                low=requantization.low - OFFSET,
+                high=requantization.high - OFFSET,
+            )
+            return (*nodes[:-1], replace(last, op=replace(op, requantization=lowered), type=signed))
+        if isinstance(last.op, Table):
+            entries = (last.op.entries - OFFSET).astype(np.int16)
+            return (*nodes[:-1], replace(last, op=replace(last.op, entries=entries), type=signed))
+        if isinstance(last.op, Softmax8):
+            return (*nodes[:-1], replace(last, op=replace(last.op, zero_point=-OFFSET), type=signed))
+    return (*nodes, Node(OUTPUT, Flip(-OFFSET), (result.name,), _signed(result.type)))
+
+
+def _graph(
+    name: str, model: TfliteModel, raw: TensorType, body: tuple[Node, ...], labels: tuple[str, ...], softmax: bool
+) -> Graph:
+    output = body[-1]
+    schema = imported_schema(raw.shape, raw.dtype, output.type.elements, labels, softmax)
+    raw = replace(raw, shape=schema.shape)
+    heads: tuple[Node, ...] = ()
+    if schema.classes:
+        kind = TensorType((1,), "int32", 0, len(schema.classes) - 1)
+        heads = (Node(CLASS, Argmax(output.type.zero_point), (output.name,), kind),)
+    return Graph(name, schema, RECORD, raw, (*body, *heads), output.name, INPUT)
