@@ -28,7 +28,7 @@ from qnn.ops.table import Table
 
 
 def random_imported_graph(rng: np.random.Generator, name: str = "net") -> Graph:
-    """A checked graph of one to five operators from int8 to int8."""
+    """A checked graph of one to five operators from int8 to int8, sometimes to int16."""
     shape = tuple(int(rng.choice([1, 2, 3, 5, 6])) for _ in range(2))
     raw = TensorType((*shape, int(rng.choice([1, 2, 3, 4, 5]))), "int8", -128, 127, 0.1, int(rng.integers(-128, 128)))
     direct = rng.integers(3) == 0
@@ -40,7 +40,8 @@ def random_imported_graph(rng: np.random.Generator, name: str = "net") -> Graph:
         node = Node(f"node{index}", made[1], made[0], made[2])
         body.append(node)
         tensors.append((node.name, node.type))
-    body = _signed_output(rng, body)
+    wide = rng.integers(6) == 0 and tensors[-1][1].dtype == "uint8"
+    body = [*body, _wide_product(rng, *tensors[-1])] if wide else _signed_output(rng, body)
     kind = body[-1].type
     classifier = bool(rng.integers(2))
     schema = random_schema(raw, kind, classifier)
@@ -156,6 +157,12 @@ def _mul(rng: np.random.Generator, tensors: list[Tensor]) -> tuple[tuple[str, ..
     kind = uint8_output(rng, x.shape)
     zeros = rng.integers(0, 256, 2).tolist()
     return (source, other), Mul(zeros[0], zeros[1], twice_rounded(rng, 1, kind, kind.zero_point)), kind
+
+
+def _wide_product(rng: np.random.Generator, source: str, x: TensorType) -> Node:
+    """The square of a tensor in 16 bits, as the output of a float model would be."""
+    kind = TensorType(x.shape, "int16", -32768, 32767, 0.01, 0)
+    return Node("wide", Mul(x.zero_point, x.zero_point, twice_rounded(rng, 1, kind, 0)), (source, source), kind)
 
 
 def _gather(rng: np.random.Generator, source: str, x: TensorType) -> tuple[tuple[str, ...], Op, TensorType]:

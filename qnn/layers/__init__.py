@@ -17,6 +17,7 @@ from qnn.layers.flatten import Flatten
 from qnn.layers.layer import Layer
 from qnn.layers.leaky_relu import LeakyRelu
 from qnn.layers.max_pool import MaxPool
+from qnn.layers.mul import Mul
 from qnn.layers.pad import Pad
 from qnn.layers.relu import Relu
 from qnn.layers.reshape import Reshape
@@ -26,6 +27,6 @@ from qnn.layers.tanh import Tanh
 LAYERS: tuple[type[Layer], ...] = (
     *(Dense, Conv2d, DepthwiseConv2d, Conv1d, BatchNorm),
     *(Relu, Relu6, Clamp, LeakyRelu, Sigmoid, Tanh, Dropout),
-    *(MaxPool, AveragePool, GlobalAveragePool, Add, Concat, Pad, Flatten, Reshape),
+    *(MaxPool, AveragePool, GlobalAveragePool, Add, Mul, Concat, Pad, Flatten, Reshape),
 )
 """Every layer that a model may contain."""
