@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from qnn.container import Container, pack, read
+from qnn.container import Container, pack, read, unpack
 from qnn.errors import QnnError
 from qnn.files import StrPath, write_whole
 from qnn.forward import node_shapes
@@ -73,6 +73,11 @@ def load_model(path: StrPath) -> Model:
         what = "a compiled model" if container.kind == "integer" else "an unfinished training"
         raise QnnError(path, f"is {what}, not a float one", "name the file that qnn train -o wrote")
     return model_of(container, path)
+
+
+def model_of_bytes(model: Model, path: Path) -> Model:
+    """`model` as its file would be read. Raises QnnError, which names `path`, if it is not a sound model."""
+    return model_of(unpack(model_bytes(model), path), path)
 
 
 def model_of(container: Container, path: Path) -> Model:

@@ -31,6 +31,7 @@ from qnn.cli import (
     import_model,
     inspect,
     monitor,
+    ops,
     playground,
     report,
     run,
@@ -54,6 +55,7 @@ UsageError = cast(type[Exception], next(c for c in typer.BadParameter.__mro__ if
 COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("train", train.command),
     ("import", import_model.command),
+    ("ops", ops.command),
     ("demo", demo.command),
     ("calibrate", calibrate.command),
     ("compile", compile_command.command),

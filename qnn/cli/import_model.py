@@ -12,16 +12,23 @@ import typer
 
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.compiler import build_graph
+from qnn.data import load
 from qnn.graph import Graph
-from qnn.graphfile import INTEGER_MODEL, save_graph
+from qnn.graphfile import save_graph
+from qnn.importing.explain import Fate
+from qnn.importing.floatmodel import InputMeaning
 from qnn.importing.load import OWN, ROUNDINGS, Imported, ImportOptions, import_file, rounding_difference
 from qnn.importing.schemas import read_labels
+from qnn.model import Model
+from qnn.modelfile import save_model
 from qnn.names import check_name, comment_text
-from qnn.outputs import check_replaceable
+from qnn.outputs import Kind, check_replaceable, container_kind
+
+MODEL = Kind("a model", lambda path: container_kind(path) in ("float", "integer"))
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="A TensorFlow Lite file (.tflite).")],
+    file: Annotated[Path, typer.Argument(help="A TensorFlow Lite file (.tflite) or an ONNX file (.onnx).")],
     out: Annotated[Path, typer.Option("--output", "-o", help="The model to write.")] = Path("model.qnn"),
     name: Annotated[
         str | None, typer.Option("--name", help="Prefix of every C symbol; default: the file's name.")
@@ -31,47 +38,82 @@ def command(
         str,
         typer.Option("--rounding", help=f"{' or '.join(ROUNDINGS)}: the framework's bits, or one rounding each."),
     ] = OWN,
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="Float networks: what they were trained on, for calibration.")
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option("--scale", help="Float networks: they read (raw - offset) * scale; images: 1/255.")
+    ] = None,
+    offset: Annotated[float, typer.Option("--offset", help="Float networks: see --scale.")] = 0.0,
     explain: Annotated[bool, typer.Option("--explain", help="List each operator, its fate and its memory.")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Take over a model that another tool made; int8 models keep every bit of TensorFlow Lite Micro.
 
+    A float network becomes a float model, to be calibrated and quantized by compile.
+
     Example: qnn import kws.tflite -o kws.qnn && qnn compile kws.qnn -o kws/ && qnn verify kws/
     """
     output = Output(json, quiet)
-    check_replaceable([(out, INTEGER_MODEL)], [file])
-    options = ImportOptions(None if name is None else check_name(name), read_labels(labels), rounding)
+    check_replaceable([(out, MODEL)], [file])
+    dataset = None if data is None else load(data)
+    prefix = None if name is None else check_name(name)
+    options = ImportOptions(prefix, read_labels(labels), rounding, InputMeaning(scale, offset), dataset)
     found = import_file(file, options)
-    graph = found.network
-    build = build_graph(graph, None, None)
-    save_graph(graph, out)
+    if isinstance(found.network, Model):
+        save_model(found.network, out)
+        return _show_model(output, file, out, found, found.network, explain)
+    save_graph(found.network, out)
+    return _show_graph(output, file, out, found, found.network, explain, options)
+
+
+def _show_model(output: Output, file: Path, out: Path, found: Imported, model: Model, explain: bool) -> None:
     if explain:
-        _show_fates(output, found, build.manifest)
-    flash, ram = build.manifest["flash"], build.manifest["ram"]
+        rows = [(*_start(fate), ", ".join(fate.nodes), fate.note) for fate in found.fates]
+        output.table("Operators", ("#", "operator", "fate", "became", "why"), rows)
+    schema = model.schema
+    names = ", ".join((schema.classes or schema.targets)[:12])
+    output.say(f"{file}: float network, {len(found.fates)} operators became {len(model.nodes)} layers")
+    output.say(f"in: {'x'.join(map(str, schema.shape))} {schema.dtype}; out: {schema.task} of {names}")
+    calibration = "" if len(model.samples) else " --data DATA"
+    output.say(f"wrote {out}; go on: qnn compile {out}{calibration} -o build/")
+    output.emit({"model": str(out), "kind": "float", "operators": [asdict(fate) for fate in found.fates]})
+
+
+def _show_graph(
+    output: Output, file: Path, out: Path, found: Imported, graph: Graph, explain: bool, options: ImportOptions
+) -> None:
+    manifest = build_graph(graph, None, None).manifest
+    if explain:
+        _show_fates(output, found, graph, manifest)
+    flash, ram = manifest["flash"], manifest["ram"]
     output.say(f"{file}: int8 network, {len(found.fates)} operators became {len(graph.nodes)} nodes")
-    output.say(f"flash {flash['total']:,} bytes, scratch {ram['scratch']:,} bytes, {build.manifest['macs']:,} MACs")
+    output.say(f"flash {flash['total']:,} bytes, scratch {ram['scratch']:,} bytes, {manifest['macs']:,} MACs")
     differs = None
-    if rounding != OWN:
-        differs = rounding_difference(graph, import_file(file, replace(options, rounding=OWN)).network)
-        output.say(f"rounding {rounding} against the file's own, on random inputs: {differs}")
+    if options.rounding != OWN:
+        own = import_file(file, replace(options, rounding=OWN)).network
+        differs = rounding_difference(graph, own) if isinstance(own, Graph) else None
+        output.say(f"rounding {options.rounding} against the file's own, on random inputs: {differs}")
     output.say(f"wrote {out}; go on: qnn compile {out} -o build/")
-    output.emit(_document(out, graph, found, build.manifest) | {"rounding": asdict(differs) if differs else None})
+    output.emit(_document(out, graph, found, manifest) | {"rounding": asdict(differs) if differs else None})
 
 
-def _show_fates(output: Output, found: Imported, manifest: Mapping[str, Any]) -> None:
+def _start(fate: Fate) -> tuple[str, str, str]:
+    return str(fate.index), comment_text(fate.operator), fate.fate
+
+
+def _show_fates(output: Output, found: Imported, graph: Graph, manifest: Mapping[str, Any]) -> None:
     """A line for each operator of the file: what became of it, and the bytes of its constants and its result."""
     nodes = {node["name"]: node for node in manifest["nodes"]}
-    sizes = {node.name: node.type.bytes for node in found.network.nodes}
+    sizes = {node.name: node.type.bytes for node in graph.nodes}
     rows = []
     for fate in found.fates:
         constants = sum(nodes[name]["weights"] + nodes[name]["tables"] for name in fate.nodes)
         result = sizes[fate.nodes[-1]] if fate.nodes else 0
         became = ", ".join(f"{name} ({nodes[name]['operator']})" for name in fate.nodes)
         note = fate.note or "; ".join(nodes[name]["reason"] for name in fate.nodes if nodes[name]["reason"])
-        rows.append(
-            (str(fate.index), comment_text(fate.operator), fate.fate, became, f"{constants:,}", f"{result:,}", note)
-        )
+        rows.append((*_start(fate), became, f"{constants:,}", f"{result:,}", note))
     output.table(
         "Operators", ("#", "operator", "fate", "became", "constants B", "result B", "why, or which kernel"), rows
     )

@@ -8,14 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
+from qnn.data.dataset import Dataset
 from qnn.data.synthetic import random_samples
 from qnn.errors import QnnError
 from qnn.files import StrPath
 from qnn.fixedpoint import GEMMLOWP, QNN
 from qnn.graph import Graph
 from qnn.importing.explain import Fate
+from qnn.importing.floatmodel import InputMeaning, float_model
+from qnn.importing.onnxfile import is_onnx, read_onnx
+from qnn.importing.onnxfloat import onnx_network
 from qnn.importing.tflitefile import is_tflite, read_tflite
 from qnn.importing.tflitegraph import is_quantized, tflite_graph
+from qnn.model import Model
 from qnn.names import name_from
 from qnn.simulator import simulate
 from qnn.sparsity import with_zero_groups
@@ -24,25 +29,29 @@ SAMPLES = 64  # random ones, that tell how often inputs of a layer are zero
 COMPARED = 256
 OWN = "own"  # the file's own rounding
 ROUNDINGS = (OWN, QNN)
+AS_IT_IS = InputMeaning()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImportOptions:
     """name: the C prefix, None for one made of the file's name. labels: class names, () for numbers.
 
     rounding: OWN for the framework's bits, QNN for this tool's single rounding where the framework rounds twice.
+    meaning, dataset: of float networks, how raw integers enter, and what they are calibrated on.
     """
 
     name: str | None = None
     labels: tuple[str, ...] = ()
     rounding: str = OWN
+    meaning: InputMeaning = AS_IT_IS
+    dataset: Dataset | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Imported:
     """What a file became, and what became of each of its operators."""
 
-    network: Graph
+    network: Graph | Model
     fates: tuple[Fate, ...]
 
 
@@ -59,13 +68,16 @@ class RoundingDifference:
 
 
 def import_file(path: StrPath, options: ImportOptions | None = None) -> Imported:
-    """The network in the file at `path` (TensorFlow Lite). Raises QnnError naming what cannot be taken over."""
+    """The network in the file at `path` (TensorFlow Lite, ONNX). Raises QnnError naming what cannot be taken over."""
     path, options = Path(path), options or ImportOptions()
     if options.rounding not in ROUNDINGS:
         raise QnnError(f"--rounding {options.rounding}", "is no rounding", f"use {' or '.join(ROUNDINGS)}")
     name = options.name or name_from(path.stem)
+    if is_onnx(path):
+        network = onnx_network(read_onnx(path), path)
+        return Imported(float_model(network, path, options.labels, options.meaning, options.dataset), network.fates)
     if not is_tflite(path):
-        raise QnnError(path, "is not a model that can be imported", "name a .tflite file")
+        raise QnnError(path, "is not a model that can be imported", "name a .tflite or .onnx file")
     model = read_tflite(path)
     if not is_quantized(model):
         raise QnnError(path, "holds a float network", "quantize it to int8 with the TensorFlow Lite converter")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,34 +21,34 @@ from qnn.importing.onnxmoves import concat, flatten, identity, pad, reshape, tra
 from qnn.model import INPUT, Node
 from qnn.names import comment_text
 
-CONVERTERS: tuple[tuple[str, Callable[[OnnxConversion], Stored]], ...] = (
-    ("Conv", conv),
-    ("Gemm", gemm),
-    ("MatMul", matmul),
-    ("Add", add),
-    ("Sub", add),
-    ("Mul", mul),
-    ("Div", mul),
-    ("Relu", relu),
-    ("Clip", clip),
-    ("LeakyRelu", leaky_relu),
-    ("Sigmoid", sigmoid),
-    ("Tanh", tanh),
-    ("MaxPool", max_pool),
-    ("AveragePool", average_pool),
-    ("GlobalAveragePool", global_average_pool),
-    ("ReduceMean", global_average_pool),
-    ("BatchNormalization", batch_normalization),
-    ("Flatten", flatten),
-    ("Reshape", reshape),
-    ("Squeeze", reshape),
-    ("Unsqueeze", reshape),
-    ("Transpose", transpose),
-    ("Concat", concat),
-    ("Pad", pad),
-    ("Identity", identity),
-    ("Dropout", identity),
-    ("Cast", identity),
+CONVERTERS: tuple[tuple[str, Callable[[OnnxConversion], Stored], str], ...] = (  # name, converter, layer
+    ("Conv", conv, "conv2d"),
+    ("Gemm", gemm, "dense"),
+    ("MatMul", matmul, "dense"),
+    ("Add", add, "add"),
+    ("Sub", add, "batch_norm"),
+    ("Mul", mul, "mul"),
+    ("Div", mul, "batch_norm"),
+    ("Relu", relu, "relu"),
+    ("Clip", clip, "clamp"),
+    ("LeakyRelu", leaky_relu, "leaky_relu"),
+    ("Sigmoid", sigmoid, "sigmoid"),
+    ("Tanh", tanh, "tanh"),
+    ("MaxPool", max_pool, "max_pool"),
+    ("AveragePool", average_pool, "average_pool"),
+    ("GlobalAveragePool", global_average_pool, "global_average_pool"),
+    ("ReduceMean", global_average_pool, "global_average_pool"),
+    ("BatchNormalization", batch_normalization, "batch_norm"),
+    ("Flatten", flatten, "flatten"),
+    ("Reshape", reshape, "reshape"),
+    ("Squeeze", reshape, "reshape"),
+    ("Unsqueeze", reshape, "reshape"),
+    ("Transpose", transpose, ""),
+    ("Concat", concat, "concat"),
+    ("Pad", pad, "pad"),
+    ("Identity", identity, ""),
+    ("Dropout", identity, ""),
+    ("Cast", identity, ""),
 )
 ENDINGS = ("Softmax", "Sigmoid", "LogSoftmax")
 LAST_FIRST = [0, 3, 1, 2]  # a transpose of an input whose channels come last
@@ -61,6 +62,7 @@ class FloatNetwork:
     shape: tuple[int, ...]
     ending: str
     fates: tuple[Fate, ...]
+    outputs: int
 
 
 def onnx_network(model: OnnxModel, path: Path) -> FloatNetwork:
@@ -75,9 +77,9 @@ def onnx_network(model: OnnxModel, path: Path) -> FloatNetwork:
     for node in needed:
         before = len(builder.nodes)
         at = OnnxConversion(path, model, node, builder, tensors)
-        converter = dict(CONVERTERS).get(node.kind)
+        converter = next((entry[1] for entry in CONVERTERS if entry[0] == node.kind), None)
         if converter is None:
-            raise at.refused("is not supported", f"build the model of {', '.join(kind for kind, _ in CONVERTERS)}")
+            raise at.refused("is not supported", f"build the model of {', '.join(entry[0] for entry in CONVERTERS)}")
         tensors[node.outputs[0]] = converter(at)
         made = tuple(item.name for item in builder.nodes[before:])
         fates.append(_fate(node, KEPT if made else FOLDED, made, "" if made else "no value is computed"))
@@ -85,7 +87,7 @@ def onnx_network(model: OnnxModel, path: Path) -> FloatNetwork:
     if flat_order(last) is not None or not builder.nodes or builder.nodes[-1].name != last.node:
         raise QnnError(path, f"its output {comment_text(output)[:60]} is a map", "end it in a layer of its own")
     ordered = tuple(sorted(fates, key=lambda fate: fate.index))
-    return FloatNetwork(tuple(builder.nodes), builder.shape(INPUT), ending, ordered)
+    return FloatNetwork(tuple(builder.nodes), builder.shape(INPUT), ending, ordered, math.prod(last.shape))
 
 
 def _output(model: OnnxModel, path: Path) -> str:
@@ -128,7 +130,9 @@ def _without_ending(
             if minus.inputs[1] == plus.outputs[0] and one.size == 1 and float(one.reshape(-1)[0]) == 1:
                 left += [last, minus]
                 last = plus
-    if last is None or last.kind not in ENDINGS or any(last.inputs[0] == node.outputs[0] for node in left):
+    width = model.shapes.get(last.outputs[0], (0,))[-1] if last is not None else 0
+    several = last is not None and last.kind == "Sigmoid" and width != 1
+    if last is None or last.kind not in ENDINGS or several or any(last.inputs[0] == node.outputs[0] for node in left):
         return nodes, output, "", []
     left.append(last)
     rest = [node for node in nodes if node not in left]

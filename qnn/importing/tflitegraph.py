@@ -38,31 +38,31 @@ from qnn.ops.softmax8 import Softmax8
 from qnn.ops.table import Table
 from qnn.schema import DataRecord
 
-CONVERTERS: tuple[tuple[str, Callable[[Conversion], Converted]], ...] = (
-    ("CONV_2D", conv_2d),
-    ("DEPTHWISE_CONV_2D", depthwise_conv_2d),
-    ("FULLY_CONNECTED", fully_connected),
-    ("AVERAGE_POOL_2D", average_pool_2d),
-    ("MAX_POOL_2D", max_pool_2d),
-    ("ADD", add),
-    ("MUL", mul),
-    ("MEAN", mean),
-    ("CONCATENATION", concatenation),
-    ("PAD", pad),
-    ("PADV2", pad),
-    ("RESHAPE", reshape),
-    ("SQUEEZE", reshape),
-    ("EXPAND_DIMS", reshape),
-    ("STRIDED_SLICE", strided_slice),
-    ("TRANSPOSE", transpose),
-    ("SOFTMAX", softmax),
-    ("LOGISTIC", logistic_table),
-    ("TANH", tanh_table),
-    ("RELU", relu_table),
-    ("RELU_N1_TO_1", relu_n1_to_1_table),
-    ("RELU6", relu6_table),
-    ("LEAKY_RELU", leaky_relu_table),
-    ("QUANTIZE", quantize_table),
+CONVERTERS: tuple[tuple[str, Callable[[Conversion], Converted], str], ...] = (  # name, converter, operator
+    ("CONV_2D", conv_2d, "conv2d"),
+    ("DEPTHWISE_CONV_2D", depthwise_conv_2d, "depthwise_conv2d"),
+    ("FULLY_CONNECTED", fully_connected, "dense"),
+    ("AVERAGE_POOL_2D", average_pool_2d, "average_pool"),
+    ("MAX_POOL_2D", max_pool_2d, "max_pool"),
+    ("ADD", add, "add"),
+    ("MUL", mul, "mul"),
+    ("MEAN", mean, "average_pool"),
+    ("CONCATENATION", concatenation, "concat"),
+    ("PAD", pad, "pad"),
+    ("PADV2", pad, "pad"),
+    ("RESHAPE", reshape, ""),
+    ("SQUEEZE", reshape, ""),
+    ("EXPAND_DIMS", reshape, ""),
+    ("STRIDED_SLICE", strided_slice, "gather"),
+    ("TRANSPOSE", transpose, "gather"),
+    ("SOFTMAX", softmax, "softmax8"),
+    ("LOGISTIC", logistic_table, "table"),
+    ("TANH", tanh_table, "table"),
+    ("RELU", relu_table, "table"),
+    ("RELU_N1_TO_1", relu_n1_to_1_table, "table"),
+    ("RELU6", relu6_table, "table"),
+    ("LEAKY_RELU", leaky_relu_table, "table"),
+    ("QUANTIZE", quantize_table, "table"),
 )
 BORDERS = ("QUANTIZE", "DEQUANTIZE")
 FLIPPED, OUTPUT = "input_unsigned", "output"
@@ -144,9 +144,9 @@ def _border(model: TfliteModel, operators: list[TfliteOperator], path: Path) -> 
 
 
 def _converted(at: Conversion) -> Converted:
-    converter = dict(CONVERTERS).get(at.op.kind)
+    converter = next((entry[1] for entry in CONVERTERS if entry[0] == at.op.kind), None)
     if converter is None:
-        names = ", ".join(kind for kind, _ in CONVERTERS)
+        names = ", ".join(entry[0] for entry in CONVERTERS)
         raise at.refused("is not supported", f"build the model of {names}")
     return converter(at)
 
