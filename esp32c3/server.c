@@ -87,7 +87,7 @@ static int counted(uint32_t event, uint32_t flags, const uint8_t *in, uint8_t *o
 static uint32_t heads(uint32_t flags, const uint8_t *in, uint8_t *to, int *status)
 {
     uint32_t size = 0;
-    (void)in, (void)to, (void)status;
+    (void)flags, (void)in, (void)to, (void)status;
 #if QNNCLASS
     if (flags & CLASS) {
         put_word(to, (uint32_t)QNNNAME(classify)((const void *)in, scratch));

@@ -36,8 +36,9 @@ def evaluate(graph: Graph, x: np.ndarray, y: np.ndarray | None, progress: Progre
     tensors = simulate(graph, x, progress=progress)
     answers = answers_of(graph, tensors)
     output, kind = tensors[graph.output], graph.type_of(graph.output)
-    # A clamp at zero (a trailing relu) is meant; only the ends of int16 are saturation.
-    saturated = int(np.count_nonzero((output == kind.high) | (output == -kind.high - 1)))
+    # A clamp at zero (a trailing relu) is meant, and so are probabilities of 0; only the ends of int16 are saturation.
+    ends = (output == kind.high) | (output == -kind.high - 1)
+    saturated = int(np.count_nonzero(ends)) if kind.dtype == "int16" else 0
     return Evaluation(score_of(graph.schema, answers, y), answers, saturated)
 
 
@@ -45,6 +46,9 @@ def answers_of(graph: Graph, tensors: dict[str, np.ndarray]) -> np.ndarray:
     """int64 (N,) classes, or float64 (N, T) values in the targets' unit, from the simulator's tensors."""
     if graph.schema.task == "classification":
         return tensors[CLASS][:, 0].astype(np.int64)
+    if all(node.name != VALUE for node in graph.heads):  # an imported model: its output's own meaning
+        kind = graph.type_of(graph.output)
+        return (tensors[graph.output].reshape(len(tensors[graph.output]), -1) - float(kind.zero_point)) * kind.scale
     op = graph.node(VALUE).op
     if not isinstance(op, Rescale):
         raise TypeError("the value head is a rescale")

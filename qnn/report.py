@@ -107,6 +107,11 @@ def measure(
     Every sample is verified on the targets that this machine has. Raises QnnError without a C compiler.
     """
     build = compile_model(model, scales, name, widths=widths_named(bits))
+    return measure_build(build, bits, x, y, progress)
+
+
+def measure_build(build: Build, bits: str, x: np.ndarray, y: np.ndarray, progress: Progress = silent) -> Row:
+    """The Row of a build that is called `bits`, as `measure` makes it."""
     evaluation = evaluate(build.graph, x, y)
     with tempfile.TemporaryDirectory(prefix="qnn-") as folder:
         write_build(build, Path(folder))

@@ -288,7 +288,7 @@ BAD = (
     (("compile", "MODEL", "--method", "guess"), "use one of minmax"),
     (("compile", "MODEL", "--data", "nowhere"), "nowhere"),
     (("compile", "MODEL", "--max-memory", "much"), "--max-memory"),
-    (("report", "BUILD/model.qnn"), "not a float one"),
+    (("calibrate", "BUILD/model.qnn"), "not a float one"),
     (("calibrate", "MODEL", "--part", "some"), "use one of train"),
     (("simulate", "MODEL"), "is a float model"),
     (("simulate", "nothing"), "no such file"),

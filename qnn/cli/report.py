@@ -20,18 +20,21 @@ from qnn.cli.loading import (
     LabelOption,
     MaxMemoryOption,
     PartOption,
+    Request,
     load_rows,
     request,
 )
 from qnn.cli.verify import show_failures
+from qnn.compiler import build_graph
 from qnn.errors import QnnError
 from qnn.fidelity import loss_text
 from qnn.files import write_all_whole
+from qnn.graphfile import INTEGER_MODEL, load_graph
 from qnn.metrics import score_samples
 from qnn.modelfile import load_model
 from qnn.names import name_from
 from qnn.outputs import Kind, check_replaceable
-from qnn.report import REPORT_CSV, REPORT_JSON, REPORT_PAGE, Row, measure, report_csv, report_document
+from qnn.report import REPORT_CSV, REPORT_JSON, REPORT_PAGE, Row, measure, measure_build, report_csv, report_document
 from qnn.reportpage import SUMMARY_COLUMNS, float_cells, metric_text, r2_text, report_page, summary_cells
 from qnn.widths import check_bits
 
@@ -66,6 +69,9 @@ def command(
         check_bits(width)
     if out is not None:
         check_replaceable(report_files(out))
+    if model.is_file() and INTEGER_MODEL.holds(model):
+        asked = request(data, part, label, drop_missing, data_dir, max_memory)
+        return _report_quantized(output, model, asked, out)
     network = load_model(model)
     asked = request(data, part, label, drop_missing, data_dir, max_memory)
     samples = load_rows(output, asked, network.schema, network.record, "evaluate")
@@ -89,6 +95,27 @@ def command(
             output.warn(f"{model}: {lost}")
         show_failures(row.verification)
     if not all(row.verification.ok for row in rows):
+        raise typer.Exit(1)
+    return None
+
+
+def _report_quantized(output: Output, model: Path, asked: Request, out: Path | None) -> None:
+    """The one column of a model that was quantized elsewhere: there is no float model beside it."""
+    if out is not None:
+        raise QnnError(model, "was quantized elsewhere: there is no float model for a page", "leave -o out")
+    graph = load_graph(model)
+    samples = load_rows(output, asked, graph.schema, graph.record, "evaluate")
+    if samples.y is None:
+        raise QnnError(samples.source, "has no labels to compare with", "use data with labels")
+    with output.progress("verifying") as progress:
+        row = measure_build(build_graph(graph, None, None), "as imported", samples.x, samples.y, progress)
+    document = row.document()
+    lines = list(zip(SUMMARY_COLUMNS, summary_cells(document), strict=True))[1:]
+    title = f"{model}: {samples.source} ({samples.part}, {len(samples.x):,} samples)"
+    output.table(title, ("", str(document["bits"])), lines)
+    output.emit({"data": samples.source, "part": samples.part, "rows": [document]})
+    show_failures(row.verification)
+    if not row.verification.ok:
         raise typer.Exit(1)
 
 
