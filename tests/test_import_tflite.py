@@ -19,9 +19,11 @@ from qnn.data.synthetic import random_samples
 from qnn.engines.host import SANITIZED, HostEngine
 from qnn.engines.interface import interface_of
 from qnn.errors import QnnError
+from qnn.forward import forward
 from qnn.graphfile import load_graph
 from qnn.importing.fits import addition, averaging
 from qnn.importing.load import ImportOptions, import_file
+from qnn.model import Model
 from qnn.ops.op import TensorType
 from qnn.simulator import simulate
 from qnn.verifier import verify
@@ -169,9 +171,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
         import_file(path)
     b = Builder()
     x, y = b.tensor((1, 4), "float32"), b.tensor((1, 4), "float32")
-    b.operator("RELU", [x], [y])
+    b.operator("FLOOR", [x], [y])
     path.write_bytes(b.file([x], [y]))
-    with pytest.raises(QnnError, match="float"):
+    with pytest.raises(QnnError, match="operator 0 FLOOR"):
         import_file(path)
     path.write_bytes(hand_made("RELU"))
     with pytest.raises(QnnError, match="3 labels for 4 outputs"):
@@ -217,3 +219,38 @@ def test_int8_stays_in_the_header(tmp_path: Path) -> None:
     assert "typedef int8_t net_in_t;" in text
     assert "typedef int8_t net_out_t;" in text
     assert graph.input == TensorType((4,), "int8", -128, 127, 0.5, 3, graph.input.zero_groups)
+
+
+def test_float_networks_become_float_models(tmp_path: Path) -> None:
+    rng, b = np.random.default_rng(5), Builder()
+
+    def weights(*shape: int) -> int:
+        return b.tensor(shape, "float32", data=rng.normal(size=shape) * 0.3)
+
+    x, c, p, f, y, z = (
+        b.tensor(shape, "float32") for shape in ((1, 8, 8, 2), (1, 4, 4, 4), (1, 2, 2, 4), (1, 16), (1, 3), (1, 3))
+    )
+    strides = {"strideH": 2, "strideW": 2, "padding": 0}
+    spread = {"dilationHFactor": 1, "dilationWFactor": 1}
+    b.operator(
+        "CONV_2D",
+        [x, weights(4, 3, 3, 2), weights(4)],
+        [c],
+        "Conv2DOptions",
+        **strides,
+        **spread,
+        fusedActivationFunction=3,
+    )
+    b.operator("AVERAGE_POOL_2D", [c], [p], "Pool2DOptions", **strides, filterHeight=3, filterWidth=3)
+    b.operator("RESHAPE", [p, b.tensor((2,), "int32", data=[1, 16])], [f], "ReshapeOptions", newShape=[1, 16])
+    b.operator("FULLY_CONNECTED", [f, weights(3, 16), weights(3)], [y], "FullyConnectedOptions")
+    b.operator("SOFTMAX", [y], [z], "SoftmaxOptions", beta=1.0)
+    (tmp_path / "m.tflite").write_bytes(b.file([x], [z]))
+    model = import_file(tmp_path / "m.tflite").network
+    assert isinstance(model, Model)
+    raw = rng.integers(0, 256, (10, 8, 8, 2)).astype(np.uint8)
+    logits = forward(model, raw)
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    wanted = reference((tmp_path / "m.tflite").read_bytes(), (raw / 255).astype(np.float32))
+    assert np.allclose(e / e.sum(axis=1, keepdims=True), wanted, atol=1e-5)
+    assert model.schema.classes == ("0", "1", "2")

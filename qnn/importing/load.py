@@ -18,7 +18,8 @@ from qnn.importing.explain import Fate
 from qnn.importing.floatmodel import InputMeaning, float_model
 from qnn.importing.onnxfile import is_onnx, read_onnx
 from qnn.importing.onnxfloat import onnx_network
-from qnn.importing.tflitefile import is_tflite, read_tflite
+from qnn.importing.tflitefile import damage_told, is_tflite, read_tflite
+from qnn.importing.tflitefloat import tflite_network
 from qnn.importing.tflitegraph import is_quantized, tflite_graph
 from qnn.model import Model
 from qnn.names import name_from
@@ -80,7 +81,9 @@ def import_file(path: StrPath, options: ImportOptions | None = None) -> Imported
         raise QnnError(path, "is not a model that can be imported", "name a .tflite or .onnx file")
     model = read_tflite(path)
     if not is_quantized(model):
-        raise QnnError(path, "holds a float network", "quantize it to int8 with the TensorFlow Lite converter")
+        with damage_told(path):
+            network = tflite_network(model, path)
+        return Imported(float_model(network, path, options.labels, options.meaning, options.dataset), network.fates)
     rounding = QNN if options.rounding == QNN else GEMMLOWP
     found = tflite_graph(model, path, name, options.labels, rounding)
     graph = found.graph
