@@ -85,7 +85,8 @@ def import_file(path: StrPath, options: ImportOptions | None = None) -> Imported
             network = tflite_network(model, path)
         return Imported(float_model(network, path, options.labels, options.meaning, options.dataset), network.fates)
     rounding = QNN if options.rounding == QNN else GEMMLOWP
-    found = tflite_graph(model, path, name, options.labels, rounding)
+    with damage_told(path):
+        found = tflite_graph(model, path, name, options.labels, rounding)
     graph = found.graph
     samples = random_samples(graph.schema, (), (), SAMPLES, np.random.default_rng(0))
     return Imported(with_zero_groups(graph, samples), found.fates)

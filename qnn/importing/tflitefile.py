@@ -15,6 +15,7 @@ import numpy as np
 
 from qnn.errors import QnnError
 from qnn.files import read_bounded
+from qnn.names import comment_text
 from qnn.ops.op import MAX_ELEMENTS
 
 MAX_BYTES = 256 << 20
@@ -99,7 +100,8 @@ def damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        raise QnnError(path, f"is damaged ({type(error).__name__}: {error})", "export the model again") from None
+        problem = comment_text(f"is damaged ({type(error).__name__}: {error})")[:200]
+        raise QnnError(path, problem, "export the model again") from None
 
 
 def schema() -> Any:
