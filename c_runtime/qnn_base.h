@@ -53,6 +53,21 @@
 #define QNN_SHARED static
 #endif
 
+/* gcc's first scheduling pass hoists the loads of these loops and then spills their sums. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define QNN_BLOCK static __attribute__((unused, noinline, optimize("no-schedule-insns")))
+#else
+#define QNN_BLOCK static __attribute__((unused, noinline))
+#endif
+
+/* What is read through `pointer` from here on is read after the sums a, b and c are computed. Compilers that read and
+   multiply everything first, to hide a latency that small cores do not have, run out of registers. */
+#if defined(__GNUC__)
+#define QNN_ORDER(pointer, a, b, c) __asm__("" : "+r"(pointer) : "r"(a), "r"(b), "r"(c))
+#else
+#define QNN_ORDER(pointer, a, b, c) ((void)(pointer))
+#endif
+
 /* A pointer that is a multiple of 4. */
 #if defined(__GNUC__)
 #define QNN_ALIGNED(pointer) ((const uint8_t *)__builtin_assume_aligned(pointer, 4))

@@ -1,163 +1,154 @@
 /* SPDX-License-Identifier: 0BSD */
-/* conv2d with two products in one multiplication (SPEC 5.8, 6.5). */
+/* conv2d with two products in one multiplication (SPEC 5.8, 6.5). The words of weights hold four inputs (taps and
+   channels) of one filter: blocks of three filters, group by group (w[block][group][3]); the filters left over follow
+   one by one. */
 #ifndef QNN_CONV2D_DUAL_H
 #define QNN_CONV2D_DUAL_H
 
-#include "qnn_dual.h"
-#include "qnn_requantize.h"
-#include "qnn_window.h"
+#include "qnn_conv2d_packed.h"
 
-/* weights: words of four inputs (taps and channels) of one filter, less the filter's lowest weight: blocks of four
-   filters, group by group (w[block][group][4]); the filters left over follow one by one. */
+/* The sums of three filters in one window. */
 typedef struct {
-    qnn_window_t window;
-    int32_t filters;
-    int32_t pad_value;
-    const uint32_t *weights;
-    const int8_t *lowest;
-    const int32_t *bias;
-    qnn_requantize_t requantize;
-} qnn_conv2d_dual_t;
+    uint32_t a;
+    uint32_t b;
+    uint32_t c;
+} qnn_conv2d_dual_sums_t;
 
-/* Four filters on two windows; x[group]: two words of the first window, two of the second. */
-QNN_DUAL void qnn_conv2d_dual_block(const uint32_t *x, const uint32_t *end, const uint32_t *w, uint32_t sums[8])
+/* The weights of one group: first[i], those of the inputs 0 and 2; second[i], those of the inputs 1 and 3. */
+typedef struct {
+    uint32_t first[3];
+    uint32_t second[3];
+} qnn_conv2d_dual_weights_t;
+
+QNN_INLINE qnn_conv2d_dual_sums_t qnn_conv2d_dual_add(qnn_conv2d_dual_sums_t s, const uint32_t *x,
+                                                      const qnn_conv2d_dual_weights_t *w)
 {
-    uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0;
-    for (; x != end; x += 4, w += 4) {
-        uint32_t a = x[0], b = x[1], c = x[2], d = x[3];
-        s0 += qnn_dual_first(a, QNN_READ(w[0])) + qnn_dual_second(b, QNN_READ(w[0]));
-        t0 += qnn_dual_first(c, QNN_READ(w[0])) + qnn_dual_second(d, QNN_READ(w[0]));
-        s1 += qnn_dual_first(a, QNN_READ(w[1])) + qnn_dual_second(b, QNN_READ(w[1]));
-        t1 += qnn_dual_first(c, QNN_READ(w[1])) + qnn_dual_second(d, QNN_READ(w[1]));
-        s2 += qnn_dual_first(a, QNN_READ(w[2])) + qnn_dual_second(b, QNN_READ(w[2]));
-        t2 += qnn_dual_first(c, QNN_READ(w[2])) + qnn_dual_second(d, QNN_READ(w[2]));
-        s3 += qnn_dual_first(a, QNN_READ(w[3])) + qnn_dual_second(b, QNN_READ(w[3]));
-        t3 += qnn_dual_first(c, QNN_READ(w[3])) + qnn_dual_second(d, QNN_READ(w[3]));
-    }
-    sums[0] = s0;
-    sums[1] = s1;
-    sums[2] = s2;
-    sums[3] = s3;
-    sums[4] = t0;
-    sums[5] = t1;
-    sums[6] = t2;
-    sums[7] = t3;
+    uint32_t v = x[0];
+    s.a += (v * w->first[0]) >> 16;
+    s.b += (v * w->first[1]) >> 16;
+    s.c += (v * w->first[2]) >> 16;
+    v = x[1];
+    s.a += qnn_dual_high(v, w->second[0]);
+    s.b += qnn_dual_high(v, w->second[1]);
+    s.c += qnn_dual_high(v, w->second[2]);
+    return s;
 }
 
-/* One filter on two windows: the sums are sums[0] and sums[4]. */
-QNN_DUAL void qnn_conv2d_dual_one(const uint32_t *x, const uint32_t *end, const uint32_t *w, uint32_t sums[8])
+/* Three filters on four windows: sums[filter][window]. */
+QNN_INLINE void qnn_conv2d_dual_block(const uint32_t *x, const uint32_t *end, const uint32_t *w, uint32_t sums[12])
 {
-    uint32_t s = 0, t = 0;
-    for (; x != end; x += 4, w++) {
-        s += qnn_dual_first(x[0], QNN_READ(*w)) + qnn_dual_second(x[1], QNN_READ(*w));
-        t += qnn_dual_first(x[2], QNN_READ(*w)) + qnn_dual_second(x[3], QNN_READ(*w));
+    qnn_conv2d_dual_sums_t s0 = {0, 0, 0}, s1 = s0, s2 = s0, s3 = s0;
+    for (; x != end; x += 8, w += 3) {
+        qnn_conv2d_dual_weights_t v;
+        v.first[0] = QNN_READ(w[0]) & 0x00FF00FFu;
+        v.second[0] = QNN_READ(w[0]) ^ v.first[0];
+        v.first[1] = QNN_READ(w[1]) & 0x00FF00FFu;
+        v.second[1] = QNN_READ(w[1]) ^ v.first[1];
+        v.first[2] = QNN_READ(w[2]) & 0x00FF00FFu;
+        v.second[2] = QNN_READ(w[2]) ^ v.first[2];
+        s0 = qnn_conv2d_dual_add(s0, x, &v);
+        QNN_ORDER(x, s0.a, s0.b, s0.c);
+        s1 = qnn_conv2d_dual_add(s1, x + 2, &v);
+        QNN_ORDER(x, s1.a, s1.b, s1.c);
+        s2 = qnn_conv2d_dual_add(s2, x + 4, &v);
+        QNN_ORDER(x, s2.a, s2.b, s2.c);
+        s3 = qnn_conv2d_dual_add(s3, x + 6, &v);
     }
-    sums[0] = s;
-    sums[4] = t;
+    sums[0] = s0.a, sums[1] = s1.a, sums[2] = s2.a, sums[3] = s3.a;
+    sums[4] = s0.b, sums[5] = s1.b, sums[6] = s2.b, sums[7] = s3.b;
+    sums[8] = s0.c, sums[9] = s1.c, sums[10] = s2.c, sums[11] = s3.c;
 }
 
-/* The window of one pixel as words, every other pair of `words`; returns the sum of its inputs. */
-QNN_INLINE uint32_t qnn_conv2d_dual_pack(int32_t count, const uint8_t *from, uint32_t *words)
+/* One filter on four windows. */
+QNN_INLINE void qnn_conv2d_dual_row(const uint32_t *x, const uint32_t *end, const uint32_t *w, uint32_t sums[4])
 {
-    uint32_t sum = 0;
-    const uint8_t *end = from + (count & ~3), *part;
-    if (((uintptr_t)from & 3) == 0) {
-        for (; from != end; from = part) {
-            uint32_t halves = 0;
-            const uint8_t *next;
-            part = end - from > 512 ? from + 512 : end;
-            for (next = from; next != part; next += 4, words += 4) {
-                halves += qnn_dual_pack_aligned(next, words);
-            }
-            sum += qnn_dual_sum(halves);
+    uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    for (; x != end; x += 8, w++) {
+        uint32_t first = QNN_READ(*w) & 0x00FF00FFu, second = QNN_READ(*w) ^ first;
+        s0 += (x[0] * first) >> 16;
+        s0 += qnn_dual_high(x[1], second);
+        s1 += (x[2] * first) >> 16;
+        s1 += qnn_dual_high(x[3], second);
+        s2 += (x[4] * first) >> 16;
+        s2 += qnn_dual_high(x[5], second);
+        s3 += (x[6] * first) >> 16;
+        s3 += qnn_dual_high(x[7], second);
+    }
+    sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+}
+
+/* One filter, whose words are `step` apart, on one window. */
+QNN_BLOCK uint32_t qnn_conv2d_dual_one(const uint32_t *x, const uint32_t *end, const uint32_t *w, int32_t step)
+{
+    uint32_t s = 0;
+    for (; x != end; x += 8, w += step) {
+        s += qnn_dual_first(x[0], QNN_READ(*w));
+        s += qnn_dual_second(x[1], QNN_READ(*w));
+    }
+    return s;
+}
+
+/* Every filter at four pixels. */
+QNN_BLOCK void qnn_conv2d_dual_four(const qnn_conv2d_packed_t *p, const qnn_columns_t *columns, qnn_sink_t y)
+{
+    int32_t groups = (int32_t)(columns->end - columns->words) >> 3, o;
+    const uint32_t *w = p->weights;
+    uint32_t sums[12];
+    for (o = 0; o + 3 <= p->filters; o += 3, w += 3 * groups) {
+        qnn_conv2d_dual_block(columns->words, columns->end, w, sums);
+        qnn_conv2d_packed_put_four(p, o, sums, columns->inputs, y);
+        qnn_conv2d_packed_put_four(p, o + 1, sums + 4, columns->inputs, y);
+        qnn_conv2d_packed_put_four(p, o + 2, sums + 8, columns->inputs, y);
+    }
+    for (; o < p->filters; o++, w += groups) {
+        qnn_conv2d_dual_row(columns->words, columns->end, w, sums);
+        qnn_conv2d_packed_put_four(p, o, sums, columns->inputs, y);
+    }
+}
+
+/* Every filter at the last pixels, fewer than four. */
+QNN_INLINE void qnn_conv2d_dual_last(const qnn_conv2d_packed_t *p, const qnn_columns_t *columns, int32_t count,
+                                     qnn_sink_t y)
+{
+    int32_t groups = (int32_t)(columns->end - columns->words) >> 3, blocks = p->filters / 3, o, i;
+    for (i = 0; i < count; i++, y = qnn_after(y, p->filters)) {
+        for (o = 0; o < p->filters; o++) {
+            int32_t block = o / 3, step = block < blocks ? 3 : 1;
+            const uint32_t *w = p->weights + 3 * block * groups + (step == 3 ? o - 3 * block : (o - 3 * block) * groups);
+            uint32_t sum = qnn_conv2d_dual_one(columns->words + 2 * i, columns->end + 2 * i, w, step);
+            qnn_conv2d_packed_channel_t c = qnn_conv2d_packed_channel(p, o);
+            qnn_conv2d_packed_put(&c, sum, columns->inputs[i], y, o);
         }
-    } else {
-        for (; from != end; from += 4, words += 4) {
-            sum += qnn_dual_pack(from, words);
-        }
-    }
-    if (count & 3) {
-        sum += qnn_dual_pack_last(from, count & 3, words);
-    }
-    return sum;
-}
-
-/* The next window in reading order; a 1x1 window is read where it lies. */
-QNN_INLINE uint32_t qnn_conv2d_dual_next(const qnn_conv2d_dual_t *p, qnn_pixel_t *pixel, const uint8_t *x,
-                                         uint8_t *bytes, uint32_t *words)
-{
-    const qnn_window_t *w = &p->window;
-    int32_t count = w->kernel_height * w->kernel_width * w->channels;
-    qnn_pixel_t now = *pixel;
-    const uint8_t *from = bytes;
-    pixel->column++;
-    if (pixel->column == w->out_width) {
-        pixel->column = 0;
-        pixel->row++;
-    }
-    if (w->kernel_height == 1 && w->kernel_width == 1) {
-        from = x + (now.row * w->stride_height * w->width + now.column * w->stride_width) * w->channels;
-    } else {
-        qnn_window_pack(w, now.row, now.column, x, (uint8_t)p->pad_value, bytes);
-    }
-    return qnn_conv2d_dual_pack(count, from, words);
-}
-
-/* The outputs of `filters` filters from o on at one or two pixels. Sums modulo 2^32; the accumulator itself is proven to
-   fit int32 (SPEC 4.1). */
-QNN_INLINE void qnn_conv2d_dual_put(const qnn_conv2d_dual_t *p, int32_t o, int32_t filters, int32_t pixels,
-                                    const uint32_t sums[8], const uint32_t inputs[2], qnn_sink_t y)
-{
-    int32_t i, j;
-    for (j = 0; j < pixels; j++) {
-        for (i = 0; i < filters; i++) {
-            uint32_t acc = (uint32_t)QNN_READ(p->bias[o + i]) + sums[4 * j + i] +
-                           (uint32_t)QNN_READ(p->lowest[o + i]) * inputs[j];
-            qnn_put(y, j * p->filters + o + i, qnn_requantize(&p->requantize, o + i, (int32_t)acc));
-        }
     }
 }
 
-/* work: 16 bytes a group of four inputs, then the bytes of one window. The last of an odd number of pixels is computed
-   beside the words of the one before. */
-QNN_SHARED void qnn_conv2d_dual(const qnn_conv2d_dual_t *p, const uint8_t *x, void *work, qnn_sink_t y)
+/* work: 32 bytes a group of four inputs, then the bytes of one window. */
+QNN_SHARED void qnn_conv2d_dual(const qnn_conv2d_packed_t *p, const uint8_t *x, void *work, qnn_sink_t y)
 {
     QNN_FETCH(p, sizeof(*p));
     const qnn_window_t *window = &p->window;
     int32_t groups = (window->kernel_height * window->kernel_width * window->channels + 3) >> 2;
-    int32_t left = window->out_height * window->out_width, o;
-    uint32_t *words = (uint32_t *)work, *end = words + 4 * groups;
+    int32_t left = window->out_height * window->out_width;
+    qnn_columns_t columns;
     qnn_pixel_t pixel = {0, 0};
-    for (o = 0; o < 4 * groups; o++) {
-        words[o] = 0;
+    columns.words = (uint32_t *)work;
+    columns.end = columns.words + 8 * groups;
+    columns.bytes = (uint8_t *)columns.end;
+    for (; left >= 4; left -= 4) {
+        qnn_conv2d_packed_next(p, &pixel, x, 4, 8, &columns);
+        qnn_conv2d_dual_four(p, &columns, y);
+        y = qnn_after(y, 4 * p->filters);
     }
-    for (; left > 0; left -= 2) {
-        const uint32_t *w = p->weights;
-        uint32_t sums[8], inputs[2];
-        int32_t pixels = left > 1 ? 2 : 1;
-        inputs[0] = qnn_conv2d_dual_next(p, &pixel, x, (uint8_t *)end, words);
-        inputs[1] = 0;
-        if (pixels == 2) {
-            inputs[1] = qnn_conv2d_dual_next(p, &pixel, x, (uint8_t *)end, words + 2);
-        }
-        for (o = 0; o < (p->filters & ~3); o += 4, w += 4 * groups) {
-            qnn_conv2d_dual_block(words, end, w, sums);
-            qnn_conv2d_dual_put(p, o, 4, pixels, sums, inputs, y);
-        }
-        for (; o < p->filters; o++, w += groups) {
-            qnn_conv2d_dual_one(words, end, w, sums);
-            qnn_conv2d_dual_put(p, o, 1, pixels, sums, inputs, y);
-        }
-        y = qnn_after(y, pixels * p->filters);
-    }
+    qnn_conv2d_packed_next(p, &pixel, x, left, 8, &columns);
+    qnn_conv2d_dual_last(p, &columns, left, y);
 }
 
-QNN_KERNEL void qnn_conv2d_dual_u8_u8(const qnn_conv2d_dual_t *p, const uint8_t *x, void *work, uint8_t *y)
+QNN_KERNEL void qnn_conv2d_dual_u8_u8(const qnn_conv2d_packed_t *p, const uint8_t *x, void *work, uint8_t *y)
 {
     qnn_conv2d_dual(p, x, work, qnn_sink(y, 0));
 }
 
-QNN_KERNEL void qnn_conv2d_dual_u8_i16(const qnn_conv2d_dual_t *p, const uint8_t *x, void *work, int16_t *y)
+QNN_KERNEL void qnn_conv2d_dual_u8_i16(const qnn_conv2d_packed_t *p, const uint8_t *x, void *work, int16_t *y)
 {
     qnn_conv2d_dual(p, x, work, qnn_sink(y, 1));
 }

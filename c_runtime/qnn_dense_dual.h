@@ -27,17 +27,20 @@ typedef struct {
     uint32_t sum;
 } qnn_dense_dual_groups_t;
 
-QNN_DUAL void qnn_dense_dual_block(const uint32_t *x, const uint32_t *end, const uint32_t *w, uint32_t sums[8])
+QNN_BLOCK void qnn_dense_dual_block(const uint32_t *x, const uint32_t *end, const uint32_t *w, uint32_t sums[8])
 {
     uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
     for (; x != end; x += 2, w += 8) {
         uint32_t a = x[0], b = x[1];
         s0 += qnn_dual_first(a, QNN_READ(w[0])) + qnn_dual_second(b, QNN_READ(w[0]));
         s1 += qnn_dual_first(a, QNN_READ(w[1])) + qnn_dual_second(b, QNN_READ(w[1]));
+        QNN_ORDER(w, s0, s1, s1);
         s2 += qnn_dual_first(a, QNN_READ(w[2])) + qnn_dual_second(b, QNN_READ(w[2]));
         s3 += qnn_dual_first(a, QNN_READ(w[3])) + qnn_dual_second(b, QNN_READ(w[3]));
+        QNN_ORDER(w, s2, s3, s3);
         s4 += qnn_dual_first(a, QNN_READ(w[4])) + qnn_dual_second(b, QNN_READ(w[4]));
         s5 += qnn_dual_first(a, QNN_READ(w[5])) + qnn_dual_second(b, QNN_READ(w[5]));
+        QNN_ORDER(w, s4, s5, s5);
         s6 += qnn_dual_first(a, QNN_READ(w[6])) + qnn_dual_second(b, QNN_READ(w[6]));
         s7 += qnn_dual_first(a, QNN_READ(w[7])) + qnn_dual_second(b, QNN_READ(w[7]));
     }
@@ -51,7 +54,7 @@ QNN_DUAL void qnn_dense_dual_block(const uint32_t *x, const uint32_t *end, const
     sums[7] = s7;
 }
 
-QNN_DUAL void qnn_dense_dual_block_sparse(const qnn_dense_dual_groups_t *g, const uint32_t *weights, uint32_t sums[8])
+QNN_BLOCK void qnn_dense_dual_block_sparse(const qnn_dense_dual_groups_t *g, const uint32_t *weights, uint32_t sums[8])
 {
     uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
     const uint32_t *x = g->words, *end = g->end;
@@ -61,10 +64,13 @@ QNN_DUAL void qnn_dense_dual_block_sparse(const qnn_dense_dual_groups_t *g, cons
         uint32_t a = x[0], b = x[1];
         s0 += qnn_dual_first(a, QNN_READ(w[0])) + qnn_dual_second(b, QNN_READ(w[0]));
         s1 += qnn_dual_first(a, QNN_READ(w[1])) + qnn_dual_second(b, QNN_READ(w[1]));
+        QNN_ORDER(w, s0, s1, s1);
         s2 += qnn_dual_first(a, QNN_READ(w[2])) + qnn_dual_second(b, QNN_READ(w[2]));
         s3 += qnn_dual_first(a, QNN_READ(w[3])) + qnn_dual_second(b, QNN_READ(w[3]));
+        QNN_ORDER(w, s2, s3, s3);
         s4 += qnn_dual_first(a, QNN_READ(w[4])) + qnn_dual_second(b, QNN_READ(w[4]));
         s5 += qnn_dual_first(a, QNN_READ(w[5])) + qnn_dual_second(b, QNN_READ(w[5]));
+        QNN_ORDER(w, s4, s5, s5);
         s6 += qnn_dual_first(a, QNN_READ(w[6])) + qnn_dual_second(b, QNN_READ(w[6]));
         s7 += qnn_dual_first(a, QNN_READ(w[7])) + qnn_dual_second(b, QNN_READ(w[7]));
     }
@@ -103,7 +109,7 @@ QNN_INLINE uint32_t qnn_dense_dual_flipped(const uint8_t *x, int32_t left, uint3
     for (i = 0; i < (left < 4 ? left : 4); i++) {
         flipped[i] = (uint8_t)(x[i] ^ 0x80);
     }
-    return qnn_dual_pack(flipped, words);
+    return qnn_dual_pack(flipped, words, 8);
 }
 #endif /* QNN_INT8_INPUTS */
 
@@ -115,7 +121,7 @@ QNN_INLINE uint32_t qnn_dense_dual_group(const qnn_dense_dual_t *p, const uint8_
     }
 #endif /* QNN_INT8_INPUTS */
     (void)p;
-    return left >= 4 ? qnn_dual_pack(x, words) : qnn_dual_pack_last(x, left, words);
+    return left >= 4 ? qnn_dual_pack(x, words, 8) : qnn_dual_pack_last(x, left, words, 8);
 }
 
 /* The inputs as groups of four in `work`: 8 bytes a group, where `sparse` 10. */

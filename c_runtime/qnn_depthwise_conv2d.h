@@ -44,12 +44,12 @@ QNN_INLINE qnn_sink_t qnn_depthwise_conv2d_pixel(const qnn_depthwise_conv2d_t *p
 QNN_INLINE void qnn_depthwise_conv2d(const qnn_depthwise_conv2d_t *p, const uint8_t *x, uint8_t *packed, qnn_sink_t y)
 {
     QNN_FETCH(p, sizeof(*p));
-    int32_t row, column;
-    for (row = 0; row < p->window.out_height; row++) {
-        for (column = 0; column < p->window.out_width; column++) {
-            qnn_window_pack(&p->window, row, column, x, (uint8_t)p->pad_value, packed);
-            y = qnn_depthwise_conv2d_pixel(p, packed, y);
-        }
+    int32_t left = p->window.out_height * p->window.out_width;
+    qnn_pixel_t pixel = {0, 0};
+    for (; left > 0; left--) {
+        qnn_window_pack(&p->window, pixel, x, (uint8_t)p->pad_value, packed, 1);
+        y = qnn_depthwise_conv2d_pixel(p, packed, y);
+        qnn_pixel_next(&p->window, &pixel);
     }
 }
 

@@ -12,41 +12,46 @@
 
 #include "qnn_base.h"
 
-/* gcc's first scheduling pass hoists the loads of these loops and then spills their sums. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define QNN_DUAL static __attribute__((unused, noinline, optimize("no-schedule-insns")))
-#else
-#define QNN_DUAL static __attribute__((unused, noinline))
-#endif
-
 QNN_INLINE uint32_t qnn_dual_first(uint32_t a, uint32_t w)
 {
     return (a * (w & 0x00FF00FFu)) >> 16;
 }
 
+/* b * second, for the weights 1 and 3 of a word. */
+QNN_INLINE uint32_t qnn_dual_high(uint32_t b, uint32_t second)
+{
+    return (uint32_t)(((uint64_t)b * second) >> 32) & 0xFFFFu;
+}
+
 QNN_INLINE uint32_t qnn_dual_second(uint32_t b, uint32_t w)
 {
-    return (uint32_t)(((uint64_t)b * (w & 0xFF00FF00u)) >> 32) & 0xFFFFu;
+    return qnn_dual_high(b, w & 0xFF00FF00u);
+}
+
+/* The words of inputs: a, and b without its factor of 2^8 where `shift` is 0 instead of 8, as other kernels want it. */
+QNN_INLINE void qnn_dual_put(uint32_t *words, uint32_t first, uint32_t second, int32_t shift)
+{
+    words[0] = first;
+    words[1] = second << shift;
 }
 
 /* The two words of the inputs x[0] to x[3]; returns their sum. */
-QNN_INLINE uint32_t qnn_dual_pack(const uint8_t *x, uint32_t *words)
+QNN_INLINE uint32_t qnn_dual_pack(const uint8_t *x, uint32_t *words, int32_t shift)
 {
     uint32_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-    words[0] = x0 | (x2 << 16);
-    words[1] = (x1 << 8) | (x3 << 24);
+    qnn_dual_put(words, x0 | (x2 << 16), x1 | (x3 << 16), shift);
     return x0 + x1 + x2 + x3;
 }
 
 /* The same where x is aligned to 4 bytes, which brings the inputs in one load; the sum is in two halves, to be added up
    by qnn_dual_sum after at most 128 calls. */
-QNN_INLINE uint32_t qnn_dual_pack_aligned(const uint8_t *x, uint32_t *words)
+QNN_INLINE uint32_t qnn_dual_pack_aligned(const uint8_t *x, uint32_t *words, int32_t shift)
 {
     const uint8_t *aligned = QNN_ALIGNED(x);
     uint32_t v = aligned[0] | ((uint32_t)aligned[1] << 8) | ((uint32_t)aligned[2] << 16) | ((uint32_t)aligned[3] << 24);
-    words[0] = v & 0x00FF00FFu;
-    words[1] = v & 0xFF00FF00u;
-    return words[0] + (words[1] >> 8);
+    uint32_t first = v & 0x00FF00FFu, second = (v >> 8) & 0x00FF00FFu;
+    qnn_dual_put(words, first, second, shift);
+    return first + second;
 }
 
 QNN_INLINE uint32_t qnn_dual_sum(uint32_t halves)
@@ -55,14 +60,14 @@ QNN_INLINE uint32_t qnn_dual_sum(uint32_t halves)
 }
 
 /* The same for the last `count` inputs, 0 to 3; the missing ones are 0. */
-QNN_INLINE uint32_t qnn_dual_pack_last(const uint8_t *x, int32_t count, uint32_t *words)
+QNN_INLINE uint32_t qnn_dual_pack_last(const uint8_t *x, int32_t count, uint32_t *words, int32_t shift)
 {
     uint8_t last[4] = {0, 0, 0, 0};
     int32_t i;
     for (i = 0; i < count; i++) {
         last[i] = x[i];
     }
-    return qnn_dual_pack(last, words);
+    return qnn_dual_pack(last, words, shift);
 }
 
 #endif

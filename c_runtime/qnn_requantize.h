@@ -31,47 +31,74 @@ QNN_INLINE int32_t qnn_prescale(int32_t accumulator, uint8_t prescale)
     return (int32_t)((uint32_t)accumulator << prescale);
 }
 
-QNN_INLINE int32_t qnn_clamp(const qnn_requantize_t *p, int32_t q)
+/* One comparison where nothing is clamped. */
+QNN_INLINE int32_t qnn_clamp(int32_t q, int32_t low, int32_t high)
 {
-    if (q < p->low) {
-        q = p->low;
-    }
-    if (q > p->high) {
-        q = p->high;
+    if ((uint32_t)q - (uint32_t)low > (uint32_t)high - (uint32_t)low) {
+        q = q < low ? low : high;
     }
     return q;
 }
 
+/* One channel's constants, for kernels that write several of its outputs. */
+typedef struct {
+    int32_t multiplier;
+    int32_t constant;
+    int32_t low;
+    int32_t high;
+    int32_t twice;
+    uint8_t shift;
+    uint8_t prescale;
+} qnn_requantize_channel_t;
+
+QNN_INLINE qnn_requantize_channel_t qnn_requantize_channel(const qnn_requantize_t *p, int32_t channel)
+{
+    qnn_requantize_channel_t c;
+    c.multiplier = QNN_READ(p->multiplier[channel]);
+    c.constant = QNN_READ(p->constant[channel]);
+    c.low = p->low;
+    c.high = p->high;
+    c.twice = p->twice;
+    c.shift = QNN_READ(p->shift[channel]);
+    c.prescale = p->prescale ? QNN_READ(p->prescale[channel]) : (uint8_t)0;
+    return c;
+}
+
 #ifdef QNN_GEMMLOWP
 /* Two roundings (SPEC 3.6): of acc * multiplier / 2^32 half up, then of its shift half away from zero. */
-QNN_INLINE int32_t qnn_requantize_twice(const qnn_requantize_t *p, int32_t channel, int32_t accumulator)
+QNN_INLINE int32_t qnn_requantize_twice(const qnn_requantize_channel_t *c, int32_t accumulator)
 {
-    uint32_t shifted = (uint32_t)accumulator << QNN_READ(p->prescale[channel]);
-    int64_t product = (int64_t)(int32_t)shifted * (uint32_t)QNN_READ(p->multiplier[channel]);
+    uint32_t shifted = (uint32_t)accumulator << c->prescale;
+    int64_t product = (int64_t)(int32_t)shifted * (uint32_t)c->multiplier;
     int32_t once = (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
-    int32_t sum = once + QNN_READ(p->constant[channel]);
-    uint8_t shift = QNN_READ(p->shift[channel]);
-    if (shift) {
+    int32_t sum = once + c->constant;
+    if (c->shift) {
         sum += once >> 31;
     }
-    return qnn_clamp(p, sum >> shift);
+    return qnn_clamp(sum >> c->shift, c->low, c->high);
 }
 #endif /* QNN_GEMMLOWP */
 
 /* Precondition: |high word| + |constant| < 2^31, proven by the compiler for the node's accumulator bound (SPEC 3.4). */
-QNN_INLINE int32_t qnn_requantize(const qnn_requantize_t *p, int32_t channel, int32_t accumulator)
+QNN_INLINE int32_t qnn_requantize_with(const qnn_requantize_channel_t *c, int32_t accumulator)
 {
     int32_t q;
-    if (p->prescale) {
 #ifdef QNN_GEMMLOWP
-        if (p->twice) {
-            return qnn_requantize_twice(p, channel, accumulator);
-        }
-#endif /* QNN_GEMMLOWP */
-        accumulator = qnn_prescale(accumulator, QNN_READ(p->prescale[channel]));
+    if (c->twice) {
+        return qnn_requantize_twice(c, accumulator);
     }
-    q = (int32_t)(((int64_t)accumulator * QNN_READ(p->multiplier[channel])) >> 32);
-    return qnn_clamp(p, (q + QNN_READ(p->constant[channel])) >> QNN_READ(p->shift[channel]));
+#endif /* QNN_GEMMLOWP */
+    if (c->prescale) {
+        accumulator = qnn_prescale(accumulator, c->prescale);
+    }
+    q = (int32_t)(((int64_t)accumulator * c->multiplier) >> 32);
+    return qnn_clamp((q + c->constant) >> c->shift, c->low, c->high);
+}
+
+QNN_INLINE int32_t qnn_requantize(const qnn_requantize_t *p, int32_t channel, int32_t accumulator)
+{
+    qnn_requantize_channel_t c = qnn_requantize_channel(p, channel);
+    return qnn_requantize_with(&c, accumulator);
 }
 
 /* Where results go: uint8_t or, where `wide`, int16_t of any alignment. `wide` is a constant wherever a kernel is

@@ -25,6 +25,15 @@ typedef struct {
     int32_t column;
 } qnn_pixel_t;
 
+QNN_INLINE void qnn_pixel_next(const qnn_window_t *p, qnn_pixel_t *pixel)
+{
+    pixel->column++;
+    if (pixel->column == p->out_width) {
+        pixel->column = 0;
+        pixel->row++;
+    }
+}
+
 /* The part of one window that lies inside the map: rows top..bottom - 1 and columns left..right - 1 of the kernel, and
    where its first element is in the map. */
 typedef struct {
@@ -47,51 +56,55 @@ QNN_INLINE qnn_inside_t qnn_window_inside(const qnn_window_t *p, int32_t row, in
     return inside;
 }
 
-QNN_INLINE uint8_t *qnn_window_fill(uint8_t *to, int32_t count, uint8_t value)
+/* Bytes are written `step` bytes apart. */
+QNN_INLINE uint8_t *qnn_window_spread(uint8_t *to, int32_t step, int32_t count, uint8_t value)
 {
-    const uint8_t *end = to + count;
-    for (; to != end; to++) {
+    for (; count > 0; count--, to += step) {
         *to = value;
     }
     return to;
 }
 
-QNN_INLINE uint8_t *qnn_window_copy(uint8_t *to, const uint8_t *from, int32_t count)
+QNN_INLINE uint8_t *qnn_window_scatter(uint8_t *to, int32_t step, const uint8_t *from, int32_t count)
 {
     const uint8_t *end = from + (count & ~3);
-    for (; from != end; from += 4, to += 4) {
+    for (; from != end; from += 4, to += 4 * step) {
         to[0] = from[0];
-        to[1] = from[1];
-        to[2] = from[2];
-        to[3] = from[3];
+        to[step] = from[1];
+        to[2 * step] = from[2];
+        to[3 * step] = from[3];
     }
-    for (end = from + (count & 3); from != end; from++, to++) {
+    for (end = from + (count & 3); from != end; from++, to += step) {
         *to = *from;
     }
     return to;
 }
 
-/* The window of output pixel (row, column) as one array of taps and channels; taps outside the map read `fill`. */
-QNN_KERNEL void qnn_window_pack(const qnn_window_t *p, int32_t row, int32_t column, const uint8_t *x, uint8_t fill,
-                                uint8_t *to)
+QNN_INLINE uint8_t *qnn_window_fill(uint8_t *to, int32_t count, uint8_t value)
 {
-    qnn_inside_t inside = qnn_window_inside(p, row, column);
+    return qnn_window_spread(to, 1, count, value);
+}
+
+QNN_INLINE uint8_t *qnn_window_copy(uint8_t *to, const uint8_t *from, int32_t count)
+{
+    return qnn_window_scatter(to, 1, from, count);
+}
+
+/* The window of an output pixel as an array of taps and channels; taps outside the map read `fill`. */
+QNN_KERNEL void qnn_window_pack(const qnn_window_t *p, qnn_pixel_t pixel, const uint8_t *x, uint8_t fill, uint8_t *to,
+                                int32_t step)
+{
+    qnn_inside_t inside = qnn_window_inside(p, pixel.row, pixel.column);
     int32_t stride = p->width * p->channels, count = (inside.right - inside.left) * p->channels, r;
     int32_t before = inside.left * p->channels, after = (p->kernel_width - inside.right) * p->channels;
     const uint8_t *from = x + inside.first;
-    if (count == p->kernel_width * p->channels && inside.bottom - inside.top == p->kernel_height) {
-        for (r = 0; r < p->kernel_height; r++, from += stride) {
-            to = qnn_window_copy(to, from, count);
-        }
-        return;
-    }
-    to = qnn_window_fill(to, inside.top * p->kernel_width * p->channels, fill);
+    to = qnn_window_spread(to, step, inside.top * p->kernel_width * p->channels, fill);
     for (r = inside.top; r < inside.bottom; r++, from += stride) {
-        to = qnn_window_fill(to, before, fill);
-        to = qnn_window_copy(to, from, count);
-        to = qnn_window_fill(to, after, fill);
+        to = qnn_window_spread(to, step, before, fill);
+        to = qnn_window_scatter(to, step, from, count);
+        to = qnn_window_spread(to, step, after, fill);
     }
-    qnn_window_fill(to, (p->kernel_height - inside.bottom) * p->kernel_width * p->channels, fill);
+    qnn_window_spread(to, step, (p->kernel_height - inside.bottom) * p->kernel_width * p->channels, fill);
 }
 
 #endif

@@ -63,7 +63,7 @@ QNN_INLINE const void *qnn_window_next(const qnn_window_t *p, int32_t wide, qnn_
     if (wide) {
         qnn_window_pack_i16(p, now.row, now.column, (const int16_t *)x, (int16_t)fill, (int16_t *)work);
     } else {
-        qnn_window_pack(p, now.row, now.column, (const uint8_t *)x, (uint8_t)fill, (uint8_t *)work);
+        qnn_window_pack(p, now, (const uint8_t *)x, (uint8_t)fill, (uint8_t *)work, 1);
     }
     return work;
 }

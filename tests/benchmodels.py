@@ -20,6 +20,7 @@ from qnn.compiler import Build, compile_model, write_build
 from qnn.engines.interface import interface_of
 from qnn.engines.unicorn_engine import UnicornEngine
 from qnn.files import write_whole
+from qnn.headroom import AUTO, OFF, WEIGHTS
 from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.scales import load_scales
@@ -35,16 +36,31 @@ CALIBRATION_SAMPLES = 64
 class BenchModel:
     """A model with a budget: a network with random weights (`example`), else the committed model of that name.
 
-    instructions, flash: what is promised whatever the budget says: the most RV32 instructions per inference, and bytes
-    of weights and code.
+    reduce_range: as of qnn compile. instructions, flash: what is promised whatever the budget says: the most RV32
+    instructions per inference, and bytes of weights and code.
     """
 
     name: str
     example: Example | None = None
     instructions: int | None = None
     flash: int | None = None
+    reduce_range: str = AUTO
 
 
+def layer(name: str, net: str, shape: tuple[int, ...], reduce_range: str = WEIGHTS) -> BenchModel:
+    """One layer, and the little that makes a classifier of it."""
+    example = Example(name.replace(" ", "_"), f"{net}, gap, dense 10", shape, "uint8", 10)
+    return BenchModel(name, example, reduce_range=reduce_range)
+
+
+# The shapes that others publish figures for: keyword spotting and image classification of the MLPerf Tiny benchmark.
+DS_CNN = "conv 10x4 64 stride 2 same relu, " + "depthwise 3x3 same relu, conv 1x1 64 relu, " * 4 + "gap, dense 12"
+RESNET_8 = (
+    "conv 3x3 16 same relu, "
+    "residual(conv 3x3 16 relu, conv 3x3 16) relu, "
+    "residual(conv 3x3 32 stride 2 relu, conv 3x3 32) relu, "
+    "residual(conv 3x3 64 stride 2 relu, conv 3x3 64) relu, gap, dense 10"
+)
 MODELS = (
     BenchModel("784-64-10", Example("mlp", "dense 64 relu, dense 10", (28, 28, 1), "uint8", 10), 260_000, 54_000),
     BenchModel("64-32-10", Example("small", "dense 32 relu, dense 10", (8, 8, 1), "uint8", 10)),
@@ -59,9 +75,20 @@ MODELS = (
             0,
             640,
         ),
+        reduce_range=WEIGHTS,
     ),
     BenchModel("digits"),
     BenchModel("thermistor"),
+    layer("conv 3x3 16", "conv 3x3 16 same relu", (16, 16, 16)),
+    layer("conv 3x3 64", "conv 3x3 64 same relu", (8, 8, 64)),
+    layer("conv 1x1 64", "conv 1x1 64 relu", (8, 8, 64)),
+    layer("conv 3x3 64 full", "conv 3x3 64 same relu", (8, 8, 64), OFF),
+    layer("conv 1x1 64 full", "conv 1x1 64 relu", (8, 8, 64), OFF),
+    layer("first 3x3", "conv 3x3 16 same relu", (28, 28, 1)),
+    layer("first 10x4", "conv 10x4 64 stride 2 same relu", (49, 10, 1)),
+    layer("depthwise 3x3", "depthwise 3x3 same relu", (25, 5, 64)),
+    BenchModel("ds-cnn", Example("ds_cnn", DS_CNN, (49, 10, 1), "uint8", 12), reduce_range=WEIGHTS),
+    BenchModel("resnet-8", Example("resnet", RESNET_8, (32, 32, 3), "uint8", 10), reduce_range=WEIGHTS),
 )
 
 
@@ -86,7 +113,7 @@ def build_of(model: BenchModel) -> tuple[Build, np.ndarray]:
         build = compile_model(source, load_scales(folder / "scales.json"), model.name)
     else:
         source = bell_shaped(model.example)
-        build = compile_model(source, calibrate(source, source.samples), model.example.name)
+        build = compile_model(source, calibrate(source, source.samples), model.example.name, model.reduce_range)
     typical = source.samples[0]
     return build, np.stack([np.full_like(typical, np.iinfo(typical.dtype).max), typical])
 

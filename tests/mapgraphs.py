@@ -39,7 +39,7 @@ Tensor = tuple[str, TensorType]
 def random_map_graph(rng: np.random.Generator, name: str = "net") -> Graph:
     """A checked graph of one to five operators over maps, then one that gives the int16 output, with its heads."""
     shape = tuple(int(rng.choice([1, 2, 3, 5, 6, 7, 9])) for _ in range(2))
-    raw = TensorType((*shape, int(rng.choice([1, 1, 2, 3, 4, 5]))), "uint8", 0, 255, 1 / 255)
+    raw = TensorType((*shape, int(rng.choice([1, 1, 2, 3, 4, 5, 8]))), "uint8", 0, 255, 1 / 255)
     tensors: list[Tensor] = [(INPUT, raw)]
     body: list[Node] = []
     for index in range(int(rng.integers(1, 6))):
@@ -79,8 +79,9 @@ def random_window(rng: np.random.Generator, x: TensorType) -> Window:
     """Any kernel, stride (also larger than the kernel) and padding that fit the map."""
     axes = []
     pointwise, same = rng.integers(5) == 0, rng.integers(3) == 0  # same: the map keeps its size
+    square = rng.integers(3) == 0  # 3x3 taps have kernels of their own
     for size in x.shape[:2]:
-        kernel = 1 if pointwise else int(rng.integers(1, min(size, 4) + 2))
+        kernel = 3 if square else 1 if pointwise else int(rng.integers(1, min(size, 4) + 2))
         stride = int(rng.choice([1, 1, 2, 3, 5]))
         pad = int(rng.integers(0, kernel)) if rng.integers(2) else 0
         after = int(rng.integers(0, kernel)) if pad or kernel > size else 0

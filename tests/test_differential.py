@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import RECORD, edge_samples, random_graph, random_schema
+from graphs import RECORD, edge_samples, random_graph, random_schema, value_heads
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from importgraphs import random_imported_graph
@@ -29,8 +29,10 @@ from qnn.fixedpoint import INT32_MAX, INT32_MIN, requantization
 from qnn.graph import INPUT, Graph, Node
 from qnn.inputs import quantize_op
 from qnn.memory import plan_memory
+from qnn.ops.conv2d import Conv2d
 from qnn.ops.dense import Dense
 from qnn.ops.op import TensorType
+from qnn.ops.window import Window
 from qnn.simulator import simulate, tensor_names
 
 SEEDS = st.integers(0, 1 << 30)
@@ -102,17 +104,41 @@ def test_rv32(tmp_path_factory: pytest.TempPathFactory, seed: int, make: Make) -
     engine.close()
 
 
+def test_long_rows(tmp_path: Path) -> None:
+    """Rows of more inputs than one partial sum of a packed window may hold."""
+    rng = np.random.default_rng(5)
+    raw = TensorType((2, 5, 260), "uint8", 0, 255, 1 / 255)
+    kind = TensorType((1, 3, 4), "int16", -32768, 32767, 0.02)
+    window = Window(2, 5, 260, 2, 3, 1, 1, 0, 0, 1, 3)
+    constants = requantization(np.full(4, 2.0**-9), 0, kind.low, kind.high)
+    weights = rng.integers(-60, 61, (4, 2, 3, 260)).astype(np.int8)
+    node = Node("final", Conv2d(window, weights, np.zeros(4, np.int64), 0, constants), (INPUT,), kind)
+    schema = random_schema(raw, kind, False)
+    graph = check(Graph("net", schema, RECORD, raw, (node, *value_heads(rng, "final", kind)), "final", INPUT))
+    assert graph.kernels[0].header == "qnn_conv2d_dual.h"
+    engine = HostEngine(write_graph(graph, tmp_path / "net"), interface_of(graph), flags=SANITIZED, program=True)
+    compare(graph, np.stack([np.full(raw.shape, 255, np.uint8), *edge_samples(rng, graph, 8)]), engine)
+    engine.close()
+
+
 BREAKAGES = (
-    ("t3 += qnn_dual_first(c, QNN_READ(w[3])) + qnn_dual_second(d, QNN_READ(w[3]));", "t3 += qnn_dual_first(c, w[3]);"),
-    (
-        "t += qnn_dual_first(x[2], QNN_READ(*w)) + qnn_dual_second(x[3], QNN_READ(*w));",
-        "t += qnn_dual_second(x[3], *w);",
-    ),
-    ("return words[0] + (words[1] >> 8);", "return words[0];"),
+    ("s.d1 += (*x)[at + 6] * w1;", "s.d1 += (*x)[at + 4] * w1;"),
+    ("t.a1 += s.a1 >> 16", "t.a1 += s.a0 >> 16"),
+    ("x[QNN_DUAL_STEP] * qnn_narrow_pair(v >> 4)", "x[QNN_DUAL_STEP] * qnn_narrow_pair(v)"),
+    ("s += x[3] * qnn_narrow_pair(w >> 12);", "s += x[3] * qnn_narrow_pair(w >> 8);"),
+    ("t3 += s3 >> 16;", "t3 += s3 >> 17;"),
+    ("words[1] = second << shift;", "words[1] = second << (8 - shift);"),
+    ("s.c += qnn_dual_high(v, w->second[2]);", "s.c += v & 0;"),
+    ("s3 += qnn_dual_high(x[7], second);", "s3 += second & 0;"),
+    ("(step == 3 ? o - 3 * block :", "(step == 3 ? 0 :"),
+    ("to = qnn_dual_fill(to, pad, before);", "to = qnn_dual_fill(to, (uint8_t)(pad + 1), before);"),
+    ("to.sum += value * (uint32_t)count;", ""),
+    ("from += 4, to.words += QNN_DUAL_STEP;", "to.words += QNN_DUAL_STEP;"),
+    ("return first + second;", "return first;"),
     ("return (halves & 0xFFFFu) + (halves >> 16);", "return halves & 0xFFFFu;"),
-    ("(uint32_t)QNN_READ(p->lowest[o + i]) * inputs[j];", "(uint32_t)p->lowest[o + i] * inputs[0];"),
+    ("c->lowest * inputs);", "c->lowest + inputs);"),
     ("return (a * (w & 0x00FF00FFu)) >> 16;", "return (a * (w & 0x00FF00FEu)) >> 16;"),
-    ("(w & 0xFF00FF00u)) >> 32) & 0xFFFFu;", "(w & 0xFF00FF00u)) >> 32) & 0x7FFFu;"),
+    ("* second) >> 32) & 0xFFFFu;", "* second) >> 32) & 0x7FFFu;"),
     ("return x0 + x1 + x2 + x3;", "return x0 + x1 + x2;"),
     ("last[i] = x[i];", "last[i] = x[0];"),
     ("if (sum == 0) {", "if (sum <= 300) {"),
@@ -122,10 +148,17 @@ BREAKAGES = (
     ("inside.left = x < 0 ? -x : 0;", "inside.left = 0;"),
     ("? p->height - y : p->kernel_height;", "? p->height - y - 1 : p->kernel_height;"),
     ("? p->width - x : p->kernel_width;", "? p->kernel_width : p->kernel_width;"),
-    ("to = qnn_window_fill(to, before, fill);", "to = qnn_window_fill(to, before, 0);"),
-    ("b3 += zv * w3;", "b3 += xv * w3;"),
-    ("b += (int32_t)*z * QNN_READ(*w);", "b += (int32_t)*x * *w;"),
-    ("now.row * w->stride_height * w->width", "now.row * w->width"),
+    ("to = qnn_window_spread(to, step, before, fill);", "to = qnn_window_spread(to, step, before, 0);"),
+    ("s.d += x3 * w;", "s.d += x3 * w / 2;"),
+    ("qnn_conv2d_add(s, QNN_READ(*w), x[0], x[1], x[2], x[3]);", "qnn_conv2d_add(s, *w, x[0], x[1], x[2], x[2]);"),
+    ("(o < blocked ? (o & ~3) * taps + (o & 3) :", "(o < blocked ? (o & ~3) * taps :"),
+    ("row * p->stride_height - p->pad_top", "row - p->pad_top"),
+    ("f.w[0].a = f.w[1].a = f.w[2].a = 0;", "f.w[0].a = 0;"),
+    ("f.bias += pad * (f.w[0].c + f.w[1].c + f.w[2].c);", "f.bias += pad * f.w[0].c;"),
+    ("x.a = x.b = x.c = (uint32_t)p->pad_value;", "x.a = x.b = x.c = 0;"),
+    ("continued = begun + qnn_three_sum(x, f.w[1]);", "continued = begun;"),
+    ("if (column >= p->along.pad && column <", "if (column <"),
+    ("begun += qnn_three_sum(qnn_lines_read(&from), f.w[1]);", "begun += qnn_three_sum(x, f.w[1]);"),
     ("packed + c, w);", "packed, w);"),
     ("if (*x > *y) {", "if (*x < *y) {"),
     ("int32_t index = p->cases > 1 ? positions - 1 : 0;", "int32_t index = 0;"),
@@ -133,8 +166,8 @@ BREAKAGES = (
     ("b[i] * p->factor2 + p->offset", "b[i] * p->factor1 + p->offset"),
     ("y = qnn_window_copy(y, b, p->channels2);", "y = qnn_window_copy(y, a, p->channels2);"),
     ("y = qnn_window_fill(y, p->right * p->channels, value);", "y = qnn_window_fill(y, p->right * p->channels, 1);"),
-    ("(q + QNN_READ(p->constant[channel])) >> QNN_READ(p->shift[channel])", "q >> p->shift[channel]"),
-    ("if (q > p->high) {", "if (q > p->high + 1) {"),
+    ("return qnn_clamp((q + c->constant) >> c->shift,", "return qnn_clamp(q >> c->shift,"),
+    ("q = q < low ? low : high;", "q = q < low ? low : high - 1;"),
     ("a3 += x0 * QNN_READ(w[3])", "a3 += x0 * w[2]"),
     ("sum += (*x ^ flip) * QNN_READ(*w);", "sum += (*x ^ flip) * *w / 2;"),
     ("int32_t x0 = *x ^ flip;", "int32_t x0 = *x;"),

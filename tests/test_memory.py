@@ -134,7 +134,7 @@ def test_in_place_operators_overwrite_an_input_that_nothing_reads_later(seed: in
 
 def test_what_a_pool_leaves_free_is_used() -> None:
     """8x8x8 bytes become 4x4x8 in place; the next layer and its workspace go where the rest was."""
-    graph = graph_of("conv 3x3 8 same relu, maxpool 2, conv 3x3 16 relu, dense", (8, 8, 1))
+    graph = graph_of("conv 5x5 8 same relu, maxpool 2, conv 3x3 16 relu, dense", (8, 8, 1))
     plan = plan_memory(graph)
     check_plan(graph, plan)
     assert plan.live_bytes == 512

@@ -17,7 +17,7 @@ LINKAGE = re.compile(r'#ifdef __cplusplus\n(?:extern "C" \{|\})\n#endif\n')
 INITIALIZER = re.compile(r"(\[\d+\] = )\{\n([^{}]*)\n\};")
 INTEGERS = re.compile(r"-?\d+(?:,\n?-?\d+)*\Z")
 FLOATING = re.compile(r"\b(?:float|double|_Complex)\b|\b\d+\.\d*|\B\.\d+|\b\d+[eE][+-]?\d+|\b0[xX][0-9a-fA-F.]*[pP]")
-ATTRIBUTE = re.compile(r"\b\w+_(?:INLINE|KERNEL|SHARED|DUAL)\b")
+ATTRIBUTE = re.compile(r"\b\w+_(?:INLINE|KERNEL|SHARED|BLOCK)\b")
 CONSTANT = re.compile(r"\b\w+_(?:CONST|RAM|MEMORY)\b")
 PRELUDE = "".join(
     f"typedef {ctype} {name};\n"
@@ -132,7 +132,7 @@ def _changed(node: c_ast.Node) -> set[str]:
 
 
 def _check_calls(name: str, visitor: _Forbidden) -> None:
-    macros = {f"{name}_{macro}" for macro in ("TRACE", "ALIGNED", "READ", "FETCH")}
+    macros = {f"{name}_{macro}" for macro in ("TRACE", "ALIGNED", "ORDER", "READ", "FETCH")}
     for function, called in visitor.calls.items():
         for callee in sorted(called - visitor.calls.keys() - macros):
             raise _error(name, f"a call of {callee} in {function}")

@@ -11,15 +11,27 @@ import numpy as np
 from qnn.fixedpoint import Requantization
 from qnn.ops.accumulate import exact_product
 from qnn.ops.blocks import interleave_rows
-from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
+from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel, CStruct
 from qnn.ops.convolution import Convolution
-from qnn.ops.dual import blocked, dual_problem, dual_words, lowest_weights
+from qnn.ops.dual import (
+    GROUP,
+    NARROW_GROUP,
+    blocked,
+    dual_problem,
+    dual_words,
+    lowest_weights,
+    narrow_chunk,
+    narrow_problem,
+    narrow_words,
+)
 from qnn.ops.op import TensorType
 from qnn.ops.requantize import Finish
+from qnn.ops.sweep import sweep_kernel, sweeps
 from qnn.ops.wide import conv2d_kernel, is_wide
 from qnn.ops.window import Window
 
-BLOCK_PIXELS, BLOCK_FILTERS = 2, 4  # that share one pass over the weights in c_runtime/qnn_conv2d*.h
+BLOCK_PIXELS = 4  # that share one pass over the weights in c_runtime/qnn_conv2d*.h
+DUAL_FILTERS, NARROW_FILTERS = 3, 2  # the same in c_runtime/qnn_conv2d_dual.h and qnn_conv2d_narrow.h
 CHUNK_BYTES = 1 << 26  # of columns: bounds the simulator's memory
 
 
@@ -71,25 +83,45 @@ class Conv2d(Convolution):
         if is_wide(self.weights, self.rounding_shift, x):
             return conv2d_kernel(self.sums, self.window, self.pad_value, x, output)
         done = self.ending(x)
-        problem = dual_problem(self.weights.reshape(len(self.weights), -1), inputs[0])
-        return self._plain_kernel(suffix, done, problem) if problem else self._dual_kernel(suffix, done)
+        if self.window.channels == 1 and sweeps(self.window):
+            return sweep_kernel(self.window, len(self.weights), self.weights, self.pad_value, done, suffix)
+        rows = self.weights.reshape(len(self.weights), -1)
+        if not narrow_problem(rows, x):
+            return self._narrow_kernel(rows, x, suffix, done)
+        problem = dual_problem(rows, x)
+        return self._plain_kernel(suffix, done, problem) if problem else self._dual_kernel(rows, suffix, done)
 
-    def _dual_kernel(self, suffix: str, done: Finish) -> CKernel:
-        filters, column = len(self.weights), self.window.taps * self.window.channels
-        words = dual_words(self.weights.reshape(filters, -1))
-        fields = (
+    def _dual_kernel(self, rows: np.ndarray, suffix: str, done: Finish) -> CKernel:
+        fields = self._packed_fields(blocked(dual_words(rows), DUAL_FILTERS), done)
+        name, work = f"qnn_conv2d_dual_u8_{suffix}", self._workspace(GROUP)
+        reason = "two products a multiplication"
+        return CKernel("qnn_conv2d_dual.h", name, "qnn_conv2d_packed_t", fields, work, reason, done.features)
+
+    def _narrow_kernel(self, rows: np.ndarray, x: TensorType, suffix: str, done: Finish) -> CKernel:
+        chunk = narrow_chunk(rows, x)
+        layer = CStruct(self._packed_fields(blocked(narrow_words(rows), NARROW_FILTERS), done))
+        fields = (CField("layer", layer), CField("chunk", chunk))
+        name, work = f"qnn_conv2d_narrow_u8_{suffix}", self._workspace(NARROW_GROUP)
+        reason = f"weights of four bits; {4 * chunk} multiplications a sum"
+        return CKernel("qnn_conv2d_narrow.h", name, "qnn_conv2d_narrow_t", fields, work, reason, done.features)
+
+    def _workspace(self, group: int) -> int:
+        """Bytes for the packed columns of BLOCK_PIXELS windows of whole groups of inputs, and one window's bytes."""
+        column = self.window.taps * self.window.channels
+        inputs = -(-column // group) * group
+        return BLOCK_PIXELS * 2 * inputs + (column if self.window.channels % GROUP else 0)
+
+    def _packed_fields(self, words: np.ndarray, done: Finish) -> tuple[CField, ...]:
+        """The qnn_conv2d_packed_t of c_runtime/qnn_conv2d_packed.h."""
+        return (
             CField("window", self.window.struct()),
-            CField("filters", filters),
+            CField("filters", len(self.weights)),
             CField("pad_value", self.pad_value),
-            CField("weights", CArray("uint32_t", blocked(words, BLOCK_FILTERS), WEIGHTS)),
-            CField("lowest", CArray("int8_t", lowest_weights(self.weights.reshape(filters, -1)), TABLES)),
+            CField("weights", CArray("uint32_t", words, WEIGHTS)),
+            CField("lowest", CArray("int8_t", lowest_weights(self.weights.reshape(len(self.weights), -1)), TABLES)),
             CField("bias", CArray("int32_t", done.bias, WEIGHTS)),
             CField("requantize", done.struct),
         )
-        work = BLOCK_PIXELS * 8 * words.shape[1] + (column if self.window.taps > 1 else 0)
-        name = f"qnn_conv2d_dual_u8_{suffix}"
-        reason = "two products a multiplication"
-        return CKernel("qnn_conv2d_dual.h", name, "qnn_conv2d_dual_t", fields, work, reason, done.features)
 
     def _plain_kernel(self, suffix: str, done: Finish, problem: str) -> CKernel:
         filters, column = len(self.weights), self.window.taps * self.window.channels

@@ -10,9 +10,17 @@ import numpy as np
 
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
 from qnn.ops.accumulate import channel_bounds, check_rounding, check_sums, exact_product, narrowed
-from qnn.ops.blocks import interleave_rows
+from qnn.ops.blocks import ROWS, interleave_rows
 from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
-from qnn.ops.dual import blocked, dual_problem, dual_words, lowest_weights
+from qnn.ops.dual import (
+    blocked,
+    dual_problem,
+    dual_words,
+    lowest_weights,
+    narrow_chunk,
+    narrow_problem,
+    narrow_words,
+)
 from qnn.ops.op import BYTES, Op, TensorType, expect
 from qnn.ops.requantize import Finish, finish
 from qnn.ops.wide import Sums, dense_kernel, is_wide
@@ -92,6 +100,8 @@ class Dense(Op):
         x, less = self._unsigned(x)
         bias = self.bias - less
         done = finish(self.requantization, bias, *channel_bounds(self.weights, bias, x))
+        if not flips and not narrow_problem(self.weights, x):
+            return self._narrow_kernel(suffix, done, x)
         problem = dual_problem(self.weights, x)
         return self._plain_kernel(types, done, problem) if problem else self._dual_kernel(suffix, done, x, flips)
 
@@ -115,6 +125,22 @@ class Dense(Op):
         reason += ", which are skipped" if sparse else ""
         work, features = (10 if sparse else 8) * groups, (*done.features, *((INT8_INPUTS,) if flips else ()))
         return CKernel("qnn_dense_dual.h", name, "qnn_dense_dual_t", fields, work, reason, features)
+
+    def _narrow_kernel(self, suffix: str, done: Finish, x: TensorType) -> CKernel:
+        outputs, count = self.weights.shape
+        words, chunk = narrow_words(self.weights), narrow_chunk(self.weights, x)
+        fields = (
+            CField("inputs", count),
+            CField("outputs", outputs),
+            CField("chunk", chunk),
+            CField("weights", CArray("uint32_t", blocked(words, ROWS), WEIGHTS)),
+            CField("lowest", CArray("int8_t", lowest_weights(self.weights), TABLES)),
+            CField("bias", CArray("int32_t", done.bias, WEIGHTS)),
+            CField("requantize", done.struct),
+        )
+        name, work = f"qnn_dense_narrow_u8_{suffix}", 16 * words.shape[1]
+        reason = f"weights of four bits; {4 * chunk} multiplications a sum"
+        return CKernel("qnn_dense_narrow.h", name, "qnn_dense_narrow_t", fields, work, reason, done.features)
 
     def _plain_kernel(self, types: str, done: Finish, problem: str) -> CKernel:
         outputs, count = self.weights.shape

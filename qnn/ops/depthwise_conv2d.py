@@ -12,6 +12,7 @@ from qnn.fixedpoint import Requantization
 from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
 from qnn.ops.convolution import Convolution
 from qnn.ops.op import TensorType, expect
+from qnn.ops.sweep import sweep_kernel, sweeps
 from qnn.ops.wide import depthwise_conv2d_kernel, is_wide
 from qnn.ops.window import Window
 
@@ -53,6 +54,8 @@ class DepthwiseConv2d(Convolution):
         if is_wide(self.weights, self.rounding_shift, x):
             return depthwise_conv2d_kernel(self.sums, self.window, self.multiplier, self.pad_value, x, output)
         done = self.ending(x)
+        if sweeps(self.window):
+            return sweep_kernel(self.window, self.multiplier, self.weights, self.pad_value, done, output.suffix)
         fields = (
             CField("window", self.window.struct()),
             CField("multiplier", self.multiplier),
