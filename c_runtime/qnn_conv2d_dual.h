@@ -91,7 +91,7 @@ QNN_BLOCK uint32_t qnn_conv2d_dual_one(const uint32_t *x, const uint32_t *end, c
 /* Every filter at four pixels. */
 QNN_BLOCK void qnn_conv2d_dual_four(const qnn_conv2d_packed_t *p, const qnn_columns_t *columns, qnn_sink_t y)
 {
-    int32_t groups = (int32_t)(columns->end - columns->words) >> 3, o;
+    int32_t groups = (int32_t)(columns->end - columns->words) >> 3, o, left;
     const uint32_t *w = p->weights;
     uint32_t sums[12];
     for (o = 0; o + 3 <= p->filters; o += 3, w += 3 * groups) {
@@ -100,7 +100,7 @@ QNN_BLOCK void qnn_conv2d_dual_four(const qnn_conv2d_packed_t *p, const qnn_colu
         qnn_conv2d_packed_put_four(p, o + 1, sums + 4, columns->inputs, y);
         qnn_conv2d_packed_put_four(p, o + 2, sums + 8, columns->inputs, y);
     }
-    for (; o < p->filters; o++, w += groups) {
+    for (left = p->filters - o; left > 0; left--, o++, w += groups) {
         qnn_conv2d_dual_row(columns->words, columns->end, w, sums);
         qnn_conv2d_packed_put_four(p, o, sums, columns->inputs, y);
     }

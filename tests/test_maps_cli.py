@@ -97,7 +97,7 @@ def test_train_teach_compile_simulate(folder: Path, qnn: Run) -> None:
     assert (code, err) == (0, "")
     manifest = json.loads((folder / "build" / "manifest.json").read_text())
     assert f"Scratch memory: {manifest['ram']['scratch']:,} bytes" in out
-    assert "(workspace of conv2d1)" in out
+    assert "(workspace of dense1)" in out
     drawn = [
         line for line in out.splitlines() if re.fullmatch(r"(conv2d1|max_pool1|dense1) +[A-Z+.]{20,} +[0-9,]+", line)
     ]
