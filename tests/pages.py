@@ -95,8 +95,8 @@ class Visit:
                 const end = performance.now() + {PATIENCE};
                 const look = () => {{
                     if ({condition}) done();
-                    else if (performance.now() > end) fail(new Error('waited in vain; the board: ' +
-                        document.getElementById('board').innerText));
+                    else if (performance.now() > end) fail(new Error('waited in vain: ' +
+                        document.body.innerText));
                     else setTimeout(look, 10);
                 }};
                 look();

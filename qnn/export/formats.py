@@ -14,8 +14,15 @@ from qnn.export.parts import (
     has_class,
     sources,
 )
-from qnn.export.programs import main_c, sketch
+from qnn.export.programs import main_c, sketch, wifi_page, wifi_sketch
 from qnn.graph import CLASS, PROBABILITIES, VALUE
+from qnn.page.document import drawable
+from qnn.page.onchip import chip_page
+
+WIFI = (
+    "examples/{name}_wifi serves a drawing page from an ESP32 over WiFi. It was compiled against stand-ins for the\n"
+    "Arduino core and run on a PC; it has not run on a chip yet.\n\n"
+)
 
 
 def arduino(model: Model) -> Files:
@@ -32,11 +39,23 @@ def arduino(model: Model) -> Files:
     keywords = "".join(f"{name}_{word}\tKEYWORD2\n" for word in functions)
     keywords += "".join(f"{name}_{word}\tLITERAL1\n" for word in constants)
     return (
-        *about(model, f"examples/{name}_example"),
+        *about(model, f"examples/{name}_example", WIFI if drawable(model.graph) else ""),
         ("library.properties", properties.encode()),
         ("keywords.txt", keywords.encode()),
         *sources(model, "src"),
         (f"examples/{name}_example/{name}_example.ino", sketch(model).encode()),
+        *_wifi(model),
+    )
+
+
+def _wifi(model: Model) -> Files:
+    """Of a model that takes pictures, a second example: a drawing page from the chip itself."""
+    if not drawable(model.graph):
+        return ()
+    folder = f"examples/{model.name}_wifi"
+    return (
+        (f"{folder}/{model.name}_wifi.ino", wifi_sketch(model).encode()),
+        (f"{folder}/page.h", wifi_page(chip_page(model.graph)).encode("ascii")),
     )
 
 

@@ -96,8 +96,8 @@ def sources(model: Model, folder: str) -> Files:
     )
 
 
-def about(model: Model, example: str) -> Files:
-    """README.md, which says what the library is and how it is called, and LICENSE."""
+def about(model: Model, example: str, more: str = "") -> Files:
+    """README.md, which says what the library is and how it is called, and LICENSE. more: a paragraph about {name}."""
     name, plan = model.name, plan_memory(model.graph)
     flash = flash_bytes(model.graph, WEIGHTS) + flash_bytes(model.graph, TABLES)
     text = (
@@ -110,6 +110,7 @@ def about(model: Model, example: str) -> Files:
         f"    static {result_type(model)} result[{result_count(model)}];\n\n"
         f"    {call(model, 'in')}\n\n"
         f"{example} is a complete program. The opening comment of {name}.h says what each input and output means.\n\n"
+        f"{more.format(name=name)}"
         "The generated code is yours without any condition (0BSD, see LICENSE).\n"
     )
     return (("README.md", text.encode()), ("LICENSE", LICENCE_TEXT.encode()))

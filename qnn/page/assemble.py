@@ -68,7 +68,7 @@ def _filled(
     figures: Mapping[str, Any],
     connect: str,
 ) -> str:
-    style = CSS_SPACE.sub("", _asset("page.css"))
+    style = squeezed_style()
     loader, program = source(LOADER), script()
     scripts = (loader, program, *((flash.script,) if flash else ()))
     packed = f'<script type="text/plain" id="flash-data">{_packed(flash.data)}</script>' if flash else ""
@@ -82,11 +82,26 @@ def _filled(
         "style": style,
         "loader": _inline(loader),
         "script": _packed(program.encode("utf-8")),
-        "document": _json(document),
+        "document": json_text(document),
         "data": _packed(data),
         "flash": packed,
     }
-    return PLACEHOLDER.sub(lambda found: parts[found.group(1)], _asset("page.html"))
+    return filled(asset("page.html"), parts)
+
+
+def filled(template: str, parts: Mapping[str, str]) -> str:
+    """The template with every @name@ replaced by its part, which is not looked through again."""
+    return PLACEHOLDER.sub(lambda found: parts[found.group(1)], template)
+
+
+def squeezed_style() -> str:
+    """The pages' style sheet, without line breaks and comments."""
+    return CSS_SPACE.sub("", asset("page.css"))
+
+
+def asset(name: str) -> str:
+    """The text of a file beside this one."""
+    return (resources.files("qnn.page") / name).read_text(encoding="utf-8")
 
 
 def _summary(graph: Graph) -> str:
@@ -111,7 +126,8 @@ def _packed(data: bytes) -> str:
     return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode("ascii")
 
 
-def _json(document: Mapping[str, Any]) -> str:
+def json_text(document: Mapping[str, Any]) -> str:
+    """JSON that may stand in a script element."""
     return json.dumps(document, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
@@ -123,7 +139,3 @@ def _inline(text: str) -> str:
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
-
-
-def _asset(name: str) -> str:
-    return (resources.files("qnn.page") / name).read_text(encoding="utf-8")

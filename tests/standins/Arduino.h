@@ -9,6 +9,7 @@
 #define PROGMEM
 #define memcpy_P memcpy
 static inline unsigned long micros() { return 0; }
+static inline void delay(unsigned long) {}
 
 struct StandInSerial {
     void begin(long) {}
