@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench accuracy firmware flash monitor verify-board flash-verify clean
+.PHONY: help setup demo test lint pictures bench accuracy firmware flash monitor verify-board flash-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ lint: $(READY) ## check style, types and the C kernels
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python tests/lint_c.py
+
+pictures: $(READY) ## make the README's pictures of the page anew (needs chromium and mnist)
+	@QNN_PICTURES=docs $(BIN)/python -m pytest -q tests/test_page_access.py -k pictures
 
 bench: $(READY) ## measure training, simulator and kernels
 	@$(BIN)/python bench/run.py

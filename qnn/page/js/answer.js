@@ -83,6 +83,8 @@ export class Answer {
             const part = found ? found[index] / ONE : (output - low) / Math.max(1, high - low);
             row.bar.style.width = `${100 * part}%`;
         });
-        say("answer", about.classes.length ? about.classes[winner] : sentence(about, result));
+        const answer = about.classes.length ? about.classes[winner] : sentence(about, result);
+        say("answer", answer);
+        say("glance", answer);
     }
 }

@@ -22,6 +22,7 @@ export class Drawing {
         this.picture = null;
         this.pen = { x: this.canvas.width / 2, y: this.canvas.height / 2, down: false };
         this.pointer = null;
+        this.byKey = true; // whether a key was what the drawing area heard last
         this.listen();
     }
 
@@ -117,6 +118,7 @@ export class Drawing {
             event.preventDefault();
             canvas.focus({ preventScroll: true });
             canvas.setPointerCapture(event.pointerId);
+            this.byKey = false;
             this.lift();
             this.pointer = event.pointerId;
             this.begin(...this.place(event));
@@ -145,6 +147,7 @@ export class Drawing {
     }
 
     key(event) {
+        this.byKey = true;
         const arrow = ARROWS[event.key];
         if (arrow && !event.ctrlKey && !event.metaKey && !event.altKey) {
             this.move(arrow, event.shiftKey ? 1 : STEP);
@@ -179,7 +182,7 @@ export class Drawing {
 
     showPen() {
         const pen = find("pen");
-        pen.hidden = !this.canvas.matches(":focus-visible");
+        pen.hidden = !this.byKey || !this.canvas.matches(":focus-visible");
         pen.classList.toggle("down", this.pen.down);
         pen.style.left = `${(100 * this.pen.x) / this.canvas.width}%`;
         pen.style.top = `${(100 * this.pen.y) / this.canvas.height}%`;
