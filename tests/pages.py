@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 from strokes import DIGITS, Stroke
 
-from qnn.compiler import emit
+from qnn.calibration import load_scales_of
+from qnn.compiler import compile_model, write_build
 from qnn.data import LoadOptions, load
 from qnn.engines.interface import interface_of
 from qnn.graph import Graph
 from qnn.graphfile import load_graph
+from qnn.modelfile import load_model
 from qnn.page.assemble import page as page_text
 from qnn.page.document import Content, content, no_samples, pick, preparation_of
 from qnn.page.flash import Flash
@@ -38,6 +40,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 MODEL = Path(__file__).parent / "models" / "mnist-cnn-7k.qnn"
+SCALES = MODEL.with_name("mnist-cnn-7k-scales.json")
 PATIENCE = 20_000  # milliseconds that a page may take for anything before the test fails
 EQUAL = "document.getElementById('board-mark').dataset.state === 'equal'"
 CAUGHT_UP = "!qnn.playground.board.pending && !qnn.playground.board.busy"
@@ -152,7 +155,8 @@ def visiting(
 def cnn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build of the committed network: cnn-7k, trained on MNIST to 99.4 %."""
     folder = tmp_path_factory.mktemp("cnn")
-    emit(load_graph(MODEL), folder)
+    model = load_model(MODEL)
+    write_build(compile_model(model, load_scales_of(model, SCALES), "mnist"), folder)
     return folder
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Run
-from pages import MODEL, PHONE, content_of, draw_digit, visiting, write_page
+from pages import PHONE, content_of, draw_digit, visiting, write_page
 from strokes import DIGITS
 
 from qnn.data import LoadOptions, load
@@ -122,8 +122,8 @@ def test_undo_takes_one_stroke_and_clear_all(browser: Any, cnn_page: str) -> Non
         assert not any(visit.page.evaluate("Array.from(qnn.playground.shown)"))
 
 
-def test_a_thousand_images_equal_the_simulator(browser: Any, cnn_page: str, images: np.ndarray) -> None:
-    graph = load_graph(MODEL)
+def test_a_thousand_images_equal_the_simulator(browser: Any, cnn: Path, cnn_page: str, images: np.ndarray) -> None:
+    graph = load_graph(cnn / "model.qnn")
     x = images[:: len(images) // 1000][:1000]
     expected = simulate(graph, x)
     with visiting(browser, cnn_page) as visit:
@@ -133,8 +133,10 @@ def test_a_thousand_images_equal_the_simulator(browser: Any, cnn_page: str, imag
     assert np.array_equal(found["probabilities"], expected["probabilities"])
 
 
-def test_every_layer_is_shown_as_the_simulator_has_it(browser: Any, cnn_page: str, images: np.ndarray) -> None:
-    graph = load_graph(MODEL)
+def test_every_layer_is_shown_as_the_simulator_has_it(
+    browser: Any, cnn: Path, cnn_page: str, images: np.ndarray
+) -> None:
+    graph = load_graph(cnn / "model.qnn")
     tensors = simulate(graph, images[:3], keep=tensor_names(graph))
     with visiting(browser, cnn_page) as visit:
         assert visit.page.locator("#layers figure").count() == len(graph.body)

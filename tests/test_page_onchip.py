@@ -15,7 +15,7 @@ import pytest
 from boards import built
 from conftest import Run
 from networks import IMAGE, READINGS, Example, samples_of
-from pages import MODEL, PHONE, Visit
+from pages import PHONE, Visit
 from strokes import DIGITS
 from test_export import CXX, STANDINS, C, exported
 
@@ -61,8 +61,8 @@ def sketch_of_the_cnn(cnn: Path, tmp_path: Path, qnn: Run) -> Path:
     return exported(cnn, "arduino", tmp_path / "out", qnn)
 
 
-def test_digits_drawn_on_the_chips_own_page(browser: Any, sketch_of_the_cnn: Path) -> None:
-    graph = load_graph(MODEL)
+def test_digits_drawn_on_the_chips_own_page(browser: Any, cnn: Path, sketch_of_the_cnn: Path) -> None:
+    graph = load_graph(cnn / "model.qnn")
     with running(sketch_of_the_cnn, "mnist") as port:
         context = browser.new_context(viewport=PHONE)
         visit = Visit(context.new_page())

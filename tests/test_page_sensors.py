@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import BINARY, BYTES, READINGS, Example, samples_of, write_example
+from networks import BINARY, BYTES, READINGS, Example, model_of, samples_of, write_example
 from pages import PHONE, visiting, write_page
 
 from qnn.calibration import calibrate
@@ -23,6 +23,7 @@ from qnn.page.document import content, no_samples, pick, preparation_of
 from qnn.page.wasm import compile_module, wasm_compiler
 from qnn.schema import Feature
 from qnn.simulator import simulate
+from qnn.widths import widths_named
 
 THERMOMETER = Path(__file__).parent.parent / "calibration" / "thermistor" / "model.qnn"
 
@@ -122,6 +123,20 @@ def test_other_models(example: Example, browser: Any, tmp_path: Path) -> None:
         names = graph.schema.classes or graph.schema.targets
         assert visit.page.locator("#answer-rows tr").count() == len(names)
         assert visit.text("answer") == (str(expected["class"][20, 0]) if graph.schema.classes else visit.text("spoken"))
+
+
+@pytest.mark.parametrize("bits", ["16", "w8a16", "w16a8"])
+def test_other_widths(bits: str, browser: Any, tmp_path: Path) -> None:
+    model = model_of(READINGS)
+    build = compile_model(model, calibrate(model, model.samples), "readings", widths=widths_named(bits))
+    x = samples_of(READINGS, 20, 6)
+    address = page_of(build.graph, tmp_path, x, None)
+    expected = simulate(build.graph, x)
+    with visiting(browser, address) as visit:
+        assert visit.text("golden").startswith("golden vectors: all 21 equal")
+        found = visit.run(x)
+        assert np.array_equal(found["outputs"], expected[build.graph.output])
+        assert np.array_equal(found["value"], expected["value"])
 
 
 def test_a_value_with_decimals_is_typed_in_its_unit(browser: Any, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ export class BoardPanel {
         this.latest = this.pending = null;
         this.busy = false;
         const names = about.classes.length ? about.classes : about.targets.map((target) => target.name);
-        const outputs = about.output.bytes / 2;
+        const outputs = about.output.shape.reduce((product, size) => product * size, 1);
         this.rows = Array.from({ length: outputs }, (_, index) => row(names[names.length === outputs ? index : 1]));
         find("board-rows").replaceChildren(...this.rows.map((cells) => cells.line));
         const usable = Boolean(navigator.serial);
