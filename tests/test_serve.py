@@ -163,7 +163,7 @@ def test_a_lost_board_comes_back(browser: Any, made: tuple[Graph, Content], boar
 
     stop = threading.Event()
     thread = run(endpoint, stop)
-    with serving(made, lambda: open_port(f"socket://127.0.0.1:{number}")) as address:
+    with serving(made, lambda: open_port(f"socket://127.0.0.1:{number}", reopen_seconds=0.0)) as address:
         try:
             with visiting(browser, address) as visit:
                 visit.wait(EQUAL)

@@ -83,13 +83,16 @@ def _system_ports() -> list[Any]:
     return list(listing.comports())
 
 
-def open_port(port: str | None, baud: int = BAUD) -> Stream:
+def open_port(port: str | None, baud: int = BAUD, reopen_seconds: float | None = None) -> Stream:
     """A line to the board at `port`: a serial port, socket://HOST:PORT, or None for the only port there is.
 
+    reopen_seconds: how long the line waits for a port that goes away before it raises QnnError; None: REOPEN_SECONDS.
     Raises QnnError if it cannot be opened, or if there is no port, or more than one.
     """
     name = choose_port(port)
-    return SocketStream(name) if name.startswith(SOCKET) else SerialStream(name, baud)
+    if name.startswith(SOCKET):
+        return SocketStream(name, reopen_seconds)
+    return SerialStream(name, baud, reopen_seconds)
 
 
 class SerialStream:
@@ -98,9 +101,9 @@ class SerialStream:
     Raises QnnError if the port cannot be opened.
     """
 
-    def __init__(self, port: str, baud: int = BAUD) -> None:
+    def __init__(self, port: str, baud: int = BAUD, reopen_seconds: float | None = None) -> None:
         self.name = port
-        self._baud = baud
+        self._baud, self._reopen_seconds = baud, reopen_seconds
         self._serial: Any = importlib.import_module("serial")
         self._line = self._open()
 
@@ -138,7 +141,7 @@ class SerialStream:
 
     def _reopen(self) -> None:
         self._line.close()
-        self._line = _patiently(self._open, self.name, "plug the board in again")
+        self._line = _patiently(self._open, self.name, "plug the board in again", self._reopen_seconds)
 
 
 class SocketStream:
@@ -147,8 +150,9 @@ class SocketStream:
     Raises QnnError if nobody listens there.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, reopen_seconds: float | None = None) -> None:
         self.name = name
+        self._reopen_seconds = reopen_seconds
         host, _, port = name.removeprefix(SOCKET).rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise QnnError(name, "is no TCP port", f"write {SOCKET}HOST:PORT")
@@ -188,7 +192,7 @@ class SocketStream:
 
     def _reopen(self) -> None:
         self._socket.close()
-        self._socket = _patiently(self._open, self.name, "start it again")
+        self._socket = _patiently(self._open, self.name, "start it again", self._reopen_seconds)
 
 
 class BoardStream:
@@ -215,14 +219,14 @@ class BoardStream:
         """See Stream.close."""
 
 
-def _patiently(open_line: Callable[[], Line], name: str, remedy: str) -> Line:
-    """What `open_line` gives, tried for REOPEN_SECONDS. Raises QnnError if it never does."""
-    deadline = time.monotonic() + REOPEN_SECONDS
+def _patiently(open_line: Callable[[], Line], name: str, remedy: str, seconds: float | None) -> Line:
+    """What `open_line` gives, tried for so many seconds. Raises QnnError if it never does."""
+    deadline = time.monotonic() + (REOPEN_SECONDS if seconds is None else seconds)
     while True:
         try:
             return open_line()
         except QnnError:
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise QnnError(name, "is gone", remedy) from None
         time.sleep(REOPEN_PAUSE)
 

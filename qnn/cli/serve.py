@@ -109,7 +109,7 @@ def _connection(board: Board | None, port: str | None, baud: int) -> Callable[[]
         return partial(BoardStream, board)
     if port is None and not find_ports():
         return None
-    return partial(open_port, port, baud)
+    return partial(open_port, port, baud, 0.0)  # pages are told at once, and the bridge tries again
 
 
 def _told(output: Output, server: PageServer, state: State) -> None:
