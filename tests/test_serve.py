@@ -36,6 +36,16 @@ from qnn.page.assemble import served_page
 from qnn.page.document import Content
 
 DRAWINGS = 50
+SCRIBBLE = """strokes => new Promise(done => {
+    const {drawing} = qnn.playground;
+    drawing.clear();
+    for (const [[x, y], ...others] of strokes) {
+        drawing.begin(280 * x, 280 * y);
+        for (const [right, down] of others) drawing.extend(280 * right, 280 * down);
+        drawing.finish();
+    }
+    requestAnimationFrame(() => requestAnimationFrame(done));
+})"""
 
 
 @contextmanager
@@ -73,17 +83,19 @@ def board(cnn: Path) -> Board:
 def test_fifty_drawings_are_equal_on_the_board(
     browser: Any, made: tuple[Graph, Content], board: Board, rng: np.random.Generator
 ) -> None:
-    """Each of ten digits, five times in another size and place."""
+    """Each of ten digits, five times in another size and place: once by the mouse, then by the drawing area itself."""
     with serving(made, lambda: BoardStream(board), board) as address, visiting(browser, address) as visit:
         visit.wait(EQUAL)
         for drawing in range(DRAWINGS):
             scale, left, top = rng.uniform((0.5, 0, 0), (0.8, 0.2, 0.2))
             strokes = tuple(
-                tuple((left + scale * x, top + scale * y) for x, y in (*stroke[::4], stroke[-1]))
-                for stroke in DIGITS[drawing % 10]
+                tuple((left + scale * x, top + scale * y) for x, y in stroke) for stroke in DIGITS[drawing % 10]
             )
-            visit.draw(strokes)
-            visit.wait(CAUGHT_UP)
+            if drawing < 10:
+                visit.draw(tuple((*stroke[::4], stroke[-1]) for stroke in strokes))
+            else:
+                visit.page.evaluate(SCRIBBLE, strokes)
+            visit.wait(f"{CAUGHT_UP} && qnn.playground.board.counts.asked >= {drawing + 2}")
             assert visit.page.locator("#board-mark").get_attribute("data-state") == "equal", drawing
         equal, asked = map(int, re.findall(r"\d+", visit.text("board-counts").replace(",", "")))
         assert equal == asked >= DRAWINGS
@@ -115,7 +127,7 @@ def test_a_difference_is_named_with_its_layer(
     board = board_of(firmware_of(tmp_path))
     with serving(made, lambda: BoardStream(board), board) as address, visiting(browser, address) as visit:
         draw_digit(visit, 3)
-        visit.wait("document.getElementById('board-mark').textContent.includes('first layer')")
+        visit.wait(f"{CAUGHT_UP} && document.getElementById('board-mark').textContent.includes('first layer')")
         text = visit.text("board-mark")
         assert re.match(
             r"different: (outputs|class|probabilities)\[\d+\]: page -?\d+, board -?\d+; "
