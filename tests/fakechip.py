@@ -15,6 +15,9 @@ import threading
 import zlib
 from collections.abc import Iterator
 
+from qnn.board.emulator import Board
+from qnn.board.peripherals import UART
+
 SYNC, READ_REG, MEM_END, FLASH_DEFL_BEGIN, FLASH_DEFL_DATA, SPI_FLASH_MD5 = 0x08, 0x0A, 0x06, 0x10, 0x11, 0x13
 FLASH_BEGIN, FLASH_DATA = 0x02, 0x03
 GET_SECURITY_INFO = 0x14
@@ -26,7 +29,7 @@ class FakeChip:
     """A chip on a pseudo-terminal, whose flash has 2 ** size_log2 bytes.
 
     chip_id: 5 is the ESP32-C3. package: how it is sold, 1 as ESP8685. rotten: what is written does not stay.
-    silent: it never answers.
+    silent: it never answers. Once the flash is written and somebody sends a frame of qnn's, what is in the flash runs.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class FakeChip:
         )
         self.flash = bytearray(b"\xff") * (1 << size_log2)
         self._stub = False
+        self._board: Board | None = None
         self._writing: tuple[int, bytearray] = (0, bytearray())
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
@@ -66,15 +70,30 @@ class FakeChip:
         while not self._stop.is_set():
             if not select.select([self._master], [], [], 0.05)[0]:
                 continue
-            *packets, pending = (pending + os.read(self._master, 65536)).split(END)
+            data = os.read(self._master, 65536)
+            if self._board or (data.startswith(b"\0") and not pending):
+                self._run(data)
+                continue
+            *packets, pending = (pending + data).split(END)
             for packet in packets:
                 content = packet.replace(ESCAPE + b"\xdc", END).replace(ESCAPE + b"\xdd", ESCAPE)
                 if len(content) >= 8 and content[0] == 0 and not self.silent:
                     for answer in self._answers(content[1], content[8:]):
                         self._send(answer)
 
+    def _run(self, data: bytes) -> None:
+        """Give `data` to the program in the flash."""
+        if self._board is None:
+            self._board = Board(bytes(self.flash))
+            self._board.run()
+        self._board.send(UART, data)
+        self._board.run()
+        self._put(self._board.receive(UART))
+
     def _send(self, content: bytes) -> None:
-        data = END + content.replace(ESCAPE, ESCAPE + b"\xdd").replace(END, ESCAPE + b"\xdc") + END
+        self._put(END + content.replace(ESCAPE, ESCAPE + b"\xdd").replace(END, ESCAPE + b"\xdc") + END)
+
+    def _put(self, data: bytes) -> None:
         while data:
             data = data[os.write(self._master, data) :]
 

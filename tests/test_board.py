@@ -232,6 +232,26 @@ def test_the_board_tells_that_its_stack_overflowed(builds: dict[str, Path], tmp_
         assert link.hello().stack_used == link.hello().stack_bytes
 
 
+HANG = "    if (in[0] == 77) {\n        for (;;) {\n            *(volatile uint8_t *)scratch = 0;\n        }\n    }\n"
+
+
+def test_a_hang_is_told_and_much_work_is_none(
+    builds: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short time slices, in which not all of the requests that wait can be answered."""
+    board = board_of(build_firmware(edited(builds[IMAGE.name], tmp_path / IMAGE.name, HANG)), exact=True)
+    board.run()
+    monkeypatch.setattr("qnn.board.emulator.SLICE_SECONDS", 0.1)
+    line = b"".join(protocol.Frame(protocol.INFER, 1 + i, 0, bytes(64)).encoded() for i in range(250))
+    board.receive(UART)
+    board.send(UART, line)
+    board.run()
+    assert len(list(protocol.Splitter().take(board.receive(UART)))) == 250
+    board.send(UART, protocol.Frame(protocol.INFER, 1, 0, bytes((77,)) * 64).encoded())
+    with pytest.raises(QnnError, match="virtual board: hangs in image_run"):
+        board.run()
+
+
 def test_exact_counts_are_those_of_the_bare_image(builds: dict[str, Path]) -> None:
     """The firmware's call and its check for a wanted layer come on top."""
     build, x = builds[BINARY.name], samples_of(BINARY, 5, 1)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -41,6 +43,25 @@ def test_what_is_written_starts(image: Path, qnn: Run) -> None:
     board = Board(bytes(chip.flash))
     board.run()
     assert "self-test PASS" in board.receive(UART).decode()
+
+
+def test_make_flash_verify(image: Path) -> None:
+    """The make targets, with a folder whose name has a space."""
+    root = Path(__file__).parent.parent
+    make = shutil.which("make")
+    if make is None or not (root / ".venv" / "bin" / "qnn").is_file():
+        pytest.skip("there is no make, or no .venv that it made: this test did not run")
+    build = image.parent / "my build"
+    shutil.copytree(image.parent / IMAGE.name, build)
+    ready = ("-o", ".venv/.ready", f"MODEL={build}")  # what is installed is not installed again
+    subprocess.run((make, *ready, "firmware"), cwd=root, check=True, capture_output=True, timeout=120)
+    assert (build / "flash.bin").read_bytes() == image.read_bytes()
+    with FakeChip() as chip:
+        command = (make, *ready, f"PORT={chip.port}", "flash-verify")
+        done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "hash read back" in done.stdout
+    assert "are the simulator's, bit for bit" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ GUARD_BYTES = 4096
 ALL, NONE, FIRST = 1 << 62, 0, 500_000  # accesses to check; FIRST takes about a second
 MOST_TRAPS, MOST_MISALIGNED = 100, 100  # that are kept
 ILLEGAL_INSTRUCTION, LOAD_FAULT, STORE_FAULT, FETCH_FAULT = 2, 5, 7, 1
-SLICE_SECONDS = 30  # of one uninterrupted run: an inference of minutes is a hang
+SLICE_SECONDS = 30.0  # of running without a byte taken or sent: longer is a hang
+SLOW_SLICES = 10  # as many of them where everything is counted or checked
 LIMIT_BYTES = 16 << 20
 
 
@@ -98,10 +99,11 @@ class Board:
 
         Raises QnnError if the firmware neither waits nor comes to an end.
         """
+        slices, traffic = 0, self._traffic()
         while True:
             until = ROM_CACHE_ENABLE if not self._mapped else self._guard_point()
             try:
-                self._core.emu_start(self._next, until, timeout=SLICE_SECONDS * 1_000_000)
+                self._core.emu_start(self._next, until, timeout=int(SLICE_SECONDS * 1_000_000))
             except self._unicorn.UcError as error:
                 self._next = self._trapped(error)
                 continue
@@ -114,7 +116,14 @@ class Board:
                 self.peripherals.idle = False
                 return
             else:
-                raise QnnError("virtual board", f"hangs {self.place(self._next)}", "reset it")
+                slices, before, traffic = slices + 1, traffic, self._traffic()
+                slices = slices if traffic == before else 0
+                if slices >= (SLOW_SLICES if self._exact or self._unwatched > 0 else 1):
+                    raise QnnError("virtual board", f"hangs {self.place(self._next)}", "reset it")
+
+    def _traffic(self) -> tuple[int, ...]:
+        """How many bytes wait on the lines, in either direction."""
+        return tuple(map(len, (*self.peripherals.received, *self.peripherals.sent)))
 
     def place(self, address: int) -> str:
         """Where `address` is in the firmware, for messages."""

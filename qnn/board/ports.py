@@ -57,7 +57,7 @@ def choose_port(given: str | None) -> str:
     if not native:
         others = ", ".join(sorted(port.device for port in _system_ports()))
         problem = "no serial port with a board was found" + (f" (others are there: {others})" if others else "")
-        raise QnnError("board", problem, "plug it in, or name its port with --port")
+        raise QnnError("board", problem, "plug it in, or name its port with --port; qnn emulate makes a virtual one")
     if len(native) > 1:
         names = ", ".join(f"{port.name} ({port.description})" for port in native)
         raise QnnError("board", f"there are several ports: {names}", "name one with --port")
@@ -232,4 +232,5 @@ def _patiently(open_line: Callable[[], Line], name: str, remedy: str, seconds: f
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error).split(":")[0]
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if isinstance(number, int) else str(error).split(":")[0]
