@@ -56,6 +56,11 @@ void line_flush(uint32_t line)
         REG(USB_STATUS) = USB_FLUSH;
 }
 
+void usb_retry(void)
+{
+    usb_absent = 0;
+}
+
 static void put_both(uint8_t byte)
 {
     line_put(UART, byte);

@@ -40,6 +40,7 @@ uint32_t line_available(uint32_t line); /* how many bytes can be read at once, a
 uint8_t line_get(uint32_t line);
 void line_put(uint32_t line, uint8_t byte);
 void line_flush(uint32_t line);
+void usb_retry(void); /* looks for a host again, which takes some 50 ms if there is none */
 void print(const char *text); /* on both lines */
 void print_hex(uint32_t value);
 void print_decimal(uint32_t value);

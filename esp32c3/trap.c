@@ -15,6 +15,7 @@ IRAM void trap(uint32_t cause, uint32_t address, uint32_t value, uint32_t stack)
 {
     for (;;) {
         uint32_t start = timer_ticks();
+        usb_retry();
         print("\nTRAP ");
         print_decimal(cause);
         print(" (");

@@ -205,6 +205,19 @@ def test_faults_are_reported_and_trapped(
     assert "_run" in board.faults[0] or fault.startswith("stack")
 
 
+def test_a_host_that_comes_after_a_trap_is_told(builds: dict[str, Path], tmp_path: Path) -> None:
+    build = edited(builds[IMAGE.name], tmp_path / IMAGE.name, "    if (in[0] == 77) {\n" + ILLEGAL + "    }\n")
+    board = board_of(build_firmware(build), usb_host=False)
+    board.run()
+    board.send(UART, protocol.Frame(protocol.INFER, 1, 0, bytes((77,)) * 64).encoded())
+    board.run()
+    assert board.receive(UART).count(b"TRAP 2") == 1
+    board.peripherals.usb_host = True
+    while not board.receive(USB):
+        board.run()
+    assert b"TRAP 2 (illegal instruction)" in board.receive(UART)
+
+
 @pytest.mark.parametrize("watch", [ALL, FIRST, 1000, NONE])
 def test_misaligned_accesses_are_reported(watch: int, builds: dict[str, Path], tmp_path: Path) -> None:
     """1000 accesses are over before the model runs."""
