@@ -513,20 +513,25 @@ def test_a_reset_while_verifying_is_survived(builds: dict[str, Path]) -> None:
     assert engine.link.repeated >= 2
 
 
-def test_all_of_mnist_through_the_serial_protocol(data_dir: Path, tmp_path: Path) -> None:
-    """10,000 images against an untrained 784-64-10: the line and the chip's code matter here, not its accuracy."""
+@pytest.mark.parametrize(
+    ("net", "images"),
+    [("dense 64 relu, dense 10", 10_000), ("conv 3x3 4 relu, maxpool 2, conv 3x3 8 relu, maxpool 2, dense 10", 1000)],
+    ids=["784-64-10, all images", "a small CNN, every tenth"],
+)
+def test_mnist_through_the_serial_protocol(net: str, images: int, data_dir: Path, tmp_path: Path) -> None:
+    """Untrained networks: the line and the chip's code matter here, not their accuracy."""
     from qnn.data import LoadOptions, load
 
-    example = Example("mlp", "dense 64 relu, dense 10", (28, 28, 1), "uint8", 10)
+    example = Example("digit", net, (28, 28, 1), "uint8", 10)
     build = built(example, tmp_path)
     data = load("mnist", LoadOptions(data_dir=data_dir))
-    x, graph = data.x[data.test], load_graph(build / "model.qnn")
+    x, graph = data.x[data.test][:: 10_000 // images], load_graph(build / "model.qnn")
     engine = BoardEngine(build, graph, BoardStream(board_of(firmware_of(build))))
     found = engine._infer(
         x, engine.interface.input, protocol.CLASS, (engine.interface.output, *engine.interface.heads[:1])
     )
     expected = simulate(graph, x)
-    assert len(x) == 10_000
+    assert len(x) == images
     for name, values in found.items():
         assert int((values != expected[name]).sum()) == 0
 
