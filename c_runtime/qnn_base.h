@@ -68,6 +68,28 @@
 #define QNN_ORDER(pointer, a, b, c) ((void)(pointer))
 #endif
 
+/* A function that all layers of a model share, where the code's size matters more than its speed. */
+#if defined(__clang__)
+#define QNN_SMALL static __attribute__((unused, noinline, cold))
+#elif defined(__GNUC__)
+#define QNN_SMALL static __attribute__((unused, noinline, optimize("no-schedule-insns", "no-tree-pre")))
+#else
+#define QNN_SMALL static
+#endif
+
+/* Stands before a public function that others call: they do not each get a copy of the network's code. */
+#if defined(__GNUC__)
+#define QNN_ENTRY __attribute__((noinline))
+#else
+#define QNN_ENTRY
+#endif
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define QNN_LITTLE_ENDIAN 1
+#else
+#define QNN_LITTLE_ENDIAN 0
+#endif
+
 /* A pointer that is a multiple of 4. */
 #if defined(__GNUC__)
 #define QNN_ALIGNED(pointer) ((const uint8_t *)__builtin_assume_aligned(pointer, 4))
@@ -84,6 +106,9 @@ QNN_INLINE int32_t qnn_load_i32(const int32_t *from)
     const unsigned char *source = (const unsigned char *)from;
     int32_t value;
     unsigned char *bytes = (unsigned char *)&value;
+    if (QNN_LITTLE_ENDIAN) { /* says the same in a way that compilers make better code of */
+        return (int32_t)(source[0] | (uint32_t)source[1] << 8 | (uint32_t)source[2] << 16 | (uint32_t)source[3] << 24);
+    }
     bytes[0] = source[0];
     bytes[1] = source[1];
     bytes[2] = source[2];

@@ -12,11 +12,13 @@ from qnn.fixedpoint import INT32_MAX, INT32_MIN, requantization
 from qnn.graph import INPUT, Node
 from qnn.lowering import Grid, activation_type, float32, table_of
 from qnn.model import Model
+from qnn.ops.compand import Compand
 from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.op import DTYPE_RANGES, TensorType
 from qnn.ops.quantize import Quantize
 from qnn.ops.window import Window
 from qnn.scales import Scales
+from qnn.segments import NONE, has_segments
 from qnn.weights import quantize_weights
 
 ENDS = {8: (0, 255), 16: (-32768, 32767)}  # by the bits of quantized readings
@@ -42,12 +44,32 @@ def enter(
     raw = TensorType(shape, "int32", raw_low, raw_high)
     low, high = _raw_range(scales, elements)
     if not takes_grid:
+        if has_segments(normalization.segments).any():
+            raise QnnError(INPUT, "inputs with segments need a dense layer first", "train with --normalize standard")
         return raw, (_shared(shape, low, high, scale, offset, bits),), None
     first, last = ENDS[bits]
     kind = TensorType(shape, STORAGE[bits], first, last)
-    node = Node(QUANTIZED, quantize_op(low, high, (first, last)), (INPUT,), kind)
-    step = (high - low) / (last - first) * scale
-    return raw, (node,), Grid(step, (low - offset) * scale - first * step)
+    straight = quantize_op(low, high, (first, last))
+    lined = has_segments(normalization.segments)
+    if not lined.any():
+        step = (high - low) / (last - first) * scale
+        return raw, (Node(QUANTIZED, straight, (INPUT,), kind),), Grid(step, (low - offset) * scale - first * step)
+    _check_segments(model, low, high)
+    node = Node(QUANTIZED, Compand(straight, normalization.segments), (INPUT,), kind)
+    counts = (normalization.segments != NONE).sum(axis=1)
+    step = np.where(lined, counts / (last - first + 1), (high - low) / (last - first)) * scale
+    return raw, (node,), Grid(step, (np.where(lined, 0, low) - offset) * scale - first * step)
+
+
+def _check_segments(model: Model, low: np.ndarray, high: np.ndarray) -> None:
+    """Raises QnnError unless the raw ranges of features with segments are those that the segments cover."""
+    normalization = model.normalization
+    moved = has_segments(normalization.segments) & ((low != normalization.low) | (high != normalization.high))
+    for index in np.flatnonzero(moved).tolist():
+        name = model.schema.features[index].name
+        wanted = f"{normalization.low[index]}..{normalization.high[index]}"
+        problem = f"the raw range of {name!r} is that of its segments, {wanted}, and cannot be another"
+        raise QnnError("scales", problem, f"put it back, or train with --normalize {name}=standard")
 
 
 def _enter_bytes(

@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from qnn.layers.layer import Layer
 from qnn.schema import DataRecord, Schema
+from qnn.segments import SEGMENTS
 
 INPUT = "input"
 MAX_STORED_SAMPLES = 512
+
+
+def no_segments() -> np.ndarray:
+    """int8 (0, 8): of a normalization by straight lines alone."""
+    return np.zeros((0, SEGMENTS), np.int8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +27,8 @@ class Normalization:
     input: real = (raw - offset) * scale; offset, scale are float64 (F,) per feature, or () for one of each
     (pixels: 0 and 1/255). low, high: int64, the same shape: raw values saturate there.
     targets (regression): value = real * target_scale + target_offset, float64 (T,); classification: empty.
+    segments: int8 (F, 8), of the features whose height on a line of segments takes the place of raw (qnn.segments),
+    filled up with -1; (0, 8) where none has one.
     """
 
     offset: np.ndarray
@@ -29,6 +37,7 @@ class Normalization:
     high: np.ndarray
     target_offset: np.ndarray
     target_scale: np.ndarray
+    segments: np.ndarray = field(default_factory=no_segments)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +56,8 @@ class Model:
 
     Classification: the output is logits, one per class, or a single logit where there are two classes
     (class 1 if it is positive). Regression: one normalized value per target.
-    net: the NET text it was made from. samples: up to MAX_STORED_SAMPLES raw training samples (N, *shape).
+    net: the NET text it was made from. kinds: how each feature was normalized, in a word; () where that is unknown, or
+    one for all. samples: up to MAX_STORED_SAMPLES raw training samples (N, *shape).
     """
 
     net: str
@@ -56,3 +66,4 @@ class Model:
     normalization: Normalization
     nodes: tuple[Node, ...]
     samples: np.ndarray
+    kinds: tuple[str, ...] = ()

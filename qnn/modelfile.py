@@ -19,11 +19,12 @@ from qnn.files import StrPath, write_whole
 from qnn.forward import node_shapes
 from qnn.layers import LAYERS
 from qnn.layers.layer import Layer
-from qnn.model import INPUT, MAX_STORED_SAMPLES, Model, Node, Normalization
+from qnn.model import INPUT, MAX_STORED_SAMPLES, Model, Node, Normalization, no_segments
 from qnn.net import output_widths
 from qnn.outputs import Kind, container_kind
 from qnn.schema import Schema
 from qnn.schemafile import Document, read_plain, read_record, read_schema
+from qnn.segments import SEGMENTS, are_lines
 
 KIND = "float"
 FLOAT_MODEL = Kind("a float model", lambda path: container_kind(path) == KIND)
@@ -49,6 +50,7 @@ def model_bytes(model: Model) -> bytes:
         "net": model.net,
         "schema": dataclasses.asdict(model.schema),
         "record": dataclasses.asdict(model.record),
+        "kinds": list(model.kinds),
         "nodes": [
             {"name": node.name, "layer": node.layer.kind, "fields": vars(node.layer), "inputs": list(node.inputs)}
             for node in model.nodes
@@ -97,7 +99,15 @@ def model_of(container: Container, path: Path) -> Model:
         normalization=_normalization(schema, container.arrays, path),
         nodes=nodes,
         samples=_samples(schema, container.arrays, path),
+        kinds=_kinds(document, schema),
     )
+
+
+def _kinds(document: Document, schema: Schema) -> tuple[str, ...]:
+    kinds = document.texts("kinds") if "kinds" in document.values else ()  # which older files lack
+    if len(kinds) not in (0, len(schema.features)):
+        raise QnnError(document.path, "its kinds of normalization do not fit its features", AGAIN)
+    return kinds
 
 
 def _schema(document: Document) -> Schema:
@@ -149,7 +159,8 @@ def _parameters(
 
 
 def _normalization(schema: Schema, arrays: Mapping[str, np.ndarray], path: Path) -> Normalization:
-    values = {field.name: arrays.get(f"normalization.{field.name}") for field in dataclasses.fields(Normalization)}
+    names = [field.name for field in dataclasses.fields(Normalization) if field.name != "segments"]
+    values = {name: arrays.get(f"normalization.{name}") for name in names}
     shape = getattr(values["offset"], "shape", None)
     allowed = ((), schema.shape) if len(schema.shape) == 1 else ((),)
     for name, array in values.items():
@@ -159,7 +170,8 @@ def _normalization(schema: Schema, arrays: Mapping[str, np.ndarray], path: Path)
             raise QnnError(path, f"its normalization.{name} is missing or does not fit", AGAIN)
         if not np.isfinite(array).all():
             raise QnnError(path, f"its normalization.{name} is not finite", AGAIN)
-    normalization = Normalization(**typing.cast(dict[str, np.ndarray], values))
+    segments = _segments(schema, arrays, path)
+    normalization = Normalization(**typing.cast(dict[str, np.ndarray], values), segments=segments)
     limits = np.iinfo(schema.dtype)
     inside = (normalization.low >= limits.min) & (normalization.high <= limits.max)
     scales = (normalization.scale == 0) | _within(normalization.scale, *SCALES_OF_INPUTS)
@@ -171,6 +183,16 @@ def _normalization(schema: Schema, arrays: Mapping[str, np.ndarray], path: Path)
         if not np.all(np.abs(getattr(normalization, name)) <= MAX_OFFSET):
             raise QnnError(path, f"its normalization.{name} is beyond {MAX_OFFSET:g}", AGAIN)
     return normalization
+
+
+def _segments(schema: Schema, arrays: Mapping[str, np.ndarray], path: Path) -> np.ndarray:
+    segments = arrays.get("normalization.segments", no_segments())  # which older files lack
+    rows = (0, len(schema.features)) if schema.dtype == "int32" else (0,)
+    if segments.dtype != np.int8 or segments.shape not in [(count, SEGMENTS) for count in rows]:
+        raise QnnError(path, "its normalization.segments do not fit its schema", AGAIN)
+    if not are_lines(segments):
+        raise QnnError(path, "its normalization.segments are out of range", AGAIN)
+    return segments
 
 
 def _within(values: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qnn.model import Model, Node
+from qnn.model import INPUT, Model, Node
 
 
 def prepare(model: Model) -> Model:
@@ -41,6 +41,14 @@ def folds(node: Node, nodes: tuple[Node, ...]) -> bool:
     """Does with_folded_scales fold the node away?"""
     producer = _only_read_by(node, nodes)
     return node.layer.scales_channels and producer is not None and producer.layer.has_weights
+
+
+def takes_grid(nodes: tuple[Node, ...]) -> bool:
+    """May every input of a network of these nodes have a scale of its own?"""
+    for step in PASSES:
+        nodes = step(nodes)
+    readers = _without(nodes, tuple(node for node in nodes if node.layer.vanishes))
+    return all(node.layer.takes_grid for node in readers if INPUT in node.inputs)
 
 
 def with_early_clamps(nodes: tuple[Node, ...]) -> tuple[Node, ...]:

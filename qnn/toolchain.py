@@ -33,6 +33,7 @@ HOST_REMEDY = "install gcc or clang, or: pip install 'qnn[rv32]', whose ziglang 
 RV32_REMEDY = "pip install 'qnn[rv32]' (its ziglang compiles for RV32), or install gcc-riscv64-unknown-elf"
 NO_UBSAN, NO_DEBUG = "-fno-sanitize=all", "-g0"
 PLAIN_ZIG = (NO_UBSAN, NO_DEBUG)  # ziglang turns both on by itself
+NO_FRAMES = "-fomit-frame-pointer"  # and keeps frame pointers, where gcc has none
 COMPILE_TIMEOUT = 600.0  # ziglang compiles its own runtime at its first run on a machine
 
 
@@ -162,7 +163,7 @@ def rv32_flags(compiler: Compiler, optimize: str = "-O2", csr: bool = False, deb
     cpu = f"-mcpu=generic{'_' if compiler.kind == ZIG else '-'}rv32"
     if compiler.kind == ZIG:
         target = ("-target", "riscv32-freestanding-none", cpu + ("+m+c+zicsr" if csr else "+m+c"))
-        return (*target, *((NO_UBSAN,) if debug else PLAIN_ZIG), *common)
+        return (*target, *((NO_UBSAN,) if debug else PLAIN_ZIG), NO_FRAMES, *common)
     march = f"-march=rv32imc{'_zicsr' if csr else ''}"
     return ("--target=riscv32-unknown-none-elf", march, "-mabi=ilp32", *common)
 

@@ -64,7 +64,7 @@ RESNET_8 = (
 MODELS = (
     BenchModel("784-64-10", Example("mlp", "dense 64 relu, dense 10", (28, 28, 1), "uint8", 10), 260_000, 54_000),
     BenchModel("64-32-10", Example("small", "dense 32 relu, dense 10", (8, 8, 1), "uint8", 10)),
-    BenchModel("12-8-4-1", Example("tiny", "dense 8 relu, dense 4 relu, dense 1", (12,), "int32", 0, 1)),
+    BenchModel("12-8-4-1", Example("tiny", "dense 8 relu, dense 4 relu, dense 1", (12,), "int32", 0, 1), 1_500, 1_300),
     BenchModel(
         "autoencoder",  # 640-128-128-128-128-8-128-128-128-128-640
         Example(

@@ -12,14 +12,17 @@ from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization, requantization
 from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.inputs import quantize_op
 from qnn.ops.argmax import Argmax
+from qnn.ops.compand import Compand
 from qnn.ops.curve import Curve
 from qnn.ops.dense import Dense
 from qnn.ops.op import Op, TensorType
+from qnn.ops.quantize import Quantize
 from qnn.ops.rescale import Rescale
 from qnn.ops.retype import Retype
 from qnn.ops.softmax import EXPONENT_BITS, MAX_EXPONENT, Softmax
 from qnn.ops.table import Table
 from qnn.schema import DataRecord, Feature, Schema
+from qnn.segments import COUNTS, NONE, SEGMENTS, filled, segment_bits, span
 from qnn.weights import rounding_shift
 
 RECORD = DataRecord("random", "0" * 64, 0, 0.1, 0.2)
@@ -34,9 +37,8 @@ def random_graph(rng: np.random.Generator, name: str = "net") -> Graph:
     raw = TensorType((count,), "uint8", 0, 255, 1 / 255, 0, float(rng.integers(2)))
     if not raw_bytes:
         raw = TensorType((count,), "int32", INT32_MIN, INT32_MAX)
-        low, high = random_ranges(rng, count)
         kind = whole_kind(rng, (count,))
-        body.append(Node("quantized", quantize_op(low, high, (kind.low, kind.high)), (INPUT,), kind))
+        body.append(Node("quantized", random_entry(rng, count, (kind.low, kind.high)), (INPUT,), kind))
     quantized_input = body[-1].name if body else INPUT
     last, kind = quantized_input, body[-1].type if body else raw
     depth = int(rng.integers(1, 4))
@@ -52,6 +54,30 @@ def random_graph(rng: np.random.Generator, name: str = "net") -> Graph:
     schema = random_schema(raw, kind, classifier)
     heads = class_heads(rng, last, kind) if classifier else value_heads(rng, last, kind)
     return check(Graph(name, schema, RECORD, raw, (*body, *heads), last, quantized_input))
+
+
+def random_entry(rng: np.random.Generator, count: int, ends: tuple[int, int]) -> Quantize | Compand:
+    """Straight lines alone, some of them with another zero point, or lines of segments among them."""
+    low, high = random_ranges(rng, count)
+    if rng.integers(4) == 0:
+        zeros = rng.integers(*ends, count, endpoint=True).astype(np.int32)
+        factors = 2.0 ** rng.uniform(-24, 2, count)
+        return replace(quantize_op(low, high, ends), requantization=requantization(factors, zeros, *ends))
+    if rng.integers(2):
+        return quantize_op(low, high, ends)
+    lines = np.full((count, SEGMENTS), NONE, np.int8)
+    for i in np.flatnonzero(rng.integers(3, size=count)).tolist():
+        line = random_line(rng)
+        lines[i] = filled(line)
+        low[i] = int(rng.choice([INT32_MIN, 0, int(rng.integers(-5000, 5000)), INT32_MAX - 100]))
+        high[i] = min(int(low[i]) + span(line), INT32_MAX)
+    return Compand(quantize_op(low, high, ends), lines)
+
+
+def random_line(rng: np.random.Generator) -> np.ndarray:
+    """int8 (2,), (4,) or (8,): exponents of every size."""
+    count = int(rng.choice(COUNTS))
+    return rng.integers(segment_bits(count), int(rng.choice([12, 20, 31])), count, endpoint=True).astype(np.int8)
 
 
 def random_ranges(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +133,7 @@ def random_dense(rng: np.random.Generator, x: TensorType, units: int, final: boo
     weights = random_weights(rng, (units, x.elements))
     bias_bits = int(rng.choice([4, 16, 29, 40]))
     bias = rng.integers(-(1 << bias_bits), 1 << bias_bits, units)
-    kind = whole_kind(rng, (units,), int(rng.integers(0, 256)))
+    kind = whole_kind(rng, (units,), int(rng.choice([0, int(rng.integers(0, 256))])))
     if final:
         kind = TensorType((units,), "int16", -32768, 32767, 0.01)
     zero_point, high = kind.zero_point, kind.high

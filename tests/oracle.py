@@ -70,6 +70,22 @@ def quantize(op: Any, x: list[int]) -> list[int]:
     return result
 
 
+def compand(op: Any, x: list[int]) -> list[int]:
+    result = quantize(op.straight, x)
+    for i, raw in enumerate(x):
+        line = [int(exponent) for exponent in op.exponents[i] if exponent != -1]
+        if not line:
+            continue
+        left, height = Fraction(max(raw, int(op.straight.low[i])) - int(op.straight.low[i])), Fraction(0)
+        for exponent in line:  # each segment that is passed is a step, the one that is not is a part of one
+            part = min(left / 2**exponent, Fraction(1))
+            left, height = left - part * 2**exponent, height + part
+        first, last = op.straight.requantization.low, op.straight.requantization.high
+        steps = height * (last - first + 1) / len(line)
+        result[i] = min(first + floor_shift(steps + Fraction(1, 2)), last)
+    return result
+
+
 def dense(op: Any, x: list[int]) -> list[int]:
     result = []
     for o in range(len(op.weights)):
@@ -272,6 +288,7 @@ OPERATORS = {
     "concat": concat,
     "pad": pad,
     "quantize": quantize,
+    "compand": compand,
     "dense": dense,
     "table": table,
     "curve": curve,

@@ -27,7 +27,9 @@ from qnn.ops.table import Table
 from qnn.simulator import simulate
 
 VECTORS, MOST_OUTPUTS, MOST_SEEDS = 12, 64, 400
-KERNEL = re.compile(r"QNN_KERNEL void (qnn_\w+_u8_\w+|qnn_quantize_\w+|qnn_rescale_\w+)\(")
+KERNEL = re.compile(
+    r"QNN_(?:KERNEL|SMALL|INLINE) void (qnn_\w+_u8_\w+|qnn_(?:quantize|compand|rescale|softmax)_i\w+)\("
+)
 WIDE = Example("wide", "dense 10", (21, 20, 1), "uint8", 10)
 LARGE = Example("large", "dense 41 relu, dense 10", (10, 10, 1), "uint8", 10)
 CHECKS = {

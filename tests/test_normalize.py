@@ -10,8 +10,14 @@ import pytest
 from learnable import curve, dataset, pictures, readings
 
 from qnn.data.dataset import Dataset
-from qnn.normalize import fit_normalization, normalize, normalize_into, normalize_targets, target_values
+from qnn.model import Normalization
+from qnn.normalize import normalize, normalize_into, normalize_targets, target_values
 from qnn.schema import Feature
+from qnn.training.normalization import fit_normalization as fitted
+
+
+def fit_normalization(data: Dataset, wanted: str = "auto") -> Normalization:
+    return fitted(data, wanted).normalization
 
 
 def brightest(level: int) -> Dataset:
@@ -110,6 +116,6 @@ def test_into_a_buffer_is_the_same(data: Dataset) -> None:
 def test_many_rows_are_measured_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     data = readings()
     whole = fit_normalization(data)
-    monkeypatch.setattr("qnn.normalize.CHUNK", 7)
+    monkeypatch.setattr("qnn.training.normalization.CHUNK", 7)
     for one, other in zip(vars(whole).values(), vars(fit_normalization(data)).values(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)

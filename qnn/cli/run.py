@@ -23,7 +23,7 @@ from qnn.errors import QnnError
 from qnn.evaluation import answers_of
 from qnn.graph import PROBABILITIES, Graph
 from qnn.graphfile import load_graph
-from qnn.ops.quantize import Quantize
+from qnn.ops.compand import straight_of
 from qnn.schema import DataRecord, Schema
 from qnn.simulator import simulate
 
@@ -88,7 +88,7 @@ class Saturated:
 
 def saturated(graph: Graph, x: np.ndarray) -> tuple[Saturated, ...]:
     """The features of raw samples x (N, *shape) that lie beyond the range at which the network cuts readings off."""
-    op = next((node.op for node in graph.nodes if isinstance(node.op, Quantize)), None)
+    op = straight_of(graph.nodes[0].op)
     if op is None:
         return ()
     flat = x.reshape(len(x), -1)

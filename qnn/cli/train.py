@@ -14,6 +14,7 @@ import typer
 
 from qnn.cli import trainoptions as options
 from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption, typed
+from qnn.cli.inputlines import InputLine, input_lines, show_inputs
 from qnn.cli.trainoptions import load_options, train_options
 from qnn.cli.trainreport import Report, document, epoch_line, scores, show_data, show_recipe, show_result
 from qnn.data import load
@@ -25,6 +26,7 @@ from qnn.net import convolves, default_net, parse_net
 from qnn.outputs import keep_previous
 from qnn.progress import silent
 from qnn.training import Epoch, TrainOptions, TrainResult, check_outputs, read_unfinished, resolved, train
+from qnn.training.normalization import Fitted
 from qnn.training.options import LAST
 
 FLOAT = TrainOptions()
@@ -68,6 +70,7 @@ def command(
     task: options.TaskOption = LOAD.task,
     inputs: options.InputsOption = "",
     input_unit: options.InputUnitOption = "",
+    normalize: options.NormalizeOption = FLOAT.normalize,
     drop_columns: options.DropColumnsOption = "",
     drop_missing: options.DropMissingOption = LOAD.drop_missing,
     missing: options.MissingOption = "",
@@ -103,11 +106,11 @@ def command(
     if kept is not None:
         console.say(f"the model that was in {output} is now in {kept}")
     show_recipe(console, chosen)
-    result = _train(console, dataset, net, chosen, output, resume, taught)
+    result, lines = _train(console, dataset, net, chosen, output, resume, taught)
     if unfinished is not None and len(unfinished.state.history) > chosen.epochs:
         done = len(unfinished.state.history)
         console.warn(f"{done} epochs are done, more than --epochs {chosen.epochs}; nothing was trained or changed")
-    report = Report(result, scores(dataset, result.model), output, _again() if result.stopped else None)
+    report = Report(result, scores(dataset, result.model), output, _again() if result.stopped else None, lines)
     console.emit(document(dataset, report))
     show_result(console, report)
     if result.stopped:
@@ -132,16 +135,22 @@ def _train(
     path: Path,
     resume: bool,
     teacher: Model | None,
-) -> TrainResult:
+) -> tuple[TrainResult, tuple[InputLine, ...]]:
     """Train with a bar on a terminal, else about SHOWN_EPOCHS lines; Ctrl-C ends it after the batch."""
     every = -(-chosen.epochs // SHOWN_EPOCHS)
+    inputs: list[InputLine] = []
+
+    def prepared(fitted: Fitted) -> None:
+        inputs.extend(input_lines(dataset.schema, fitted))
+        show_inputs(console, inputs)
+
     with stop_on_interrupt() as should_stop, console.progress("training") as progress:
 
         def observe(epoch: Epoch) -> None:
             if progress is silent and (epoch.number % every == 0 or epoch.number in (1, chosen.epochs)):
                 console.say(epoch_line(dataset, epoch, chosen))
 
-        return train(
+        result = train(
             dataset,
             net,
             chosen,
@@ -151,7 +160,9 @@ def _train(
             progress=progress,
             observer=observe,
             should_stop=should_stop,
+            prepared=prepared,
         )
+    return result, tuple(inputs)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from qnn.net import PRESETS, WORDS
 from qnn.optimizers import OPTIMIZERS
 from qnn.schedules import SCHEDULES
 from qnn.training import TrainOptions, Unfinished
+from qnn.training.normalization import CHOICES as NORMALIZATIONS
 
 DATA, TRAINING, RECIPE, IMAGES = "Data", "Training", "Recipe", "Images, changed at random"
 TEACHER = "Knowledge distillation"
@@ -122,6 +123,14 @@ TemperatureOption = Annotated[
     float, typer.Option("--temperature", help="Of both softmaxes that are compared.", rich_help_panel=TEACHER)
 ]
 
+NormalizeOption = Annotated[
+    str,
+    typer.Option(
+        "--normalize",
+        help=f"Of columns: {', '.join(NORMALIZATIONS)}; of single ones NAME=CHOICE, with commas between.",
+        rich_help_panel=DATA,
+    ),
+]
 LabelOption = Annotated[
     str,
     typer.Option(

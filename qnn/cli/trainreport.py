@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qnn.cli.console import Output
+from qnn.cli.inputlines import InputLine
 from qnn.data.dataset import Dataset
 from qnn.metrics import Score, metric_name, score
 from qnn.model import Model
@@ -21,12 +22,14 @@ PARTS = ("validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What a training gave: the result, its scores by part, the model's path, the command that goes on with it."""
+    """What a training gave: the result, its scores by part, the model's path, the command that goes on with it, how the
+    inputs were normalized."""
 
     result: TrainResult
     scores: Mapping[str, Score | None]
     path: Path
     again: str | None
+    inputs: tuple[InputLine, ...] = ()
 
 
 def show_data(output: Output, dataset: Dataset) -> None:
@@ -87,6 +90,7 @@ def document(dataset: Dataset, report: Report) -> dict[str, Any]:
         "stopped": result.stopped,
         "resume": report.again,
         "options": asdict(result.options),
+        "inputs": [asdict(line) for line in report.inputs],
         "history": [asdict(epoch) for epoch in result.history],
     }
 

@@ -17,7 +17,8 @@ LINKAGE = re.compile(r'#ifdef __cplusplus\n(?:extern "C" \{|\})\n#endif\n')
 INITIALIZER = re.compile(r"(\[\d+\] = )\{\n([^{}]*)\n\};")
 INTEGERS = re.compile(r"-?\d+(?:,\n?-?\d+)*\Z")
 FLOATING = re.compile(r"\b(?:float|double|_Complex)\b|\b\d+\.\d*|\B\.\d+|\b\d+[eE][+-]?\d+|\b0[xX][0-9a-fA-F.]*[pP]")
-ATTRIBUTE = re.compile(r"\b\w+_(?:INLINE|KERNEL|SHARED|BLOCK)\b")
+ATTRIBUTE = re.compile(r"\b\w+_(?:INLINE|KERNEL|SHARED|SMALL|BLOCK)\b")
+ENTRY = re.compile(r"\b\w+_ENTRY\b")
 CONSTANT = re.compile(r"\b\w+_(?:CONST|RAM|MEMORY)\b")
 PRELUDE = "".join(
     f"typedef {ctype} {name};\n"
@@ -46,6 +47,7 @@ def check_c(text: str, name: str) -> None:
     match = FLOATING.search(bare)
     if match:
         raise _error(name, f"the floating-point token {match.group()!r}")
+    bare = ENTRY.sub("", bare)
     code = ATTRIBUTE.sub("static inline", CONSTANT.sub("static const", DIRECTIVE.sub("", LINKAGE.sub("", bare))))
     try:
         tree = CParser().parse(PRELUDE + INITIALIZER.sub(_shorten(name), code), name)

@@ -118,7 +118,7 @@ def _aligns(graph: Graph) -> bool:
 def _run_aligned(graph: Graph, plan: MemoryPlan) -> str:
     """What NAME_run and NAME_run_q share where the quantized input is in scratch memory."""
     calls = [_call(graph, plan, i, "") for i in range(_entering(graph), len(graph.body))]
-    return _function(f"static int {graph.name}_run_aligned({graph.name}_out_t *out, void *scratch)", calls)
+    return _function(f"{graph.name}_SHARED int {graph.name}_run_aligned({graph.name}_out_t *out, void *scratch)", calls)
 
 
 def _run_q(graph: Graph, plan: MemoryPlan) -> str:
@@ -126,9 +126,10 @@ def _run_q(graph: Graph, plan: MemoryPlan) -> str:
     if _aligns(graph):
         target, size = _place(graph, plan, graph.quantized_input, ""), graph.type_of(graph.quantized_input).bytes
         copy = f"{name}_copy(in, {size}, {target});"
-        return _function(signature, [copy, f"return {name}_run_aligned(out, scratch);"])
+        return _function(signature, [copy, f"return {name}_run_aligned(out, scratch);"], entry=name)
     start = _entering(graph)
-    return _function(signature, [_call(graph, plan, i, graph.quantized_input) for i in range(start, len(graph.body))])
+    calls = [_call(graph, plan, i, graph.quantized_input) for i in range(start, len(graph.body))]
+    return _function(signature, calls, entry=name)
 
 
 def _run(graph: Graph, plan: MemoryPlan) -> str:
@@ -139,7 +140,7 @@ def _run(graph: Graph, plan: MemoryPlan) -> str:
         entered = graph.quantized_input == INPUT
         source = "in" if entered else _place(graph, plan, graph.quantized_input, INPUT)
         rest = f"return {graph.name}_run_q({source}, out, scratch);"
-    return _function(_signatures(graph)[0], [*calls, rest])
+    return _function(_signatures(graph)[0], [*calls, rest], entry=graph.name)
 
 
 def _entering(graph: Graph) -> int:
@@ -170,14 +171,15 @@ def _place(graph: Graph, plan: MemoryPlan, tensor: str, entry: str) -> str:
     return start if dtype in BYTES else f"({dtype}_t *)(void *)({start})"
 
 
-def _function(signature: str, calls: list[str]) -> str:
-    """A public function; `memory` stands for the scratch where a call needs it."""
+def _function(signature: str, calls: list[str], entry: str = "") -> str:
+    """A function, public where `entry` is the model's name; `memory` stands for the scratch where a call needs it."""
     statements = "\n".join(calls).split("\n")
     uses_memory = any("memory + " in line for line in statements)
     first = "uint8_t *memory = (uint8_t *)scratch;" if uses_memory else "(void)scratch;"
     last = [] if statements[-1].startswith("return") else ["return 0;"]
     lines = "\n".join(f"    {line}" for line in [first, *statements, *last])
-    return f"{signature}\n{{\n{lines}\n}}\n"
+    mark = f"{entry}_ENTRY " if entry else ""
+    return f"{mark}{signature}\n{{\n{lines}\n}}\n"
 
 
 def _head(graph: Graph, node: Node) -> str:

@@ -12,10 +12,11 @@ from qnn.memory import MemoryPlan, Place
 from qnn.names import comment_text
 from qnn.ops.choices import DEFAULT
 from qnn.ops.ckernel import TABLES, WEIGHTS
-from qnn.ops.quantize import Quantize
+from qnn.ops.compand import Compand, straight_of
 from qnn.ops.rescale import Rescale
 from qnn.placement import placement_of
 from qnn.schema import DataRecord
+from qnn.segments import NONE
 
 MAX_LISTED = 32
 NO_RECORD = DataRecord("", "", 0, 0.0, 0.0)
@@ -60,11 +61,14 @@ def _place_line(graph: Graph, place: Place) -> str:
 def _inputs(graph: Graph) -> list[str]:
     shape = " x ".join(str(size) for size in graph.schema.shape)
     lines = [f"in       {shape} raw {graph.input.dtype}"]
-    quantize = next((node.op for node in graph.nodes if isinstance(node.op, Quantize)), None)
+    first = graph.nodes[0].op
+    quantize = straight_of(first)
+    segments = (first.exponents != NONE).sum(axis=1).tolist() if isinstance(first, Compand) else []
     for index, feature in enumerate(graph.schema.features[:MAX_LISTED]):
         unit = f" in units of 1e-{feature.decimals}" if feature.decimals else ""
         span = f", {quantize.low[index]}..{quantize.high[index]}, saturating" if quantize else ""
-        lines.append(f"  [{index}] {comment_text(feature.name)}{unit}{span}")
+        curve = f", by a line of {segments[index]} segments" if segments and segments[index] else ""
+        lines.append(f"  [{index}] {comment_text(feature.name)}{unit}{span}{curve}")
     return lines + _more(len(graph.schema.features))
 
 

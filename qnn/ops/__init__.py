@@ -6,6 +6,7 @@ from __future__ import annotations
 from qnn.ops.add import Add
 from qnn.ops.argmax import Argmax
 from qnn.ops.average_pool import AveragePool
+from qnn.ops.compand import Compand
 from qnn.ops.concat import Concat
 from qnn.ops.conv2d import Conv2d
 from qnn.ops.curve import Curve
@@ -26,6 +27,7 @@ from qnn.ops.table import Table
 
 OPS: tuple[type[Op], ...] = (
     Quantize,
+    Compand,
     Dense,
     Conv2d,
     DepthwiseConv2d,

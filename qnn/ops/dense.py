@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
+from qnn.fixedpoint import INT32_MAX, INT32_MIN, QNN, Requantization
 from qnn.ops.accumulate import channel_bounds, check_rounding, check_sums, exact_product, narrowed
 from qnn.ops.blocks import ROWS, interleave_rows
 from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
@@ -27,6 +27,8 @@ from qnn.ops.wide import Sums, dense_kernel, is_wide
 
 DUAL_ROWS = 8  # outputs that share one pass over the groups in c_runtime/qnn_dense_dual.h
 SPARSE_FROM = 0.1  # part of zero groups from which skipping them pays for the list of the others
+MAX_SHORT_INPUTS = 65535  # uint16
+MAX_SHORT_PRESCALE = 3  # so that the code of shift and prescale fits int8
 SMALL_LAYER = 4096  # weights, below which another copy of the code costs more than looking for zeros
 MAX_OFFSET = 65535  # of a group's weights within a block, in bytes
 INT8_INPUTS = "QNN_INT8_INPUTS"  # the optional part of c_runtime/qnn_dense_dual.h that reads int8
@@ -104,6 +106,40 @@ class Dense(Op):
             return self._narrow_kernel(suffix, done, x)
         problem = dual_problem(self.weights, x)
         return self._plain_kernel(types, done, problem) if problem else self._dual_kernel(suffix, done, x, flips)
+
+    def small_kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel | None:
+        (x,) = inputs
+        narrow = x.dtype == "uint8" and not is_wide(self.weights, self.rounding_shift, x)
+        return self._short_kernel(output.suffix) if narrow and self._fits_short_kernel(x, output) else None
+
+    def _fits_short_kernel(self, x: TensorType, output: TensorType) -> bool:
+        """Is the requantization one that c_runtime/qnn_dense_short.h can do?"""
+        constants = self.requantization
+        if constants.rounding != QNN or np.any(constants.zero_point != 0) or not output.activation:
+            return False
+        if not output.holds_all() or self.weights.shape[1] > MAX_SHORT_INPUTS:
+            return False
+        prescale = int(constants.prescale.max())
+        low, high = self.accumulator_bound((x,))
+        return prescale <= MAX_SHORT_PRESCALE and max(-low, high) << prescale <= INT32_MAX
+
+    def _short_kernel(self, suffix: str) -> CKernel:
+        outputs, count = self.weights.shape
+        constants = self.requantization
+        multiplier, shift, prescale = (
+            np.broadcast_to(array, (outputs,)).astype(np.int64)
+            for array in (constants.multiplier, constants.shift, constants.prescale)
+        )
+        codes = shift - 1 + 32 * prescale
+        rows = np.concatenate([self.weights, codes.astype(np.int8)[:, None]], axis=1)
+        fields = (
+            CField("inputs", count),
+            CField("outputs", outputs),
+            CField("weights", CArray("int8_t", rows, WEIGHTS)),
+            CField("constants", CArray("int32_t", np.stack([self.bias, multiplier], axis=1), WEIGHTS)),
+        )
+        name = f"qnn_dense_short_{'any' if count % 4 else 'fours'}_u8_{suffix}"
+        return CKernel("qnn_dense_short.h", name, "qnn_dense_short_t", fields, 0, "a small model: little code")
 
     def _dual_kernel(self, suffix: str, done: Finish, x: TensorType, flips: bool) -> CKernel:
         outputs, count = self.weights.shape

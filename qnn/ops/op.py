@@ -125,6 +125,10 @@ class Op:
         """The C function of c_runtime/ that computes it and the constants of its parameter struct."""
         raise TypeError(f"{self.kind} has no kernel")
 
+    def small_kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel | None:
+        """A kernel of the same bits with less code, for models so small that this counts more than speed, or None."""
+        return None
+
     def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         """Multiplications with a weight, per sample."""
         return 0

@@ -59,6 +59,8 @@ class Softmax(Op):
             CField("zero_point", self.zero_point),
             CField("exponent", requantize_struct(self.exponent, 1)),
         )
+        if inputs[0].elements == 1:
+            return CKernel("qnn_softmax_two.h", "qnn_softmax_two_i16", "qnn_softmax_t", fields)
         return CKernel("qnn_softmax.h", "qnn_softmax_i16", "qnn_softmax_t", fields)
 
 

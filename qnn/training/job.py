@@ -17,10 +17,11 @@ from qnn.losses import Loss, loss_for
 from qnn.model import Model
 from qnn.modelfile import model_hash
 from qnn.net import build_nodes, convolves, net_text, parse_net
-from qnn.normalize import fit_normalization
 from qnn.optimizers import Optimizer, optimizer_for
+from qnn.prepare import takes_grid
 from qnn.progress import Progress
 from qnn.training.batches import Batches
+from qnn.training.normalization import Fitted, fit_normalization
 from qnn.training.options import TrainOptions, augmentation_of, resolved
 from qnn.training.samples import choose_samples
 from qnn.training.shards import SHARDS, Goal, goal_of
@@ -34,10 +35,11 @@ VALUE_BYTES = 24  # that training takes for a value of a tensor: it, its gradien
 
 @dataclass(frozen=True, eq=False)
 class Callbacks:
-    """Who is told how far training is, and who is asked after every batch whether to stop."""
+    """Who is told how far training is, who is asked after every batch whether to stop, who hears of the inputs."""
 
     progress: Progress
     should_stop: Callable[[], bool]
+    prepared: Callable[[Fitted], object] = lambda fitted: None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +94,17 @@ def prepare(
     options = resolved(options, dataset, convolves(items))
     seeds = np.random.SeedSequence(options.seed).spawn(3)
     init_rng, sample_rng, rng = (np.random.Generator(np.random.PCG64(seed)) for seed in seeds)
+    nodes = build_nodes(items, dataset.schema, init_rng, options.init)
+    fitted = fit_normalization(dataset, options.normalize, segments=takes_grid(nodes))
+    callbacks.prepared(fitted)
     model = Model(
         net=net_text(items),
         schema=dataset.schema,
         record=dataset.record,
-        normalization=fit_normalization(dataset),
-        nodes=build_nodes(items, dataset.schema, init_rng, options.init),
+        normalization=fitted.normalization,
+        nodes=nodes,
         samples=choose_samples(dataset, sample_rng),
+        kinds=tuple(choice.kind for choice in fitted.choices),
     )
     (outputs,) = output_shape(model)
     _check_memory(dataset, model, options)

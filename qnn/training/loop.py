@@ -22,6 +22,7 @@ from qnn.training.engine import bind, flat_parameters
 from qnn.training.epoch import close_epoch, run_epoch
 from qnn.training.helper import helper_for
 from qnn.training.job import Callbacks, Job, prepare
+from qnn.training.normalization import Fitted
 from qnn.training.options import TrainOptions, changed, option_name
 from qnn.training.resume import AGAIN, UNFINISHED, Unfinished, read_unfinished, resume_path, unfinished_bytes
 from qnn.training.shards import Partner, processors
@@ -55,6 +56,7 @@ def train(
     progress: Progress = silent,
     observer: Callable[[Epoch], object] = lambda epoch: None,
     should_stop: Callable[[], bool] = lambda: False,
+    prepared: Callable[[Fitted], object] = lambda fitted: None,
 ) -> TrainResult:
     """Train NET on the training rows of `dataset`; the validation rows choose the best epoch, test rows are not read.
 
@@ -62,7 +64,8 @@ def train(
     stays where more epochs were done than options.epochs asks for.
     `resume` continues from that file to the result that an uninterrupted training gives, bit for bit.
     `teacher`: a model whose outputs the network learns as well (options.distill, options.temperature).
-    `should_stop` is asked after every batch, `observer` gets every epoch. Raises QnnError for NET or options that do
+    `should_stop` is asked after every batch, `observer` gets every epoch, `prepared` hears how inputs are normalized
+    before the first. Raises QnnError for NET or options that do
     not fit, data without labels, a training that diverges, files that cannot be written, and a resume file that is
     missing, damaged or of another training.
     """
@@ -72,7 +75,7 @@ def train(
     unfinished = read_unfinished(path) if resume and path is not None else None
     if net is None:
         net = unfinished.net if unfinished else default_net(dataset.schema)
-    job, rng = prepare(dataset, net, options, path, Callbacks(progress, should_stop), teacher)
+    job, rng = prepare(dataset, net, options, path, Callbacks(progress, should_stop, prepared), teacher)
     parameters = flat_parameters(job.model.nodes)
     if unfinished is not None and path is not None:
         _check_same(job, unfinished, parameters.size, resume_path(path))

@@ -65,6 +65,7 @@ class TrainOptions:
     shift, rotate, zoom, shear, elastic, cutout: how images are changed at random while training, as in Augmentation.
     distill: the part of the loss that asks for a teacher's outputs instead of the labels; temperature: of its softmax.
     patience: stop when so many epochs brought nothing better; 0: never.
+    normalize: how columns become the network's inputs: one of normalization.CHOICES, or NAME=CHOICE, commas between.
     keep: the "best" epoch on the validation rows, or the "last", which needs none of them.
     """
 
@@ -89,6 +90,7 @@ class TrainOptions:
     temperature: float = 2.0
     patience: int = 0
     keep: str = BEST
+    normalize: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:

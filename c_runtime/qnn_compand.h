@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: 0BSD */
+/* compand: raw int32 readings become uint8 or int16, each along a straight line (SPEC 5.1) or one of segments (5.21). */
+#ifndef QNN_COMPAND_H
+#define QNN_COMPAND_H
+
+#include "qnn_requantize.h"
+
+/* bytes: of each feature shift - 1; with 32 in place of shift - 1 = 0 added to its prescale; with 64 added where its
+   distance is halved; or bits - 128 and the exponents, bits..31, of its 256 >> bits segments (2, 4 or 8). */
+typedef struct {
+    uint16_t elements;
+    uint8_t special;  /* whether any feature has a prescale or is halved */
+    uint8_t segments; /* whether any feature has segments */
+    const int32_t *low;        /* null where all are 0 */
+    const int32_t *multiplier; /* of the features without segments, in their order */
+    const int8_t *bytes;
+} qnn_compand_t;
+
+/* `wide` is a constant wherever a kernel is instantiated: there are 2^16 steps, not 2^8. Each segment has 2^bits of them;
+   beyond the last segment the result is 2^8 or 2^16. */
+QNN_INLINE uint32_t qnn_compand_height(const int8_t *exponents, uint32_t bits, uint32_t distance, int32_t wide)
+{
+    uint32_t height, most = wide ? 65536u : 256u;
+    for (height = 0; height != most; height += (uint32_t)1 << bits) {
+        uint32_t exponent = (uint8_t)QNN_READ(*exponents++);
+        if (distance >> exponent == 0) {
+            if (wide && exponent < bits) {
+                return height + (distance << (bits - exponent));
+            }
+            return height + (((distance << 1 >> (exponent - bits)) + 1) >> 1);
+        }
+        distance -= (uint32_t)1 << exponent;
+    }
+    return height;
+}
+
+/* As in SPEC 3.1, with the prescale's limit, which saturates; unsigned, so that only `low` needs a comparison: the compiler
+   proved that a distance beyond the range gives the last step or more, or nothing where the multiplier is 0. */
+QNN_INLINE uint32_t qnn_compand_straight(int32_t special, uint32_t shift, uint32_t multiplier, uint32_t distance)
+{
+    if (special && shift & 64) {
+        distance >>= 1;
+        shift &= 63;
+    }
+    if (special && shift & 32) {
+        uint32_t prescale = shift & 31, limit = (uint32_t)INT32_MAX >> prescale;
+        distance = (distance < limit ? distance : limit) << prescale;
+        shift = 0;
+    }
+    distance = (uint32_t)(((uint64_t)distance * multiplier) >> 32);
+    return ((distance >> shift) + 1) >> 1;
+}
+
+QNN_INLINE void qnn_compand(const qnn_compand_t *p, const int32_t *x, qnn_sink_t y)
+{
+    QNN_FETCH(p, sizeof(*p));
+    const int32_t *multiplier = p->multiplier;
+    const int8_t *bytes = p->bytes;
+    uint32_t most = y.wide ? 65535u : 255u;
+    int32_t i;
+    for (i = 0; i < p->elements; i++, y = qnn_after(y, 1)) {
+        int32_t raw = qnn_load_i32(x + i), low = p->low ? QNN_READ(p->low[i]) : 0, code = QNN_READ(*bytes++);
+        uint32_t distance = raw > low ? (uint32_t)raw - (uint32_t)low : 0;
+        if (p->segments && code < 0) {
+            code &= 15;
+            distance = qnn_compand_height(bytes, (uint32_t)(y.wide ? code + 8 : code), distance, y.wide);
+            bytes += 256 >> code;
+        } else {
+            distance = qnn_compand_straight(p->special, (uint32_t)code, (uint32_t)QNN_READ(*multiplier++), distance);
+        }
+        distance = distance < most ? distance : most;
+        qnn_put(y, 0, (int32_t)distance - (y.wide ? 32768 : 0));
+    }
+}
+
+QNN_SMALL void qnn_compand_i32_u8(const qnn_compand_t *p, const int32_t *x, uint8_t *y)
+{
+    qnn_compand(p, x, qnn_sink(y, 0));
+}
+
+QNN_SMALL void qnn_compand_i32_i16(const qnn_compand_t *p, const int32_t *x, int16_t *y)
+{
+    qnn_compand(p, x, qnn_sink(y, 1));
+}
+
+#endif
