@@ -100,7 +100,7 @@ QNN_BLOCK void qnn_conv2d_dual_four(const qnn_conv2d_packed_t *p, const qnn_colu
         qnn_conv2d_packed_put_four(p, o + 1, sums + 4, columns->inputs, y);
         qnn_conv2d_packed_put_four(p, o + 2, sums + 8, columns->inputs, y);
     }
-    for (left = p->filters - o; left > 0; left--, o++, w += groups) {
+    for (left = p->filters % 3; left > 0; left--, o++, w += groups) {
         qnn_conv2d_dual_row(columns->words, columns->end, w, sums);
         qnn_conv2d_packed_put_four(p, o, sums, columns->inputs, y);
     }
