@@ -59,12 +59,19 @@ QNN_INLINE void qnn_dense_wide_four_64(int32_t count, qnn_values_t x, qnn_values
     for (; count > 0; count -= QNN_MOST_PRODUCTS) {
         int32_t part = count < QNN_MOST_PRODUCTS ? count : QNN_MOST_PRODUCTS, i;
         qnn_sum_t s0 = {0, 0}, s1 = {0, 0}, s2 = {0, 0}, s3 = {0, 0};
-        for (i = 0; i < part; i++) {
-            int32_t v = qnn_input(x, i);
-            qnn_sum_add(&s0, v * qnn_weight(w, 4 * i));
-            qnn_sum_add(&s1, v * qnn_weight(w, 4 * i + 1));
-            qnn_sum_add(&s2, v * qnn_weight(w, 4 * i + 2));
-            qnn_sum_add(&s3, v * qnn_weight(w, 4 * i + 3));
+        for (i = 0; i < (part & ~1); i += 2) {
+            int32_t x0 = qnn_input(x, i), x1 = qnn_input(x, i + 1);
+            qnn_sum_add(&s0, x0 * qnn_weight(w, 4 * i) + x1 * qnn_weight(w, 4 * i + 4));
+            qnn_sum_add(&s1, x0 * qnn_weight(w, 4 * i + 1) + x1 * qnn_weight(w, 4 * i + 5));
+            qnn_sum_add(&s2, x0 * qnn_weight(w, 4 * i + 2) + x1 * qnn_weight(w, 4 * i + 6));
+            qnn_sum_add(&s3, x0 * qnn_weight(w, 4 * i + 3) + x1 * qnn_weight(w, 4 * i + 7));
+        }
+        if (part & 1) {
+            int32_t last = qnn_input(x, i);
+            qnn_sum_add(&s0, last * qnn_weight(w, 4 * i));
+            qnn_sum_add(&s1, last * qnn_weight(w, 4 * i + 1));
+            qnn_sum_add(&s2, last * qnn_weight(w, 4 * i + 2));
+            qnn_sum_add(&s3, last * qnn_weight(w, 4 * i + 3));
         }
         acc[0] += qnn_sum_value(s0);
         acc[1] += qnn_sum_value(s1);

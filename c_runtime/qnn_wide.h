@@ -36,21 +36,22 @@ QNN_INLINE int32_t qnn_weight(qnn_values_t w, int32_t index)
     return w.wide ? QNN_READ(((const int16_t *)w.data)[index]) : QNN_READ(((const int8_t *)w.data)[index]);
 }
 
-/* A sum that may leave 32 bits, of products that do not: modulo 2^32, and of the products' upper halves. */
+/* A sum that may leave 32 bits, of parts that do not: modulo 2^32, and of the parts' upper halves. A part is a product or
+   the sum of two: their weights are above -2^15, so |product| <= 2^15 * (2^15 - 1), and two of them stay below 2^31. */
 typedef struct {
     uint32_t low;
     int32_t high;
 } qnn_sum_t;
 
-#define QNN_MOST_PRODUCTS 65536 /* in a qnn_sum_t: |product| <= 2^30, so |high| <= 2^30 */
+#define QNN_MOST_PRODUCTS 65536 /* in a qnn_sum_t: |high| <= 65536 * 2^14 */
 
-QNN_INLINE void qnn_sum_add(qnn_sum_t *sum, int32_t product)
+QNN_INLINE void qnn_sum_add(qnn_sum_t *sum, int32_t part)
 {
-    sum->low += (uint32_t)product;
-    sum->high += product >> 16;
+    sum->low += (uint32_t)part;
+    sum->high += part >> 16;
 }
 
-/* The sum itself: it is high * 2^16 plus the products' lower halves, which are not negative and add up to less than 2^32. */
+/* The sum itself: it is high * 2^16 plus the parts' lower halves, which are not negative and add up to less than 2^32. */
 QNN_INLINE int64_t qnn_sum_value(qnn_sum_t sum)
 {
     uint32_t rest = sum.low - ((uint32_t)sum.high << 16);
