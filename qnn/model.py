@@ -58,6 +58,7 @@ class Model:
     (class 1 if it is positive). Regression: one normalized value per target.
     net: the NET text it was made from. kinds: how each feature was normalized, in a word; () where that is unknown, or
     one for all. samples: up to MAX_STORED_SAMPLES raw training samples (N, *shape).
+    labels: what is right for the samples, as Dataset.y, or None where it is not known.
     """
 
     net: str
@@ -67,3 +68,4 @@ class Model:
     nodes: tuple[Node, ...]
     samples: np.ndarray
     kinds: tuple[str, ...] = ()
+    labels: np.ndarray | None = None

@@ -56,7 +56,8 @@ def model_bytes(model: Model) -> bytes:
             for node in model.nodes
         ],
     }
-    return pack(Container(KIND, document, {**arrays, "samples": model.samples}))
+    arrays |= {"samples": model.samples} if model.labels is None else {"samples": model.samples, "labels": model.labels}
+    return pack(Container(KIND, document, arrays))
 
 
 def model_hash(model: Model) -> str:
@@ -92,14 +93,16 @@ def model_of(container: Container, path: Path) -> Model:
         if error.subject == str(path):
             raise
         raise QnnError(path, f"{error.subject}: {error.problem}", error.remedy or AGAIN) from None
+    samples = _samples(schema, container.arrays, path)
     return Model(
         net=document.text("net"),
         schema=schema,
         record=read_record(document.child("record")),
         normalization=_normalization(schema, container.arrays, path),
         nodes=nodes,
-        samples=_samples(schema, container.arrays, path),
+        samples=samples,
         kinds=_kinds(document, schema),
+        labels=_labels(schema, len(samples), container.arrays, path),
     )
 
 
@@ -206,3 +209,18 @@ def _samples(schema: Schema, arrays: Mapping[str, np.ndarray], path: Path) -> np
     if len(samples) > MAX_STORED_SAMPLES:
         raise QnnError(path, f"has {len(samples)} samples, more than the {MAX_STORED_SAMPLES} allowed", AGAIN)
     return samples
+
+
+def _labels(schema: Schema, samples: int, arrays: Mapping[str, np.ndarray], path: Path) -> np.ndarray | None:
+    """The samples' labels; None in a file without them."""
+    labels = arrays.get("labels")
+    if labels is None:
+        return None
+    classifies = schema.task == "classification"
+    shape = (samples,) if classifies else (samples, len(schema.targets))
+    inside = labels.shape == shape and labels.dtype == (np.int64 if classifies else np.float64)
+    if inside and len(labels):
+        inside = labels.min() >= 0 and labels.max() < len(schema.classes) if classifies else np.isfinite(labels).all()
+    if not inside:
+        raise QnnError(path, "its labels do not fit its samples", AGAIN)
+    return labels

@@ -74,6 +74,19 @@ class _Source:
         return node.layer.clamps and absorbing
 
 
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A checked integer graph, and what its tensors mean in the float model that it was made from.
+
+    tensors: of every float tensor (INPUT or a node) that is left, the integer one that stands for it; where a clamp is
+    absorbed, the clamp's tensor comes after its producer's. grid: of an input that has a scale per feature, else None.
+    """
+
+    graph: Graph
+    tensors: tuple[tuple[str, str], ...]
+    grid: Grid | None
+
+
 def quantize(model: Model, scales: Scales, name: str, headroom: Collection[str] = (), widths: Widths = EIGHT) -> Graph:
     """The checked integer graph of `model` with C prefix `name`.
 
@@ -81,6 +94,13 @@ def quantize(model: Model, scales: Scales, name: str, headroom: Collection[str] 
     widths: of weights and activations; 8 bits each by default.
     Raises QnnError where `scales` does not fit the model or a layer has no integer form where it stands.
     """
+    return lower_model(model, scales, name, headroom, widths).graph
+
+
+def lower_model(
+    model: Model, scales: Scales, name: str, headroom: Collection[str] = (), widths: Widths = EIGHT
+) -> Lowered:
+    """As `quantize`, with what the tensors mean."""
     check_name(name)
     model = prepare(model)
     nodes = _without_vanishing(model.nodes)
@@ -104,7 +124,8 @@ def quantize(model: Model, scales: Scales, name: str, headroom: Collection[str] 
     body += _final(source, body, tensors[nodes[-1].name], types)
     output = body[-1].name
     heads = head_nodes(model, output, body[-1].type)
-    return check(Graph(name, model.schema, model.record, raw, (*body, *heads), output, quantized_input))
+    graph = check(Graph(name, model.schema, model.record, raw, (*body, *heads), output, quantized_input))
+    return Lowered(graph, tuple(tensors.items()), grid)
 
 
 def _without_vanishing(nodes: tuple[FloatNode, ...]) -> tuple[FloatNode, ...]:

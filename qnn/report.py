@@ -8,7 +8,7 @@ import io
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from qnn.compiler import Build, compile_model, write_build
 from qnn.errors import QnnError
 from qnn.evaluation import Evaluation, evaluate
 from qnn.metrics import Score
+from qnn.mixed import NO_LIMITS, Limits
+from qnn.mixedbuild import How, MixedBuild, compile_mixed
 from qnn.model import Model
 from qnn.outputs import Kind, head_of, json_of
 from qnn.progress import Progress, silent
@@ -28,7 +30,7 @@ from qnn.scales import Scales
 from qnn.schemafile import Document
 from qnn.verification import Verification
 from qnn.verifier import HOST, RV32, verify
-from qnn.widths import widths_named
+from qnn.widths import MIXED, widths_named
 
 CSV_COLUMNS = (
     "bits",
@@ -59,12 +61,16 @@ SHOWN_NUMBERS = tuple(name for name in CSV_COLUMNS if name not in ("bits", "accu
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One width: what was built, how good it is, what it costs, and whether the C agreed with the simulator."""
+    """One width: what was built, how good it is, what it costs, and whether the C agreed with the simulator.
+
+    mixed: how the widths were chosen, None where they were given.
+    """
 
     bits: int | str
     build: Build
     evaluation: Evaluation
     verification: Verification
+    mixed: MixedBuild | None = None
 
     def document(self) -> dict[str, Any]:
         """The row as JSON; what needs an RV32 compiler is null without one."""
@@ -96,16 +102,28 @@ class Row:
             "saturated": self.evaluation.saturated,
             "targets": {target.target: target.document() for target in self.verification.targets},
             "nodes": self.build.manifest["nodes"],
+            **({"mixed": self.mixed.document()} if self.mixed else {}),
         }
 
 
 def measure(
-    model: Model, scales: Scales, name: str, bits: str, x: np.ndarray, y: np.ndarray, progress: Progress = silent
+    model: Model,
+    scales: Scales,
+    name: str,
+    bits: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    progress: Progress = silent,
+    limits: Limits = NO_LIMITS,
 ) -> Row:
-    """The Row of one width of `model` on raw test samples x (N, *shape) with labels y.
+    """The Row of one width of `model`, as --bits names it, on raw test samples x (N, *shape) with labels y.
 
-    Every sample is verified on the targets that this machine has. Raises QnnError without a C compiler.
+    Mixed widths are chosen on the model's own samples, by `limits`. Every sample is verified on the targets that this
+    machine has. Raises QnnError without a C compiler.
     """
+    if bits == MIXED:
+        mixed = compile_mixed(model, scales, limits, model.samples, model.labels, How(name))
+        return replace(measure_build(mixed.build, bits, x, y, progress), mixed=mixed)
     build = compile_model(model, scales, name, widths=widths_named(bits))
     return measure_build(build, bits, x, y, progress)
 

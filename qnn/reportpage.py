@@ -62,6 +62,8 @@ def report_page(title: str, document: Mapping[str, Any]) -> str:
     if targets:
         tables.append(_table("Targets", ("bits", "target", "rmse", "R2"), targets))
     for row in rows:
+        if "mixed" in row:
+            tables.append(_table("Mixed widths", MIXED_COLUMNS, [_choice_cells(c) for c in row["mixed"]["choices"]]))
         tables.append(_table(f"Layers at {row['bits']} bits", NODE_COLUMNS, [_node_cells(n) for n in row["nodes"]]))
         tables += [
             _table(f"Instructions at {row['bits']} bits ({name})", PROFILE_COLUMNS, profile_rows(target["profile"]))
@@ -117,6 +119,7 @@ PROFILE_COLUMNS = (
     "est. cycles, RAM",
     "est. cycles, flash",
 )
+MIXED_COLUMNS = ("layer", "part", "bits", "SQNR dB", "alone narrower: drop", "instead")
 TARGET_COLUMNS = ("target", "engine", "compiler", "mismatches")
 
 
@@ -181,6 +184,12 @@ def _profile_cells(part: Mapping[str, Any], all_instructions: int) -> tuple[str,
     share = f"{100 * part['instructions'] / all_instructions:.1f} %"
     macs = number_text(part["macs"]) if part.get("macs") else ""
     return (part["name"], macs, number_text(part["instructions"]), per_mac, share, *cycles)
+
+
+def _choice_cells(choice: Mapping[str, Any]) -> tuple[str, ...]:
+    alone = ", ".join(f"{one['bits']} bits: {one['drop']:.3g}" for one in choice["alone"])
+    ratio = "" if choice["sqnr_db"] is None else f"{choice['sqnr_db']:.1f}"
+    return (choice["layer"], choice["part"], str(choice["bits"]), ratio, alone, choice["reason"])
 
 
 def _target_cells(target: Mapping[str, Any]) -> tuple[str, ...]:

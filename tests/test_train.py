@@ -327,8 +327,10 @@ def test_stored_samples_are_training_samples_of_every_class(rng: np.random.Gener
     y[data.train] = np.where(np.arange(len(data.train)) % 100 == 0, 2, y[data.train] % 2)
     rows = {row.tobytes(): label for row, label in zip(data.x[data.train], y[data.train], strict=True)}
     for _ in range(20):
-        samples = choose_samples(replace(data, y=y), rng)
+        samples, labels = choose_samples(replace(data, y=y), rng)
+        assert labels is not None
+        assert labels.tolist() == [rows[sample.tobytes()] for sample in samples]
         assert samples.shape == (512, 4)
         assert [rows[sample.tobytes()] for sample in samples].count(2) in (5, 6)  # 21 of 2100
-    few = choose_samples(readings(count=50), rng)
+    few, _ = choose_samples(readings(count=50), rng)
     np.testing.assert_array_equal(few, readings(count=50).x[:35])

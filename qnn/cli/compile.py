@@ -20,21 +20,24 @@ from qnn.cli.loading import (
     DropMissingOption,
     LabelOption,
     MaxMemoryOption,
+    Samples,
     load_rows,
     request,
 )
+from qnn.cli.mixed import FlashOption, MaxDropOption, RamOption, limits_of, show_mixed, show_problem
 from qnn.compiler import Build, build_graph, check_build_folder, compile_model, write_build
 from qnn.data.synthetic import random_samples
 from qnn.errors import QnnError
 from qnn.fidelity import fidelity, remedy
 from qnn.graphfile import INTEGER_MODEL, load_graph
 from qnn.headroom import AUTO, CHOICES
+from qnn.mixedbuild import How, MixedBuild, compile_mixed
 from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.names import check_name, name_from
 from qnn.ops.choices import Choices, Weights
 from qnn.scales import Scales
-from qnn.widths import widths_named
+from qnn.widths import MIXED, check_bits, widths_named
 
 ReduceRangeOption = Annotated[
     str,
@@ -44,7 +47,8 @@ ReduceRangeOption = Annotated[
     ),
 ]
 BitsOption = Annotated[
-    str, typer.Option("--bits", help="Width of weights and activations: 8, 16, or a pair such as w8a16.")
+    str,
+    typer.Option("--bits", help="Width of weights and activations: 8, 16, a pair such as w8a16, or mixed: per layer."),
 ]
 
 
@@ -59,6 +63,9 @@ def command(
     data: DataOption = None,
     method: MethodOption = DEFAULT_METHOD,
     reduce_range: ReduceRangeOption = AUTO,
+    max_drop: MaxDropOption = None,
+    flash: FlashOption = None,
+    ram: RamOption = None,
     weights: WeightsOption = None,
     self_test: Annotated[
         int, typer.Option("--self-test", min=0, help="How many samples the header carries to test itself on the chip.")
@@ -75,40 +82,55 @@ def command(
     Ranges come from --scales, else from --data, else from the samples stored in the model. A model that was quantized
     elsewhere (qnn import) has them already.
 
+    --bits mixed chooses each layer's widths: the smallest flash that loses at most --max-drop, or the best that fits
+    --flash and --ram, measured on the same samples. Exit code 1 if no widths meet these limits; what comes closest is
+    written.
+
     Example: qnn compile model.qnn --bits 8 -o build/ --name digits
 
     Example: qnn compile model.qnn --weights auto --weights dense2=flash
     """
     output = Output(json, quiet)
+    check_bits(bits)
+    limits = limits_of((bits,), max_drop, flash, ram)
     if model.is_file() and INTEGER_MODEL.holds(model):
         given = (("--scales", scales), ("--data", data), ("--label", label))
         _refuse_calibration(model, [option for option, value in given if value is not None])
         return _compile_quantized(output, model, out, name, self_test)
-    widths = widths_named(bits)
     prefix = check_name(name) if name is not None else name_from(model.stem)
     check_build_folder(out, prefix, [model])
     choices = Choices(weights_of(weights) or Weights())
     network = load_model(model)
-    if scales is not None:
-        ranges = load_scales_of(network, scales)
-    else:
+    samples = Samples(network.samples, network.labels, str(model), "train")
+    if data is not None and (scales is None or bits == MIXED):
         asked = request(data, None, label, drop_missing, data_dir, max_memory)
-        samples = network.samples
-        if data is not None:
-            samples = load_rows(output, asked, network.schema, network.record, "train").x
-        ranges = _calibrated(output, network, samples, method)
-    build = compile_model(network, ranges, prefix, reduce_range, self_test, widths, choices)
+        samples = load_rows(output, asked, network.schema, network.record, "train")
+    ranges = load_scales_of(network, scales) if scales else _calibrated(output, network, samples.x, method)
+    mixed: MixedBuild | None = None
+    if bits == MIXED:
+        how = How(prefix, reduce_range, self_test, choices)
+        with output.progress("choosing widths") as progress:
+            mixed = compile_mixed(network, ranges, limits, samples.x, samples.y, how, progress)
+        build = mixed.build
+    else:
+        build = compile_model(network, ranges, prefix, reduce_range, self_test, widths_named(bits), choices)
     removed = write_build(build, out)
     show_build(output, build, out)
+    if mixed is not None:
+        show_mixed(output, model, mixed)
     if removed is not None:
         output.say(f"removed {removed}, the header of the build that was there")
     found = fidelity(network, build.graph, network.samples)
     if found is not None:
         output.say(f"{bits} bits against float on {found}")
-        if found.poor:
+        if found.poor and mixed is None:  # mixed widths have limits of their own
             output.warn(f"{model}: {bits} bits are coarse for this network ({found}); {remedy(bits)}")
     document = {**build.manifest, "header": str(out / build.manifest["header"])}
+    document |= {"mixed": mixed.document()} if mixed is not None else {}
     output.emit({**document, "fidelity": found.document() if found else None})
+    if mixed is not None and mixed.problem:
+        show_problem(model, mixed)
+        raise typer.Exit(1)
     return None
 
 

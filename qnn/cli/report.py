@@ -24,6 +24,7 @@ from qnn.cli.loading import (
     load_rows,
     request,
 )
+from qnn.cli.mixed import MaxDropOption, limits_of
 from qnn.cli.verify import show_failures
 from qnn.compiler import build_graph
 from qnn.errors import QnnError
@@ -39,13 +40,16 @@ from qnn.reportpage import SUMMARY_COLUMNS, float_cells, metric_text, r2_text, r
 from qnn.widths import check_bits
 
 SHOWN_TARGETS = 8
-BitsOption = Annotated[str, typer.Option("--bits", help="Widths, separated by commas: 8, 16, pairs such as w8a16.")]
+BitsOption = Annotated[
+    str, typer.Option("--bits", help="Widths, separated by commas: 8, 16, pairs such as w8a16, mixed.")
+]
 
 
 def command(
     model: ModelArgument,
     data: DataOption = None,
     bits: BitsOption = "8",
+    max_drop: MaxDropOption = None,
     out: Annotated[Path | None, typer.Option("--output", "-o", help="Write FILE.html, FILE.json and FILE.csv.")] = None,
     scales: Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")] = None,
     method: MethodOption = DEFAULT_METHOD,
@@ -61,12 +65,13 @@ def command(
 
     Exit code 1 if the C crashes or any of its values differs from the simulator's.
 
-    Example: qnn report model.qnn --data digits --bits 8,16 -o report.html
+    Example: qnn report model.qnn --data digits --bits 8,16,mixed -o report.html
     """
     output = Output(json, quiet)
     widths = [width.strip() for width in bits.split(",")]
     for width in widths:
         check_bits(width)
+    limits = limits_of(widths, max_drop)
     if out is not None:
         check_replaceable(report_files(out))
     if model.is_file() and INTEGER_MODEL.holds(model):
@@ -82,7 +87,7 @@ def command(
     rows: list[Row] = []
     for width in widths:
         with output.progress(f"verifying {width} bits") as progress:
-            rows.append(measure(network, ranges, name_from(model.stem), width, samples.x, samples.y, progress))
+            rows.append(measure(network, ranges, name_from(model.stem), width, samples.x, samples.y, progress, limits))
     document = report_document(network, samples.source, samples.part, reference, rows, typed(sys.argv[1:]))
     if out is not None:
         write_report(out, f"{model.stem}: accuracy versus size", document)

@@ -97,14 +97,16 @@ def prepare(
     nodes = build_nodes(items, dataset.schema, init_rng, options.init)
     fitted = fit_normalization(dataset, options.normalize, segments=takes_grid(nodes))
     callbacks.prepared(fitted)
+    samples, labels = choose_samples(dataset, sample_rng)
     model = Model(
         net=net_text(items),
         schema=dataset.schema,
         record=dataset.record,
         normalization=fitted.normalization,
         nodes=nodes,
-        samples=choose_samples(dataset, sample_rng),
+        samples=samples,
         kinds=tuple(choice.kind for choice in fitted.choices),
+        labels=labels,
     )
     (outputs,) = output_shape(model)
     _check_memory(dataset, model, options)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""The options of --bits mixed, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qnn.cli.console import Output
+from qnn.errors import QnnError
+from qnn.mixed import CLASSIFIER_DROP, REGRESSION_DROP, Limits
+from qnn.mixedbuild import MixedBuild
+from qnn.mixedreport import COLUMNS
+from qnn.widths import MIXED
+
+MaxDropOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-drop",
+        min=0.0,
+        help="With --bits mixed: how much worse than float it may be, in points of accuracy or percent of the rmse; "
+        f"default: {CLASSIFIER_DROP:g} and {REGRESSION_DROP:g}, unless --flash or --ram is given.",
+    ),
+]
+FlashOption = Annotated[
+    int | None,
+    typer.Option("--flash", min=1, help="With --bits mixed: bytes for weights, tables and (by a table) code."),
+]
+RamOption = Annotated[int | None, typer.Option("--ram", min=1, help="With --bits mixed: bytes of scratch memory.")]
+
+
+def limits_of(bits: Sequence[str], max_drop: float | None, flash: int | None = None, ram: int | None = None) -> Limits:
+    """The Limits that were typed. Raises QnnError where there are some but nothing to choose."""
+    for option, value in (("--max-drop", max_drop), ("--flash", flash), ("--ram", ram)):
+        if value is not None and MIXED not in bits:
+            given = ",".join(bits)
+            raise QnnError(option, f"says how widths are chosen, but --bits {given} gives them", "use --bits mixed")
+    return Limits(max_drop, flash, ram)
+
+
+def show_mixed(output: Output, model: Path, found: MixedBuild) -> None:
+    """The table of choices, what they come to, and a warning where the limits are missed."""
+    output.table(
+        f"Widths, on {found.samples:,} samples; drop in {found.unit}", COLUMNS, [c.cells() for c in found.choices]
+    )
+    limit = "" if found.limits.max_drop is None else f" (at most {found.limits.max_drop:g})"
+    output.say(
+        f"drop {found.loss.drop:.3g} {found.unit}{limit}; flash about {found.cost.flash:,} bytes "
+        f"(weights and tables {found.cost.constants:,}, code about {found.cost.code:,}), scratch {found.cost.ram:,}"
+    )
+    if found.problem:
+        output.warn(f"{model}: no widths meet the limits: {found.problem}; raise them, or train another network")

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""The build of --bits mixed: widths are searched, the network compiled, the limits checked on what was compiled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from qnn.codesize import code_bytes
+from qnn.compiler import Build, compile_model
+from qnn.errors import QnnError
+from qnn.headroom import AUTO, OFF
+from qnn.layersqnr import layer_sqnr
+from qnn.mixed import (
+    CLASSIFIER_DROP,
+    NO_LIMITS,
+    REGRESSION_DROP,
+    Cost,
+    Limits,
+    Search,
+    best_widths,
+    choices_of,
+    widths_of,
+)
+from qnn.mixedreport import Explained, explained
+from qnn.model import Model
+from qnn.ops.choices import DEFAULT, Choices
+from qnn.progress import Progress, silent
+from qnn.quantization import lower_model
+from qnn.reference import Loss, loss_of, reference_of
+from qnn.scales import Scales
+from qnn.widths import Widths
+
+MAX_SAMPLES = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class MixedBuild:
+    """A build with widths of its own for every layer.
+
+    cost, loss: of what was compiled. unit: what a drop is counted in. limits: those that were asked for, resolved.
+    problem: how the limits are missed, "" where they are met. choices: every one, explained.
+    """
+
+    build: Build
+    cost: Cost
+    loss: Loss
+    unit: str
+    samples: int
+    limits: Limits
+    problem: str
+    choices: tuple[Explained, ...]
+
+    def document(self) -> dict[str, Any]:
+        """The choices and what they come to, as JSON."""
+        return {
+            "samples": self.samples,
+            "unit": self.unit,
+            "drop": self.loss.drop,
+            "max_drop": self.limits.max_drop,
+            "flash_limit": self.limits.flash,
+            "ram_limit": self.limits.ram,
+            "flash": self.cost.flash,
+            "nominal_code": self.cost.code,
+            "ram": self.cost.ram,
+            "problem": self.problem,
+            "choices": [choice.document() for choice in self.choices],
+        }
+
+
+@dataclass(frozen=True)
+class How:
+    """What compile_model takes beside the model, its scales and its widths."""
+
+    name: str
+    reduce_range: str = AUTO
+    self_test: int = 0
+    choices: Choices = DEFAULT
+
+    def build(self, model: Model, scales: Scales, widths: Widths) -> Build:
+        """The build with these widths."""
+        return compile_model(model, scales, self.name, self.reduce_range, self.self_test, widths, self.choices)
+
+
+def compile_mixed(
+    model: Model,
+    scales: Scales,
+    limits: Limits,
+    x: np.ndarray,
+    labels: np.ndarray | None,
+    how: How,
+    progress: Progress = silent,
+) -> MixedBuild:
+    """The MixedBuild of `model`, measured on raw samples x (N, *shape) with labels as Dataset.y, or None.
+
+    Limits without any number are those of `default_limits`. Raises QnnError without samples.
+    """
+    if not len(x):
+        raise QnnError("--bits mixed", "there are no samples to choose the widths by", "give some with --data")
+    rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_SAMPLES)).round().astype(np.int64))
+    reference = reference_of(model, x[rows], None if labels is None else labels[rows])
+    limits = default_limits(limits, reference.classifies)
+    search = Search(model, scales, reference, choices_of(model, scales), limits, {}, {})
+    best = best_widths(search, progress)
+    widths = widths_of(search.choices, best.bits)
+    build = how.build(model, scales, widths)
+    loss, cost = loss_of(reference, build.graph), _cost(build)
+    if how.reduce_range == AUTO and _problem(search, cost, loss, reference.unit):
+        build = replace(how, reduce_range=OFF).build(model, scales, widths)
+        loss, cost = loss_of(reference, build.graph), _cost(build)
+    lowered = replace(lower_model(model, scales, how.name, (), widths), graph=build.graph)
+    sqnr = dict(layer_sqnr(model, lowered, reference.x))
+    problem = _problem(search, cost, loss, reference.unit)
+    return MixedBuild(build, cost, loss, reference.unit, len(rows), limits, problem, explained(search, best, sqnr))
+
+
+def default_limits(limits: Limits, classifies: bool) -> Limits:
+    """`limits`, with a largest drop where nothing at all is asked for."""
+    if limits != NO_LIMITS:
+        return limits
+    return Limits(CLASSIFIER_DROP if classifies else REGRESSION_DROP)
+
+
+def _cost(build: Build) -> Cost:
+    return Cost(build.manifest["flash"]["total"], code_bytes(build.graph), build.manifest["ram"]["scratch"])
+
+
+def _problem(search: Search, cost: Cost, loss: Loss, unit: str) -> str:
+    """How a build misses the limits, "" where it meets them."""
+    limits = search.limits
+    missed = []
+    if limits.flash is not None and cost.flash > limits.flash:
+        missed.append(f"it takes about {cost.flash:,} bytes of flash, not {limits.flash:,}")
+    if limits.ram is not None and cost.ram > limits.ram:
+        missed.append(f"it takes {cost.ram:,} bytes of scratch memory, not {limits.ram:,}")
+    if search.too_much(loss) > 0:
+        missed.append(f"it loses {loss.drop:.3g} {unit}, not {limits.max_drop:.3g}")
+    return ", ".join(missed)
