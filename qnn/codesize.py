@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from qnn.graph import Graph
 
-# By the beginning of a kernel's name, the longest that fits: bytes by gcc 12 -O2 for RV32IMC, as far as they are left in
-# a network, where gcc knows the parameters; and whether kernels whose names begin so share their code.
+# By the beginning of a kernel's name, the longest that fits: bytes by gcc 12 -O2 for RV32IMC, as far as they are left
+# in a network, where gcc knows the parameters; and whether kernels whose names begin so share their code.
 NOMINAL = (
     ("qnn_", 250, False),
     ("qnn_quantize_", 260, False),

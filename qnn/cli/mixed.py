@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from qnn.cli.console import Output
 from qnn.errors import QnnError
@@ -42,7 +44,7 @@ def limits_of(bits: Sequence[str], max_drop: float | None, flash: int | None = N
 
 
 def show_mixed(output: Output, model: Path, found: MixedBuild) -> None:
-    """The table of choices, what they come to, and a warning where the limits are missed."""
+    """The table of choices, and what they come to."""
     output.table(
         f"Widths, on {found.samples:,} samples; drop in {found.unit}", COLUMNS, [c.cells() for c in found.choices]
     )
@@ -51,5 +53,10 @@ def show_mixed(output: Output, model: Path, found: MixedBuild) -> None:
         f"drop {found.loss.drop:.3g} {found.unit}{limit}; flash about {found.cost.flash:,} bytes "
         f"(weights and tables {found.cost.constants:,}, code about {found.cost.code:,}), scratch {found.cost.ram:,}"
     )
+
+
+def show_problem(model: Path, found: MixedBuild) -> None:
+    """A line on stderr, always, where the limits are missed."""
     if found.problem:
-        output.warn(f"{model}: no widths meet the limits: {found.problem}; raise them, or train another network")
+        text = f"qnn: {model}: no widths meet the limits: {found.problem}; raise them, or train another network"
+        Console(stderr=True, highlight=False).print(Text(text), soft_wrap=True)
