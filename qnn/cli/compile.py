@@ -25,12 +25,13 @@ from qnn.cli.loading import (
     request,
 )
 from qnn.cli.mixed import FlashOption, MaxDropOption, RamOption, limits_of, show_mixed, show_problem
-from qnn.compiler import Build, build_graph, check_build_folder, compile_model, write_build
+from qnn.compiler import Build, build_graph, check_build_folder, write_build
 from qnn.data.synthetic import random_samples
 from qnn.errors import QnnError
 from qnn.fidelity import fidelity, remedy
 from qnn.graphfile import INTEGER_MODEL, load_graph
 from qnn.headroom import AUTO, CHOICES
+from qnn.mixed import Limits
 from qnn.mixedbuild import How, MixedBuild, compile_mixed
 from qnn.model import Model
 from qnn.modelfile import load_model
@@ -99,21 +100,15 @@ def command(
         return _compile_quantized(output, model, out, name, self_test)
     prefix = check_name(name) if name is not None else name_from(model.stem)
     check_build_folder(out, prefix, [model])
-    choices = Choices(weights_of(weights) or Weights())
     network = load_model(model)
     samples = Samples(network.samples, network.labels, str(model), "train")
     if data is not None and (scales is None or bits == MIXED):
         asked = request(data, None, label, drop_missing, data_dir, max_memory)
         samples = load_rows(output, asked, network.schema, network.record, "train")
     ranges = load_scales_of(network, scales) if scales else _calibrated(output, network, samples.x, method)
-    mixed: MixedBuild | None = None
-    if bits == MIXED:
-        how = How(prefix, reduce_range, self_test, choices)
-        with output.progress("choosing widths") as progress:
-            mixed = compile_mixed(network, ranges, limits, samples.x, samples.y, how, progress)
-        build = mixed.build
-    else:
-        build = compile_model(network, ranges, prefix, reduce_range, self_test, widths_named(bits), choices)
+    how = How(prefix, reduce_range, self_test, Choices(weights_of(weights) or Weights()))
+    mixed = _mixed(output, network, ranges, limits, samples, how) if bits == MIXED else None
+    build = mixed.build if mixed else how.build(network, ranges, widths_named(bits))
     removed = write_build(build, out)
     show_build(output, build, out)
     if mixed is not None:
@@ -153,6 +148,11 @@ def _compile_quantized(output: Output, model: Path, out: Path, name: str | None,
     if removed is not None:
         output.say(f"removed {removed}, the header of the build that was there")
     output.emit({**build.manifest, "header": str(out / build.manifest["header"]), "fidelity": None})
+
+
+def _mixed(output: Output, network: Model, ranges: Scales, limits: Limits, samples: Samples, how: How) -> MixedBuild:
+    with output.progress("choosing widths") as progress:
+        return compile_mixed(network, ranges, limits, samples.x, samples.y, how, progress)
 
 
 def _calibrated(output: Output, network: Model, samples: object, method: str) -> Scales:
