@@ -101,9 +101,9 @@ def command(
     prefix = check_name(name) if name is not None else name_from(model.stem)
     check_build_folder(out, prefix, [model])
     network = load_model(model)
+    asked = request(data, None, label, drop_missing, data_dir, max_memory)
     samples = Samples(network.samples, network.labels, str(model), "train")
     if data is not None and (scales is None or bits == MIXED):
-        asked = request(data, None, label, drop_missing, data_dir, max_memory)
         samples = load_rows(output, asked, network.schema, network.record, "train")
     ranges = load_scales_of(network, scales) if scales else _calibrated(output, network, samples.x, method)
     how = How(prefix, reduce_range, self_test, Choices(weights_of(weights) or Weights()))
