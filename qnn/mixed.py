@@ -187,7 +187,7 @@ def _best_of_all(search: Search, every: list[Bits], progress: Progress) -> Bits:
 
 
 def _by_single_changes(search: Search, progress: Progress) -> Bits:
-    """From the best of the uniform combinations and from the widest, as long as a change of one choice is better."""
+    """From every uniform combination, as long as a change of one choice is better."""
     starts = uniform(search.choices)
     total = 4 * (len(starts) + len(neighbours(search.choices, starts[0])))
     steps = itertools.count(1)
@@ -197,7 +197,7 @@ def _by_single_changes(search: Search, progress: Progress) -> Bits:
         return search.rank(bits)
 
     found = []
-    for start in dict.fromkeys((min(starts, key=rank), widest(search.choices))):
+    for start in sorted(starts, key=rank):
         better: Bits | None = start
         while better is not None:
             best = better

@@ -218,6 +218,10 @@ BREAKAGES = (
     ("(second - first) * position + half", "(second - first) * position + half / 2"),
     ("QNN_READ(p->firsts[segment]) + (rest >> shift)", "QNN_READ(p->firsts[segment]) + (rest >> p->bits)"),
     ("target[i] = source[i];", "target[i] = source[0];"),
+    ("return acc > p->high ? p->high : acc;", "return acc;"),
+    ("w = qnn_values_after(w, p->inputs + 1);", "w = qnn_values_after(w, p->inputs);"),
+    ("(((acc >> (shift & 31)) + 1) >> 1) + p->zero_point;", "((acc >> (shift & 31)) + 1) >> 1;"),
+    ("(start + (uint64_t)qnn_sum_value(sum))", "(start / 2 + (uint64_t)qnn_sum_value(sum))"),
 )
 
 

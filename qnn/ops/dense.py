@@ -23,12 +23,17 @@ from qnn.ops.dual import (
 )
 from qnn.ops.op import BYTES, Op, TensorType, expect
 from qnn.ops.requantize import Finish, finish
-from qnn.ops.wide import Sums, dense_kernel, is_wide
+from qnn.ops.wide import (
+    MAX_SHORT_INPUTS,
+    MAX_SHORT_PRESCALE,
+    Sums,
+    dense_kernel,
+    is_wide,
+    short_dense_kernel,
+)
 
 DUAL_ROWS = 8  # outputs that share one pass over the groups in c_runtime/qnn_dense_dual.h
 SPARSE_FROM = 0.1  # part of zero groups from which skipping them pays for the list of the others
-MAX_SHORT_INPUTS = 65535  # uint16
-MAX_SHORT_PRESCALE = 3  # so that the code of shift and prescale fits int8
 SMALL_LAYER = 4096  # weights, below which another copy of the code costs more than looking for zeros
 MAX_OFFSET = 65535  # of a group's weights within a block, in bytes
 INT8_INPUTS = "QNN_INT8_INPUTS"  # the optional part of c_runtime/qnn_dense_dual.h that reads int8
@@ -96,7 +101,7 @@ class Dense(Op):
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
         (x,) = inputs
         if is_wide(self.weights, self.rounding_shift, x):
-            return dense_kernel(Sums(self.weights, self.bias, self.rounding_shift, self.requantization), x, output)
+            return dense_kernel(self._sums, x, output)
         flips, suffix = x.dtype == "int8", output.suffix
         types = f"i8_{suffix}" if flips else f"u8_{suffix}"
         x, less = self._unsigned(x)
@@ -107,9 +112,15 @@ class Dense(Op):
         problem = dual_problem(self.weights, x)
         return self._plain_kernel(types, done, problem) if problem else self._dual_kernel(suffix, done, x, flips)
 
+    @property
+    def _sums(self) -> Sums:
+        return Sums(self.weights, self.bias, self.rounding_shift, self.requantization)
+
     def small_kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel | None:
         (x,) = inputs
-        narrow = x.dtype == "uint8" and not is_wide(self.weights, self.rounding_shift, x)
+        if is_wide(self.weights, self.rounding_shift, x):
+            return short_dense_kernel(self._sums, x, output)
+        narrow = x.dtype == "uint8"
         return self._short_kernel(output.suffix) if narrow and self._fits_short_kernel(x, output) else None
 
     def _fits_short_kernel(self, x: TensorType, output: TensorType) -> bool:

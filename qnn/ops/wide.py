@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qnn.fixedpoint import Requantization
+from qnn.fixedpoint import INT32_MAX, QNN, Requantization
+from qnn.ops.accumulate import channel_bounds, narrowed
 from qnn.ops.blocks import interleave_rows
 from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel, CStruct
 from qnn.ops.op import TensorType
 from qnn.ops.requantize import features_of, requantize_struct
 from qnn.ops.window import Window
 
+MAX_SHORT_INPUTS = 65535  # uint16
+MAX_SHORT_PRESCALE = 3  # so that the code of shift and prescale fits int8
 BLOCK_PIXELS = 2  # that share one pass over the weights in c_runtime/qnn_conv2d_wide.h
 
 
@@ -74,6 +77,46 @@ def _dense_fields(sums: Sums, output: TensorType) -> tuple[CField, ...]:
         CField("wide", int(output.dtype == "int16")),
         CField("requantize", requantize_struct(sums.requantization, len(rows))),
     )
+
+
+def short_dense_kernel(sums: Sums, x: TensorType, output: TensorType) -> CKernel | None:
+    """The kernel of a dense layer in a small model; None where c_runtime/qnn_dense_short_wide.h cannot round so."""
+    constants, (outputs, count) = sums.requantization, sums.weights.shape
+    prescale = int(constants.prescale.max())
+    ends = [int(narrowed(end, sums.rounding_shift)) for end in _ends(sums, x)]
+    kind = sums.weights.dtype == np.int8 and x.dtype == "uint8"
+    if kind or constants.rounding != QNN or not output.activation or count > MAX_SHORT_INPUTS:
+        return None
+    if prescale > MAX_SHORT_PRESCALE or max(-ends[0], ends[1]) << prescale > INT32_MAX:
+        return None
+    if np.any(constants.zero_point != output.zero_point) or not 0 <= output.zero_point <= 255:
+        return None
+    multiplier, shift, prescales = (
+        np.broadcast_to(array, (outputs,)).astype(np.int64)
+        for array in (constants.multiplier, constants.shift, constants.prescale)
+    )
+    codes = (shift - 1 + 32 * prescales).astype(sums.weights.dtype)
+    words = sums.bias.astype("<i8").view("<i4").reshape(outputs, 2)
+    bias = words if sums.rounding_shift else words[:, :1]
+    fields = (
+        CField("inputs", count),
+        CField("outputs", outputs),
+        CField("low", constants.low),
+        CField("high", constants.high),
+        CField("zero_point", output.zero_point),
+        CField("wide", int(output.dtype == "int16")),
+        CField("rounding_shift", sums.rounding_shift),
+        CField("weights", sums.weights_array(np.concatenate([sums.weights, codes[:, None]], axis=1))),
+        CField("constants", CArray("int32_t", np.concatenate([bias, multiplier[:, None]], axis=1), WEIGHTS)),
+    )
+    name, struct = f"qnn_dense_short_{sums.suffix(x)}", "qnn_dense_short_wide_t"
+    return CKernel("qnn_dense_short_wide.h", name, struct, fields, 0, f"a small model: little code; {sums.reason(x)}")
+
+
+def _ends(sums: Sums, x: TensorType) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and the largest accumulator."""
+    lows, highs = channel_bounds(sums.weights, sums.bias, x)
+    return lows.min(), highs.max()
 
 
 def conv2d_kernel(sums: Sums, window: Window, pad_value: int, x: TensorType, output: TensorType) -> CKernel:
