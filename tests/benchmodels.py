@@ -25,6 +25,7 @@ from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.scales import load_scales
 from qnn.toolchain import GCC, ZIG, ZIGLANG, Compiler
+from qnn.widths import widths_named
 
 BUDGETS = Path(__file__).parent / "budgets.json"
 TOLERANCE = 0.02
@@ -36,7 +37,7 @@ CALIBRATION_SAMPLES = 64
 class BenchModel:
     """A model with a budget: a network with random weights (`example`), else the committed model of that name.
 
-    reduce_range: as of qnn compile. instructions, flash: what is promised whatever the budget says: the most RV32
+    reduce_range, bits: as of qnn compile. instructions, flash: what is promised whatever the budget says: the most RV32
     instructions per inference, and bytes of weights and code.
     """
 
@@ -45,12 +46,13 @@ class BenchModel:
     instructions: int | None = None
     flash: int | None = None
     reduce_range: str = AUTO
+    bits: str = "8"
 
 
-def layer(name: str, net: str, shape: tuple[int, ...], reduce_range: str = WEIGHTS) -> BenchModel:
+def layer(name: str, net: str, shape: tuple[int, ...], reduce_range: str = WEIGHTS, bits: str = "8") -> BenchModel:
     """One layer, and the little that makes a classifier of it."""
     example = Example(name.replace(" ", "_"), f"{net}, gap, dense 10", shape, "uint8", 10)
-    return BenchModel(name, example, reduce_range=reduce_range)
+    return BenchModel(name, example, reduce_range=reduce_range, bits=bits)
 
 
 # The shapes that others publish figures for: keyword spotting and image classification of the MLPerf Tiny benchmark.
@@ -60,6 +62,11 @@ RESNET_8 = (
     "residual(conv 3x3 16 relu, conv 3x3 16) relu, "
     "residual(conv 3x3 32 stride 2 relu, conv 3x3 32) relu, "
     "residual(conv 3x3 64 stride 2 relu, conv 3x3 64) relu, gap, dense 10"
+)
+WIDE = ("w16a8", "w8a16", "16")
+READINGS = Example("readings", "dense 64 relu, dense 64 tanh, dense", (32,), "int32", 3)
+MAPS = Example(
+    "maps", "conv 3x3 8 same relu, depthwise 3x3 same relu, conv 1x1 16 relu, gap, dense", (12, 12, 3), "uint8", 10
 )
 MODELS = (
     BenchModel("784-64-10", Example("mlp", "dense 64 relu, dense 10", (28, 28, 1), "uint8", 10), 260_000, 54_000),
@@ -89,6 +96,8 @@ MODELS = (
     layer("depthwise 3x3", "depthwise 3x3 same relu", (25, 5, 64)),
     BenchModel("ds-cnn", Example("ds_cnn", DS_CNN, (49, 10, 1), "uint8", 12), reduce_range=WEIGHTS),
     BenchModel("resnet-8", Example("resnet", RESNET_8, (32, 32, 3), "uint8", 10), reduce_range=WEIGHTS),
+    *(BenchModel(f"readings {bits}", READINGS, bits=bits) for bits in WIDE),
+    *(BenchModel(f"maps {bits}", MAPS, bits=bits) for bits in WIDE),
 )
 
 
@@ -110,10 +119,11 @@ def build_of(model: BenchModel) -> tuple[Build, np.ndarray]:
     if model.example is None:
         folder = FOLDER / model.name
         source = load_model(folder / "model.qnn")
-        build = compile_model(source, load_scales(folder / "scales.json"), model.name)
+        build = compile_model(source, load_scales(folder / "scales.json"), model.name, widths=widths_named(model.bits))
     else:
         source = bell_shaped(model.example)
-        build = compile_model(source, calibrate(source, source.samples), model.example.name, model.reduce_range)
+        scales, widths = calibrate(source, source.samples), widths_named(model.bits)
+        build = compile_model(source, scales, model.example.name, model.reduce_range, widths=widths)
     typical = source.samples[0]
     return build, np.stack([np.full_like(typical, np.iinfo(typical.dtype).max), typical])
 
