@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Real sensors at every width: how much of the float network is left, and no mismatch, extremes of readings included."""
+"""Real sensors at every width: how much of the float network is left; no mismatch, extremes of readings included."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from qnn.compiler import compile_model, write_build
 from qnn.data import LoadOptions, load
 from qnn.data.dataset import Dataset
 from qnn.evaluation import evaluate
+from qnn.layersqnr import layer_sqnr
 from qnn.metrics import Score, score_samples
 from qnn.model import Model
-from qnn.quantization import quantize
+from qnn.quantization import lower_model, quantize
 from qnn.training import TrainOptions, train
 from qnn.verifier import verify
-from qnn.widths import widths_named
+from qnn.widths import SIXTEEN, widths_named
 
 FOLDER = Path(os.environ.get("QNN_DATA", ""))
 AIR, SMOKE = FOLDER / "airquality" / "AirQualityUCI.csv", FOLDER / "smoke" / "train.csv"
@@ -34,12 +35,9 @@ def trained(path: Path) -> tuple[Dataset, Model]:
     if not path.is_file():
         pytest.skip(f"{path} is not there (QNN_DATA names its folder's parent): this test did not run")
     if path == AIR:
+        gases = ("C6H6(GT)", "CO(GT)")
         options = LoadOptions(
-            label=("C6H6(GT)", "CO(GT)"),
-            missing=("-200",),
-            drop_columns=UNUSED,
-            drop_missing=True,
-            split="chronological",
+            label=gases, missing=("-200",), drop_columns=UNUSED, drop_missing=True, split="chronological"
         )
         net, epochs = "dense 16 tanh, dense 8 relu, dense", 25
     else:
@@ -92,3 +90,11 @@ def test_no_mismatch_with_any_extreme(path: Path, bits: str, tmp_path: Path) -> 
     write_build(compile_model(model, calibrate(model, model.samples), "net", widths=widths_named(bits)), tmp_path)
     found = verify(tmp_path, np.concatenate([ordinary, one, all_]), ("host",), layers=True)
     assert found.ok
+
+
+@pytest.mark.parametrize("path", [AIR, SMOKE], ids=["air quality", "smoke"])
+def test_readings_of_16_bits_mean_what_they_should(path: Path) -> None:
+    """Half a step of 65,536 off at most; one step more would take 10 dB."""
+    _, model = trained(path)
+    lowered = lower_model(model, calibrate(model, model.samples), "net", (), SIXTEEN)
+    assert dict(layer_sqnr(model, lowered, model.samples))["quantized"] > 85

@@ -18,12 +18,16 @@ from qnn.data import LoadOptions, load, rows_for
 from qnn.errors import QnnError
 from qnn.evaluation import evaluate
 from qnn.headroom import WEIGHTS, layers_with_headroom
+from qnn.layers.add import Add
+from qnn.lowering import Lowering
 from qnn.metrics import score_samples
 from qnn.modelfile import load_model
 from qnn.ops.dense import Dense
+from qnn.ops.op import TensorType
 from qnn.quantization import quantize
 from qnn.simulator import define, simulate, tensor_names
 from qnn.verifier import verify
+from qnn.weights import FULL_SPAN
 from qnn.widths import EIGHT, SIXTEEN, Width, Widths, check_bits, widths_named
 
 
@@ -124,3 +128,16 @@ def test_names_of_widths() -> None:
 def test_other_widths_are_refused(bits: str) -> None:
     with pytest.raises(QnnError, match="is not a width that this version makes; use 8, 16, a pair"):
         check_bits(bits)
+
+
+def test_bytes_and_16_bits_are_added_exactly() -> None:
+    """The byte's factor may be 2**22, so that the other's, a two-hundredth of it, is still fine enough."""
+    x = TensorType((64,), "uint8", 0, 255, 0.02, 100)
+    z = TensorType((64,), "int16", -32768, 32767, 0.0001)
+    y = TensorType((64,), "int16", -32768, 32767, 0.0003)
+    (node,) = Add().lower(Lowering("add", ("a", "b"), (x, z), (), y, None, ((64,), (64,)), 8, FULL_SPAN))
+    node.op.check("add", (x, z), y)
+    rng = np.random.default_rng(5)
+    a, b = rng.integers(0, 256, (50, 64)), rng.integers(-32768, 32768, (50, 64))
+    reals = 0.02 * (a - 100) + 0.0001 * b
+    assert np.abs(0.0003 * node.op.reference((a, b)) - reals).max() < 0.8 * 0.0003
