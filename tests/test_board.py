@@ -319,7 +319,8 @@ def test_what_does_not_fit_is_refused(builds: dict[str, Path], tmp_path: Path) -
     start = f"int {name}_run(const {name}_in_t *in, {name}_out_t *out, void *scratch)\n{{\n"
     text = header.read_text()
     at = text.rindex(start)
-    header.write_text(text[:at] + more + start + use + text[at + len(start) :])
+    line = text.rindex("\n", 0, at) + 1  # an attribute may stand before the function
+    header.write_text(text[:line] + more + text[line:at] + start + use + text[at + len(start) :])
     assert build_firmware(build).model_bytes > 3_000_000
     with pytest.raises(QnnError, match="more than 2 MiB of flash"):
         build_firmware(build, flash_mb=2)
