@@ -13,8 +13,10 @@ from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.inputs import quantize_op
 from qnn.ops.argmax import Argmax
 from qnn.ops.compand import Compand
+from qnn.ops.conv2d import Conv2d
 from qnn.ops.curve import Curve
 from qnn.ops.dense import Dense
+from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.op import Op, TensorType
 from qnn.ops.quantize import Quantize
 from qnn.ops.rescale import Rescale
@@ -26,13 +28,15 @@ from qnn.segments import COUNTS, NONE, SEGMENTS, filled, segment_bits, span
 from qnn.weights import rounding_shift
 
 RECORD = DataRecord("random", "0" * 64, 0, 0.1, 0.2)
+COUNTS_OF_INPUTS = (1, 2, 3, 4, 5, 7, 8, 33)
+Sums = Dense | Conv2d | DepthwiseConv2d
 LOG2E = 1.4426950408889634
 
 
-def random_graph(rng: np.random.Generator, name: str = "net") -> Graph:
+def random_graph(rng: np.random.Generator, name: str = "net", counts: tuple[int, ...] = COUNTS_OF_INPUTS) -> Graph:
     """A checked graph of one to three dense layers, tables between them, with the heads of its task."""
     raw_bytes, classifier = bool(rng.integers(2)), bool(rng.integers(2))
-    count = int(rng.choice([1, 2, 3, 4, 5, 7, 8, 33]))
+    count = int(rng.choice(counts))
     body: list[Node] = []
     raw = TensorType((count,), "uint8", 0, 255, 1 / 255, 0, float(rng.integers(2)))
     if not raw_bytes:
@@ -138,13 +142,20 @@ def random_dense(rng: np.random.Generator, x: TensorType, units: int, final: boo
         kind = TensorType((units,), "int16", -32768, 32767, 0.01)
     zero_point, high = kind.zero_point, kind.high
     low = zero_point if rng.integers(3) == 0 else kind.low
-    factors = 2.0 ** rng.uniform(-26, 6, units) / fineness(weights, x)
-    plain = Dense(weights, bias, 0, requantization(factors, zero_point, low, high))
-    shift, op = narrowing(plain, x), plain
-    if shift:
-        op = Dense(plain.weights, bias, shift, requantization(factors * 2.0**-4, zero_point, low, high))
+    wild = 2.0 ** rng.uniform(-26, 6, units) / fineness(weights, x)
+    plain = Dense(weights, bias, 0, requantization(wild, zero_point, low, high))
+    op = replace(plain, rounding_shift=narrowing(plain, x))
+    op = replace(op, requantization=requantization(random_factors(rng, op, x, wild, kind), zero_point, low, high))
     zeros = float(rng.integers(2)) / 2  # a claim about sparsity may be wrong: it changes no value
     return op, replace(kind, low=low, zero_groups=zeros)
+
+
+def random_factors(rng: np.random.Generator, op: Sums, x: TensorType, wild: np.ndarray, y: TensorType) -> np.ndarray:
+    """(outputs,): the wild factors, or such that sums fill the range of y some times: few saturate or vanish."""
+    bound = op.accumulator_bound((x,))
+    most = max(*np.abs(bound), 1) >> op.rounding_shift
+    full = (y.high - y.low + 1) / most * 2.0 ** rng.uniform(-1, 6, len(wild))
+    return np.where(rng.integers(3, size=len(wild)) == 0, wild, np.minimum(full, 64.0))
 
 
 def fineness(weights: np.ndarray, x: TensorType) -> int:

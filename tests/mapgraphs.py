@@ -12,7 +12,9 @@ from graphs import (
     fineness,
     narrowing,
     random_dense,
+    random_factors,
     random_function,
+    random_graph,
     random_retype,
     random_schema,
     random_weights,
@@ -45,7 +47,34 @@ def random_map_graph(rng: np.random.Generator, name: str = "net") -> Graph:
     for index in range(int(rng.integers(1, 6))):
         body.append(random_node(rng, f"node{index}", tensors))
         tensors.append((body[-1].name, body[-1].type))
-    body.append(final_node(rng, tensors[-1]))
+    return finished(rng, name, raw, (*body, final_node(rng, tensors[-1])))
+
+
+def rare_graph(rng: np.random.Generator, name: str = "net") -> Graph:
+    """A checked graph of what the others seldom have: strides over maps of some size, rows of an odd number of inputs,
+    too many multiplications for the kernels of small models, branches side by side.
+    """
+    choice, stride = int(rng.integers(4)), int(rng.choice([2, 3]))
+    if choice == 1:
+        return random_graph(rng, name, (67, 259))
+    side = 9
+    raw = TensorType((side, side, int(rng.choice([1, 5, 8]))), "uint8", 0, 255, 1 / 255)
+    kernel = 1 if choice == 0 else 3
+    rows = (side + 2 * (kernel // 2) - kernel) // stride + 1
+    window = Window(side, side, raw.shape[2], *(kernel,) * 2, *(stride,) * 2, *(kernel // 2,) * 2, rows, rows)
+    op, kind = random_conv2d(rng, raw, False, window)
+    body = [Node("node0", op, (INPUT,), kind)]
+    if choice == 3:
+        other = replace(op, weights=op.weights[::-1, ::-1])
+        body.append(Node("node1", replace(other, rounding_shift=narrowing(other, raw)), (INPUT,), kind))
+        filters = kind.shape[-1]
+        kind = replace(kind, shape=(*kind.shape[:-1], 2 * filters))
+        body.append(Node("node2", Concat(filters, filters), ("node0", "node1"), kind))
+    return finished(rng, name, raw, (*body, final_node(rng, (body[-1].name, kind))))
+
+
+def finished(rng: np.random.Generator, name: str, raw: TensorType, body: tuple[Node, ...]) -> Graph:
+    """The checked graph of a body whose last node is called final, with its heads."""
     kind = body[-1].type
     classifier = bool(rng.integers(2)) and kind.elements <= 255
     schema = random_schema(raw, kind, classifier)
@@ -105,15 +134,18 @@ def random_output(rng: np.random.Generator, shape: tuple[int, ...]) -> TensorTyp
     return replace(kind, low=kind.zero_point) if rng.integers(3) == 0 else kind
 
 
-def random_conv2d(rng: np.random.Generator, x: TensorType, final: bool = False) -> tuple[Op, TensorType]:
-    window, filters = random_window(rng, x), int(rng.choice([1, 2, 3, 4, 5, 8, 9]))
+def random_conv2d(
+    rng: np.random.Generator, x: TensorType, final: bool = False, window: Window | None = None
+) -> tuple[Conv2d, TensorType]:
+    window, filters = window or random_window(rng, x), int(rng.choice([1, 2, 3, 4, 5, 8, 9]))
     weights = random_weights(rng, (filters, window.kernel_height, window.kernel_width, window.channels))
     bias = random_bias(rng, filters)
     kind = output_kind(rng, (window.out_height, window.out_width, filters), final)
-    factors = 2.0 ** rng.uniform(-16, 1, filters) / fineness(weights, x)
-    constants = requantization(factors, kind.zero_point, kind.low, kind.high)
-    op = Conv2d(window, weights, bias, padding_of(rng, x), constants)
-    return replace(op, rounding_shift=narrowing(op, x)), kind
+    wild = 2.0 ** rng.uniform(-16, 1, filters) / fineness(weights, x)
+    ends = kind.zero_point, kind.low, kind.high
+    op = Conv2d(window, weights, bias, padding_of(rng, x), requantization(wild, *ends))
+    op = replace(op, rounding_shift=narrowing(op, x))
+    return replace(op, requantization=requantization(random_factors(rng, op, x, wild, kind), *ends)), kind
 
 
 def random_depthwise(rng: np.random.Generator, x: TensorType, final: bool = False) -> tuple[Op, TensorType]:
@@ -122,10 +154,11 @@ def random_depthwise(rng: np.random.Generator, x: TensorType, final: bool = Fals
     weights = random_weights(rng, (filters, window.kernel_height, window.kernel_width))
     bias = random_bias(rng, filters)
     kind = output_kind(rng, (window.out_height, window.out_width, filters), final)
-    factors = 2.0 ** rng.uniform(-14, 1, filters) / fineness(weights, x)
-    constants = requantization(factors, kind.zero_point, kind.low, kind.high)
-    op = DepthwiseConv2d(window, multiplier, weights, bias, padding_of(rng, x), constants)
-    return replace(op, rounding_shift=narrowing(op, x)), kind
+    wild = 2.0 ** rng.uniform(-14, 1, filters) / fineness(weights, x)
+    ends = kind.zero_point, kind.low, kind.high
+    op = DepthwiseConv2d(window, multiplier, weights, bias, padding_of(rng, x), requantization(wild, *ends))
+    op = replace(op, rounding_shift=narrowing(op, x))
+    return replace(op, requantization=requantization(random_factors(rng, op, x, wild, kind), *ends)), kind
 
 
 def random_max_pool(rng: np.random.Generator, x: TensorType) -> tuple[Op, TensorType]:
@@ -210,5 +243,5 @@ def output_kind(rng: np.random.Generator, shape: tuple[int, ...], final: bool) -
 
 
 def padding_of(rng: np.random.Generator, x: TensorType) -> int:
-    """What a padded position reads: mostly the zero point, as the compiler has it."""
-    return min(max(x.zero_point, x.low), x.high) if rng.integers(4) else int(rng.integers(x.low, x.high + 1))
+    """What a padded position reads: often the zero point, as the compiler has it."""
+    return min(max(x.zero_point, x.low), x.high) if rng.integers(2) else int(rng.integers(x.low, x.high + 1))

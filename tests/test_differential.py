@@ -13,7 +13,7 @@ from graphs import RECORD, edge_samples, random_graph, random_schema, value_head
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from importgraphs import random_imported_graph
-from mapgraphs import random_map_graph
+from mapgraphs import random_map_graph, rare_graph
 
 from qnn import toolchain
 from qnn.check import check
@@ -36,7 +36,8 @@ from qnn.ops.window import Window
 from qnn.simulator import simulate, tensor_names
 
 SEEDS = st.integers(0, 1 << 30)
-MAKERS = st.sampled_from([random_graph, random_map_graph, random_imported_graph])
+EVERY = (rare_graph, random_graph, random_map_graph, random_imported_graph)
+MAKERS = st.sampled_from(EVERY)
 Make = Callable[[np.random.Generator], Graph]
 FEW = settings(max_examples=16, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -132,6 +133,14 @@ BREAKAGES = (
     ("s3 += qnn_dual_high(x[7], second);", "s3 += second & 0;"),
     ("(step == 3 ? o - 3 * block :", "(step == 3 ? 0 :"),
     ("to = qnn_dual_fill(to, pad, before);", "to = qnn_dual_fill(to, (uint8_t)(pad + 1), before);"),
+    ("y = qnn_window_copy(y, b, p->channels2);", "y = qnn_window_copy(y, a, p->channels2);"),
+    ("int32_t first = (now.row * p->stride_height * p->width", "int32_t first = (now.row * p->width"),
+    ("begun += qnn_three_sum(qnn_lines_read(&from), f.w[1]);", "begun += qnn_three_sum(x, f.w[1]);"),
+    ("uint32_t shifted = (uint32_t)accumulator << c->prescale;", "uint32_t shifted = (uint32_t)accumulator;"),
+    (
+        "distance = (distance < limit ? distance : limit) << prescale;",
+        "distance = (distance < limit ? distance : 0) << prescale;",
+    ),
     ("to.sum += value * (uint32_t)count;", ""),
     ("from += 4, to.words += QNN_DUAL_STEP;", "to.words += QNN_DUAL_STEP;"),
     ("return first + second;", "return first;"),
@@ -228,7 +237,7 @@ BREAKAGES = (
 @pytest.mark.parametrize(("good", "bad"), BREAKAGES)
 def test_broken_kernels_are_noticed(tmp_path: Path, good: str, bad: str) -> None:
     """Every breakage makes some random graph differ: the suite's graphs reach each of these lines."""
-    tries = ((seed, make) for seed in range(160) for make in (random_graph, random_map_graph, random_imported_graph))
+    tries = ((seed, make) for seed in range(160) for make in EVERY)
     assert any(breakage_shows(tmp_path / f"{seed}{make.__name__}", good, bad, seed, make) for seed, make in tries)
 
 

@@ -23,6 +23,7 @@ from qnn.layers.depthwise_conv2d import DepthwiseConv2d
 from qnn.layers.layer import Layer, Shape
 from qnn.layers.maps import MAX_COLUMNS, innermost, outermost
 from qnn.layers.max_pool import MaxPool
+from qnn.layers.mul import Mul
 from qnn.layers.pad import Pad
 from qnn.layers.reshape import Reshape
 from qnn.layers.window import Sliding
@@ -55,6 +56,9 @@ EXAMPLES: tuple[tuple[Layer, tuple[Shape, ...]], ...] = (
     (GlobalAveragePool(), ((3, 4, 2),)),
     (GlobalAveragePool(), ((5, 3),)),
     (Add(), ((3, 2, 2), (3, 2, 2))),
+    (Mul(), ((3, 2, 2), (3, 2, 2))),
+    (Mul(), ((3, 2, 4), (1, 1, 4))),
+    (Mul(), ((3, 2), (2,))),
     (Concat(), ((3, 2, 2), (3, 2, 1))),
     (Concat(), ((4, 2), (4, 3))),
     (Concat(), ((4,), (3,))),

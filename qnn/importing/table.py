@@ -12,7 +12,7 @@ from qnn.importing.tflitegraph import CONVERTERS as TFLITE
 from qnn.layers import LAYERS
 from qnn.ops import OPS
 
-KERNEL = re.compile(r"^QNN_(?:KERNEL|SHARED) \w+ (qnn_\w+)\(", re.MULTILINE)
+KERNEL = re.compile(r"^QNN_(?:KERNEL|SHARED|SMALL) \w+ (qnn_\w+)\(", re.MULTILINE)
 STORAGES = (("u8", 8), ("i8", 8), ("i16", 16), ("i32", 32), ("w8", 8), ("w16", 16))
 
 

@@ -24,8 +24,8 @@ from qnn.ops.dual import (
 from qnn.ops.op import BYTES, Op, TensorType, expect
 from qnn.ops.requantize import Finish, finish
 from qnn.ops.wide import (
-    MAX_SHORT_INPUTS,
     MAX_SHORT_PRESCALE,
+    MAX_SHORT_SIDE,
     Sums,
     dense_kernel,
     is_wide,
@@ -128,7 +128,7 @@ class Dense(Op):
         constants = self.requantization
         if constants.rounding != QNN or np.any(constants.zero_point != 0) or not output.activation:
             return False
-        if not output.holds_all() or self.weights.shape[1] > MAX_SHORT_INPUTS:
+        if not output.holds_all() or max(self.weights.shape) > MAX_SHORT_SIDE:
             return False
         prescale = int(constants.prescale.max())
         low, high = self.accumulator_bound((x,))

@@ -15,6 +15,7 @@ from qnn.ops.requantize import requantize_struct
 from qnn.segments import NONE, SEGMENTS, has_segments, line_of, segment_bits
 
 HALVED, PRESCALED, SEGMENTED = 64, 32, -128  # bits of the bytes in c_runtime/qnn_compand.h
+MAX_SHORT_FEATURES = 65535  # uint16
 ENDS = ((0, 255), (-32768, 32767))  # of what it gives
 
 
@@ -73,6 +74,8 @@ def short_problem(op: Quantize, features: np.ndarray | None = None) -> str | Non
     all of the range is one value, count for nothing.
     """
     constants = op.requantization
+    if len(op.low) > MAX_SHORT_FEATURES:
+        return f"more than {MAX_SHORT_FEATURES:,} features"
     usual = constants.rounding == QNN and (constants.low, constants.high) in ENDS
     if not usual or np.any(constants.zero_point != constants.low):
         return "a zero point, a clamp or another rounding"

@@ -15,7 +15,7 @@ from qnn.ops.op import TensorType
 from qnn.ops.requantize import features_of, requantize_struct
 from qnn.ops.window import Window
 
-MAX_SHORT_INPUTS = 65535  # uint16
+MAX_SHORT_SIDE = 65535  # uint16
 MAX_SHORT_PRESCALE = 3  # so that the code of shift and prescale fits int8
 BLOCK_PIXELS = 2  # that share one pass over the weights in c_runtime/qnn_conv2d_wide.h
 
@@ -85,7 +85,7 @@ def short_dense_kernel(sums: Sums, x: TensorType, output: TensorType) -> CKernel
     prescale = int(constants.prescale.max())
     ends = [int(narrowed(end, sums.rounding_shift)) for end in _ends(sums, x)]
     kind = sums.weights.dtype == np.int8 and x.dtype == "uint8"
-    if kind or constants.rounding != QNN or not output.activation or count > MAX_SHORT_INPUTS:
+    if kind or constants.rounding != QNN or not output.activation or max(outputs, count) > MAX_SHORT_SIDE:
         return None
     if prescale > MAX_SHORT_PRESCALE or max(-ends[0], ends[1]) << prescale > INT32_MAX:
         return None
