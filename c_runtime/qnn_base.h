@@ -68,6 +68,14 @@
 #define QNN_ORDER(pointer, a, b, c) ((void)(pointer))
 #endif
 
+/* gcc may not derive anything from how `value` was computed: w ^ (w & mask) stays so, where w & ~mask needs another
+   register for the other mask. clang keeps it. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define QNN_OPAQUE(value) __asm__("" : "+r"(value))
+#else
+#define QNN_OPAQUE(value) ((void)(value))
+#endif
+
 /* A function that all layers of a model share, where the code's size matters more than its speed. */
 #if defined(__clang__)
 #define QNN_SMALL static __attribute__((unused, noinline, cold))

@@ -40,12 +40,16 @@ QNN_INLINE void qnn_conv2d_dual_block(const uint32_t *x, const uint32_t *end, co
     qnn_conv2d_dual_sums_t s0 = {0, 0, 0}, s1 = s0, s2 = s0, s3 = s0;
     for (; x != end; x += 8, w += 3) {
         qnn_conv2d_dual_weights_t v;
-        v.first[0] = QNN_READ(w[0]) & 0x00FF00FFu;
-        v.second[0] = QNN_READ(w[0]) ^ v.first[0];
-        v.first[1] = QNN_READ(w[1]) & 0x00FF00FFu;
-        v.second[1] = QNN_READ(w[1]) ^ v.first[1];
-        v.first[2] = QNN_READ(w[2]) & 0x00FF00FFu;
-        v.second[2] = QNN_READ(w[2]) ^ v.first[2];
+        uint32_t w0 = QNN_READ(w[0]), w1 = QNN_READ(w[1]), w2 = QNN_READ(w[2]);
+        v.first[0] = w0 & 0x00FF00FFu;
+        v.first[1] = w1 & 0x00FF00FFu;
+        v.first[2] = w2 & 0x00FF00FFu;
+        QNN_OPAQUE(v.first[0]);
+        QNN_OPAQUE(v.first[1]);
+        QNN_OPAQUE(v.first[2]);
+        v.second[0] = w0 ^ v.first[0];
+        v.second[1] = w1 ^ v.first[1];
+        v.second[2] = w2 ^ v.first[2];
         s0 = qnn_conv2d_dual_add(s0, x, &v);
         QNN_ORDER(x, s0.a, s0.b, s0.c);
         s1 = qnn_conv2d_dual_add(s1, x + 2, &v);
@@ -116,8 +120,7 @@ QNN_INLINE void qnn_conv2d_dual_last(const qnn_conv2d_packed_t *p, const qnn_col
             int32_t block = o / 3, step = block < blocks ? 3 : 1;
             const uint32_t *w = p->weights + 3 * block * groups + (step == 3 ? o - 3 * block : (o - 3 * block) * groups);
             uint32_t sum = qnn_conv2d_dual_one(columns->words + 2 * i, columns->end + 2 * i, w, step);
-            qnn_conv2d_packed_channel_t c = qnn_conv2d_packed_channel(p, o);
-            qnn_conv2d_packed_put(&c, sum, columns->inputs[i], y, o);
+            qnn_conv2d_packed_put(p, o, sum, columns->inputs[i], y);
         }
     }
 }

@@ -117,8 +117,7 @@ QNN_INLINE void qnn_conv2d_narrow_last(const qnn_conv2d_packed_t *p, const qnn_c
             int32_t step = (o | 1) < p->filters ? 2 : 1;
             const uint32_t *w = p->weights + (o & ~1) * words + (o & 1);
             uint32_t sum = qnn_conv2d_narrow_one(columns->words + 2 * i, columns->end + 2 * i, w, step);
-            qnn_conv2d_packed_channel_t c = qnn_conv2d_packed_channel(p, o);
-            qnn_conv2d_packed_put(&c, sum, columns->inputs[i], y, o);
+            qnn_conv2d_packed_put(p, o, sum, columns->inputs[i], y);
         }
     }
 }

@@ -54,13 +54,19 @@ QNN_INLINE void qnn_conv2d_packed_next(const qnn_conv2d_packed_t *p, qnn_pixel_t
     }
 }
 
-/* The output of one filter at one pixel. The sum is modulo 2^32; the accumulator itself is proven to fit int32
+/* The accumulator of one filter at one pixel. The sum is modulo 2^32; the accumulator itself is proven to fit int32
    (SPEC 4.1). */
-QNN_INLINE void qnn_conv2d_packed_put(const qnn_conv2d_packed_channel_t *c, uint32_t sum, uint32_t inputs, qnn_sink_t y,
-                                      int32_t at)
+QNN_INLINE int32_t qnn_conv2d_packed_accumulator(const qnn_conv2d_packed_channel_t *c, uint32_t sum, uint32_t inputs)
 {
-    int32_t accumulator = (int32_t)(c->bias + sum + c->lowest * inputs);
-    qnn_put(y, at, qnn_requantize_with(&c->requantize, accumulator));
+    return (int32_t)(c->bias + sum + c->lowest * inputs);
+}
+
+/* The output of one filter at one pixel. */
+QNN_INLINE void qnn_conv2d_packed_put(const qnn_conv2d_packed_t *p, int32_t o, uint32_t sum, uint32_t inputs,
+                                      qnn_sink_t y)
+{
+    qnn_conv2d_packed_channel_t c = qnn_conv2d_packed_channel(p, o);
+    qnn_put(y, o, qnn_requantize_with(&c.requantize, qnn_conv2d_packed_accumulator(&c, sum, inputs)));
 }
 
 /* The outputs of filter o at four pixels. */
@@ -68,10 +74,21 @@ QNN_INLINE void qnn_conv2d_packed_put_four(const qnn_conv2d_packed_t *p, int32_t
                                            const uint32_t inputs[4], qnn_sink_t y)
 {
     qnn_conv2d_packed_channel_t c = qnn_conv2d_packed_channel(p, o);
-    qnn_conv2d_packed_put(&c, sums[0], inputs[0], y, o);
-    qnn_conv2d_packed_put(&c, sums[1], inputs[1], y, o + p->filters);
-    qnn_conv2d_packed_put(&c, sums[2], inputs[2], y, o + 2 * p->filters);
-    qnn_conv2d_packed_put(&c, sums[3], inputs[3], y, o + 3 * p->filters);
+    int32_t filters = p->filters; /* read once: y might lie in *p, for all a compiler knows */
+    int32_t q[4];
+    q[0] = qnn_conv2d_packed_accumulator(&c, sums[0], inputs[0]);
+    q[1] = qnn_conv2d_packed_accumulator(&c, sums[1], inputs[1]);
+    q[2] = qnn_conv2d_packed_accumulator(&c, sums[2], inputs[2]);
+    q[3] = qnn_conv2d_packed_accumulator(&c, sums[3], inputs[3]);
+    qnn_requantize_four(&c.requantize, q);
+    y = qnn_after(y, o);
+    qnn_put(y, 0, q[0]);
+    y = qnn_after(y, filters);
+    qnn_put(y, 0, q[1]);
+    y = qnn_after(y, filters);
+    qnn_put(y, 0, q[2]);
+    y = qnn_after(y, filters);
+    qnn_put(y, 0, q[3]);
 }
 
 #endif

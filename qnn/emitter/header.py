@@ -92,7 +92,7 @@ def _implementation(graph: Graph, plan: MemoryPlan) -> str:
     in_ram = [node.name in placement.in_ram for node in graph.nodes]
     kernels = zip(graph.kernels, in_ram, strict=True)
     data = "\n".join(node_data(name, i, kernel, ram) for i, (kernel, ram) in enumerate(kernels))
-    features = {feature for kernel in graph.kernels for feature in kernel.features}
+    features = {feature for kernel in graph.kernels for feature in kernel.optional_parts()}
     functions = [_run_q(graph, plan), _run(graph, plan)]
     headers = [kernel.header for kernel in graph.kernels]
     if _aligns(graph):

@@ -11,7 +11,7 @@ import numpy as np
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
 from qnn.ops.ckernel import CField, CKernel
 from qnn.ops.op import Op, TensorType, expect
-from qnn.ops.requantize import features_of, requantize_struct
+from qnn.ops.requantize import requantize_struct
 
 FACTOR_BITS = 15  # of two int16 inputs, and of models quantized here
 FACTOR_BITS_BYTES = 21  # of two uint8 inputs of imported models
@@ -69,10 +69,9 @@ class Add(Op):
         )
         one, other = inputs
         if one.dtype == other.dtype == "uint8":
-            features = features_of(self.requantization)
-            return CKernel("qnn_add.h", f"qnn_add_u8_{output.suffix}", "qnn_add_t", fields, features=features)
+            return CKernel("qnn_add.h", f"qnn_add_u8_{output.suffix}", "qnn_add_t", fields)
         name = f"qnn_add_{one.suffix}_{other.suffix}_{output.suffix}"
-        return CKernel("qnn_add_wide.h", name, "qnn_add_t", fields, features=features_of(self.requantization))
+        return CKernel("qnn_add_wide.h", name, "qnn_add_t", fields)
 
 
 def factor_limit(x: TensorType, inputs: tuple[TensorType, ...]) -> int:

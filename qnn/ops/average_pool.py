@@ -12,7 +12,7 @@ from qnn.fixedpoint import INT32_MAX, Requantization
 from qnn.ops.ckernel import CField, CKernel
 from qnn.ops.op import TensorType, expect
 from qnn.ops.pool import Pool
-from qnn.ops.requantize import features_of, requantize_struct
+from qnn.ops.requantize import requantize_struct
 from qnn.ops.window import Window
 
 
@@ -67,5 +67,5 @@ class AveragePool(Pool):
             CField("requantize", requantize_struct(self.requantization, cases)),
         )
         header = "qnn_average_pool.h" if inputs[0].dtype == "uint8" else "qnn_average_pool_wide.h"
-        name, features = f"qnn_average_pool_{inputs[0].suffix}_{output.suffix}", features_of(self.requantization)
-        return CKernel(header, name, "qnn_average_pool_t", fields, features=features)
+        name = f"qnn_average_pool_{inputs[0].suffix}_{output.suffix}"
+        return CKernel(header, name, "qnn_average_pool_t", fields)

@@ -27,9 +27,10 @@ class CArray:
 
 @dataclass(frozen=True, eq=False)
 class CStruct:
-    """A nested parameter struct."""
+    """A nested parameter struct. features: optional parts of c_runtime/ that its values need."""
 
     fields: tuple[CField, ...]
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class CKernel:
 
     workspace: bytes of scratch memory that the kernel needs while it runs; it then takes a pointer to them between
     its inputs and its output. reason: why this kernel and not another that computes the same bits, "" where there is
-    no other. features: optional parts of c_runtime/ that it needs.
+    no other. features: optional parts of c_runtime/ that it needs, beside its structs'.
     """
 
     header: str
@@ -60,6 +61,15 @@ class CKernel:
     def arrays(self) -> tuple[CArray, ...]:
         """Every const array of the parameters, in order."""
         return _arrays(self.fields)
+
+    def optional_parts(self) -> tuple[str, ...]:
+        """The optional parts of c_runtime/ that it and its structs need."""
+        return (*self.features, *_features(self.fields))
+
+
+def _features(fields: tuple[CField, ...]) -> tuple[str, ...]:
+    structs = [field.value for field in fields if isinstance(field.value, CStruct)]
+    return tuple(feature for struct in structs for feature in (*struct.features, *_features(struct.fields)))
 
 
 def _arrays(fields: tuple[CField, ...]) -> tuple[CArray, ...]:

@@ -95,7 +95,7 @@ class Conv2d(Convolution):
         fields = self._packed_fields(blocked(dual_words(rows), DUAL_FILTERS), done)
         name, work = f"qnn_conv2d_dual_u8_{suffix}", self._workspace(GROUP)
         reason = "two products a multiplication"
-        return CKernel("qnn_conv2d_dual.h", name, "qnn_conv2d_packed_t", fields, work, reason, done.features)
+        return CKernel("qnn_conv2d_dual.h", name, "qnn_conv2d_packed_t", fields, work, reason)
 
     def _narrow_kernel(self, rows: np.ndarray, x: TensorType, suffix: str, done: Finish) -> CKernel:
         chunk = narrow_chunk(rows, x)
@@ -103,7 +103,7 @@ class Conv2d(Convolution):
         fields = (CField("layer", layer), CField("chunk", chunk))
         name, work = f"qnn_conv2d_narrow_u8_{suffix}", self._workspace(NARROW_GROUP)
         reason = f"weights of four bits; {4 * chunk} multiplications a sum"
-        return CKernel("qnn_conv2d_narrow.h", name, "qnn_conv2d_narrow_t", fields, work, reason, done.features)
+        return CKernel("qnn_conv2d_narrow.h", name, "qnn_conv2d_narrow_t", fields, work, reason)
 
     def _workspace(self, group: int) -> int:
         """Bytes for the packed columns of BLOCK_PIXELS windows of whole groups of inputs, and one window's bytes."""
@@ -134,4 +134,4 @@ class Conv2d(Convolution):
             CField("requantize", done.struct),
         )
         name, reason = f"qnn_conv2d_u8_{suffix}", f"one product each: {problem}"
-        return CKernel("qnn_conv2d.h", name, "qnn_conv2d_t", fields, BLOCK_PIXELS * column, reason, done.features)
+        return CKernel("qnn_conv2d.h", name, "qnn_conv2d_t", fields, BLOCK_PIXELS * column, reason)

@@ -170,7 +170,7 @@ class Dense(Op):
         name = f"qnn_dense_dual{'_sparse' if sparse else ''}_u8_{suffix}"
         reason = f"two products a multiplication; {x.zero_groups:.0%} of the input groups are zero"
         reason += ", which are skipped" if sparse else ""
-        work, features = (10 if sparse else 8) * groups, (*done.features, *((INT8_INPUTS,) if flips else ()))
+        work, features = (10 if sparse else 8) * groups, (INT8_INPUTS,) if flips else ()
         return CKernel("qnn_dense_dual.h", name, "qnn_dense_dual_t", fields, work, reason, features)
 
     def _narrow_kernel(self, suffix: str, done: Finish, x: TensorType) -> CKernel:
@@ -187,7 +187,7 @@ class Dense(Op):
         )
         name, work = f"qnn_dense_narrow_u8_{suffix}", 16 * words.shape[1]
         reason = f"weights of four bits; {4 * chunk} multiplications a sum"
-        return CKernel("qnn_dense_narrow.h", name, "qnn_dense_narrow_t", fields, work, reason, done.features)
+        return CKernel("qnn_dense_narrow.h", name, "qnn_dense_narrow_t", fields, work, reason)
 
     def _plain_kernel(self, types: str, done: Finish, problem: str) -> CKernel:
         outputs, count = self.weights.shape
@@ -199,7 +199,7 @@ class Dense(Op):
             CField("requantize", done.struct),
         )
         reason = f"one product each: {problem}"
-        return CKernel("qnn_dense.h", f"qnn_dense_{types}", "qnn_dense_t", fields, 0, reason, done.features)
+        return CKernel("qnn_dense.h", f"qnn_dense_{types}", "qnn_dense_t", fields, 0, reason)
 
     def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         return int(self.weights.size)

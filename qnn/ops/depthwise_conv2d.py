@@ -66,5 +66,4 @@ class DepthwiseConv2d(Convolution):
         )
         name = f"qnn_depthwise_conv2d_u8_{output.suffix}"
         column = self.window.taps * self.window.channels
-        features = done.features
-        return CKernel("qnn_depthwise_conv2d.h", name, "qnn_depthwise_conv2d_t", fields, column, "", features)
+        return CKernel("qnn_depthwise_conv2d.h", name, "qnn_depthwise_conv2d_t", fields, column)

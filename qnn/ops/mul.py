@@ -11,7 +11,7 @@ import numpy as np
 from qnn.fixedpoint import Requantization
 from qnn.ops.ckernel import CField, CKernel
 from qnn.ops.op import Op, TensorType, expect
-from qnn.ops.requantize import features_of, requantize_struct
+from qnn.ops.requantize import requantize_struct
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,5 +58,5 @@ class Mul(Op):
             CField("zero2", self.zero2),
             CField("requantize", requantize_struct(self.requantization, 1)),
         )
-        name, features = f"qnn_mul_u8_{output.suffix}", features_of(self.requantization)
-        return CKernel("qnn_mul.h", name, "qnn_mul_t", fields, features=features)
+        name = f"qnn_mul_u8_{output.suffix}"
+        return CKernel("qnn_mul.h", name, "qnn_mul_t", fields)

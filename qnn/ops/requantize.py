@@ -11,19 +11,19 @@ from qnn.fixedpoint import GEMMLOWP, Requantization
 from qnn.ops.ckernel import TABLES, CArray, CField, CStruct
 from qnn.ops.rounding import OneRounding, one_rounding
 
-TWICE = "QNN_GEMMLOWP"  # the optional part of c_runtime/qnn_requantize.h that rounds twice
+# The optional parts of c_runtime/qnn_requantize.h: one rounds twice, one shifts sums before they are multiplied.
+TWICE, PRESCALE = "QNN_GEMMLOWP", "QNN_PRESCALE"
 
 
 @dataclass(frozen=True, eq=False)
 class Finish:
     """How a kernel finishes its sums.
 
-    bias: int64 (O,), what the sums start from. struct: the qnn_requantize_t. features: optional parts of c_runtime/.
+    bias: int64 (O,), what the sums start from. struct: the qnn_requantize_t.
     """
 
     bias: np.ndarray
     struct: CStruct
-    features: tuple[str, ...]
 
 
 def finish(requantization: Requantization, bias: np.ndarray, low: np.ndarray, high: np.ndarray) -> Finish:
@@ -35,13 +35,8 @@ def finish(requantization: Requantization, bias: np.ndarray, low: np.ndarray, hi
         ones = one_rounding(requantization, low, high)
         if ones is not None:
             offsets = np.array([one.offset for one in ones], np.int64)
-            return Finish(bias + offsets, _struct_of(ones, requantization), ())
-    return Finish(bias, requantize_struct(requantization, len(bias)), features_of(requantization))
-
-
-def features_of(requantization: Requantization) -> tuple[str, ...]:
-    """The optional parts of c_runtime/ that its struct of `requantize_struct` needs."""
-    return (TWICE,) if requantization.rounding == GEMMLOWP else ()
+            return Finish(bias + offsets, _struct_of(ones, requantization))
+    return Finish(bias, requantize_struct(requantization, len(bias)))
 
 
 def requantize_struct(requantization: Requantization, channels: int) -> CStruct:
@@ -81,6 +76,8 @@ def _struct(
     def spread(ctype: str, values: np.ndarray) -> CArray:
         return CArray(ctype, np.broadcast_to(values, (channels,)), TABLES)
 
+    twice = r.rounding == GEMMLOWP
+    features = (*((TWICE,) if twice else ()), *((PRESCALE,) if prescale is not None else ()))
     return CStruct(
         (
             CField("multiplier", spread("int32_t", multiplier)),
@@ -89,6 +86,7 @@ def _struct(
             CField("prescale", None if prescale is None else spread("uint8_t", prescale)),
             CField("low", r.low),
             CField("high", r.high),
-            CField("twice", int(r.rounding == GEMMLOWP)),
-        )
+            CField("twice", int(twice)),
+        ),
+        features,
     )

@@ -39,7 +39,7 @@ def sweep_kernel(
         CField("requantize", done.struct),
     )
     name = f"qnn_depthwise_3x3_u8_{suffix}"
-    return CKernel("qnn_depthwise_3x3.h", name, "qnn_depthwise_3x3_t", fields, 0, REASON, done.features)
+    return CKernel("qnn_depthwise_3x3.h", name, "qnn_depthwise_3x3_t", fields, 0, REASON)
 
 
 def _vertical(window: Window) -> bool:

@@ -12,7 +12,7 @@ from qnn.ops.accumulate import channel_bounds, narrowed
 from qnn.ops.blocks import interleave_rows
 from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel, CStruct
 from qnn.ops.op import TensorType
-from qnn.ops.requantize import features_of, requantize_struct
+from qnn.ops.requantize import requantize_struct
 from qnn.ops.window import Window
 
 MAX_SHORT_SIDE = 65535  # uint16
@@ -28,11 +28,6 @@ class Sums:
     bias: np.ndarray
     rounding_shift: int
     requantization: Requantization
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The optional parts of c_runtime/ that the kernels need."""
-        return features_of(self.requantization)
 
     def weights_array(self, layout: np.ndarray) -> CArray:
         """The weights in flash, as `layout` has them."""
@@ -63,7 +58,7 @@ def dense_kernel(sums: Sums, x: TensorType, output: TensorType) -> CKernel:
     """The kernel of a dense layer."""
     fields = _dense_fields(sums, output)
     name = f"qnn_dense_{sums.suffix(x)}"
-    return CKernel("qnn_dense_wide.h", name, "qnn_dense_wide_t", fields, 0, sums.reason(x), sums.features)
+    return CKernel("qnn_dense_wide.h", name, "qnn_dense_wide_t", fields, 0, sums.reason(x))
 
 
 def _dense_fields(sums: Sums, output: TensorType) -> tuple[CField, ...]:
@@ -125,7 +120,7 @@ def conv2d_kernel(sums: Sums, window: Window, pad_value: int, x: TensorType, out
     if sums.rounding_shift:
         matrix = CField("filters", CStruct(_dense_fields(sums, output)))
         whole = (CField("window", window.struct()), CField("pad_value", pad_value), matrix)
-        return CKernel("qnn_conv2d_sum64.h", name, "qnn_conv2d_sum64_t", whole, column, sums.reason(x), sums.features)
+        return CKernel("qnn_conv2d_sum64.h", name, "qnn_conv2d_sum64_t", whole, column, sums.reason(x))
     filters = len(sums.weights)
     fields = (
         CField("window", window.struct()),
@@ -137,7 +132,7 @@ def conv2d_kernel(sums: Sums, window: Window, pad_value: int, x: TensorType, out
         CField("requantize", requantize_struct(sums.requantization, filters)),
     )
     work = BLOCK_PIXELS * column
-    return CKernel("qnn_conv2d_wide.h", name, "qnn_conv2d_wide_t", fields, work, sums.reason(x), sums.features)
+    return CKernel("qnn_conv2d_wide.h", name, "qnn_conv2d_wide_t", fields, work, sums.reason(x))
 
 
 def depthwise_conv2d_kernel(
@@ -156,7 +151,7 @@ def depthwise_conv2d_kernel(
     )
     name, work = f"qnn_depthwise_conv2d_{sums.suffix(x)}", _column_bytes(window, x)
     struct = "qnn_depthwise_conv2d_wide_t"
-    return CKernel("qnn_depthwise_conv2d_wide.h", name, struct, fields, work, sums.reason(x), sums.features)
+    return CKernel("qnn_depthwise_conv2d_wide.h", name, struct, fields, work, sums.reason(x))
 
 
 def _column_bytes(window: Window, x: TensorType) -> int:
