@@ -28,6 +28,7 @@ from qnn.outputs import Kind, check_replaceable, head_of, json_of
 from qnn.quantization import quantize
 from qnn.scales import SCALES, Scales, scales_bytes
 from qnn.sparsity import with_zero_groups
+from qnn.units import in_units
 from qnn.widths import EIGHT, Widths
 
 MANIFEST = Kind("the manifest of a build", lambda path: "graph_sha256" in json_of(path))
@@ -53,18 +54,19 @@ def compile_model(
     self_test: int = 0,
     widths: Widths = EIGHT,
     choices: Choices = DEFAULT,
+    units: Sequence[int | None] = (),
 ) -> Build:
     """The build of `model` with C prefix `name`; equal inputs give equal bytes.
 
     reduce_range: which layers' weights leave a bit of headroom for the fast kernels, one of headroom.CHOICES.
     self_test: how many of the model's samples the header carries with their outputs.
-    widths: of weights and activations. choices: how its C is made.
+    widths: of weights and activations. choices: how its C is made. units: see units.in_units.
     Raises QnnError where the model cannot be quantized, keeps fewer samples than that or has no layer that `choices`
     names, or if the C were more than integer code (a bug of qnn).
     """
     chosen = layers_with_headroom(model, scales, reduce_range, widths)
     graph = with_zero_groups(quantize(model, scales, name, chosen, widths), model.samples)
-    graph = replace(graph, choices=choices)
+    graph = in_units(replace(graph, choices=choices), model, units)
     vectors = spaced_samples(model.samples, self_test)
     return build_graph(graph, scales, model.samples[0] if len(model.samples) else None, vectors)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from qnn.blas import blas_threads
 from qnn.evaluation import answers_of
 from qnn.forward import forward
 from qnn.graph import Graph
-from qnn.metrics import Score, predicted_classes, rmse
+from qnn.metrics import Score, accuracy, predicted_classes, rmse
 from qnn.model import Model
 from qnn.normalize import target_values
 from qnn.simulator import simulate
@@ -23,7 +24,9 @@ MOST_CHANGED = 0.01  # of the samples
 MOST_ACCURACY = 0.01
 MOST_RMSE = 1.5
 REMEDY = "calibrate on more samples (--data) or by another --method"
-WIDER = "--bits 16 is finer"
+WIDER = "--bits w8a16, 16 or mixed are finer"
+LOST_SQNR = 10.0  # dB: below that the integer network is another one
+ONE_CLASS = 0.98  # of the samples: so many get the same class from a collapsed network
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,21 @@ class Fidelity:
     sqnr_db: power of the float outputs by that of the differences, None where they are equal.
     changed: the part of the samples that get another class (classification, else None).
     difference: the rms difference of the answers, in the targets' unit (regression, else None).
+    drop: the part of the samples that it gets wrong and the float network right, less the reverse (classification with
+    labels, else None). one_class: the part that gets the commonest class, where the float network gives that class to
+    clearly fewer, else None.
     """
 
     samples: int
     sqnr_db: float | None
     changed: float | None
     difference: float | None
+    drop: float | None = None
+    one_class: float | None = None
 
     def document(self) -> dict[str, Any]:
-        """The fields as JSON."""
-        return asdict(self)
+        """The fields as JSON, and why it is a collapse, if it is one."""
+        return {**asdict(self), "collapse": list(self.collapse)}
 
     def __str__(self) -> str:
         ratio = "no difference" if self.sqnr_db is None else f"SQNR {self.sqnr_db:.1f} dB"
@@ -58,9 +66,24 @@ class Fidelity:
         noisy = self.sqnr_db is not None and self.sqnr_db < LEAST_SQNR
         return noisy or (self.changed is not None and self.changed > MOST_CHANGED)
 
+    @property
+    def collapse(self) -> tuple[str, ...]:
+        """Why the integer network has nothing to do with the float one any more; empty where it has."""
+        reasons = []
+        if self.drop is not None and self.drop > MOST_ACCURACY:
+            reasons.append(f"{100 * self.drop:.2f} points of accuracy are lost")
+        if self.one_class is not None and self.one_class >= ONE_CLASS:
+            reasons.append(f"one class is given to {100 * self.one_class:.1f} % of the samples")
+        if self.sqnr_db is not None and self.sqnr_db < LOST_SQNR:
+            reasons.append(f"the output's SQNR is {self.sqnr_db:.1f} dB")
+        return tuple(reasons)
 
-def fidelity(model: Model, graph: Graph, x: np.ndarray) -> Fidelity | None:
-    """The Fidelity of `graph`, made from `model`, on raw samples x (N, *shape); None without samples."""
+
+def fidelity(model: Model, graph: Graph, x: np.ndarray, labels: np.ndarray | None = None) -> Fidelity | None:
+    """The Fidelity of `graph`, made from `model`, on raw samples x (N, *shape); None without samples.
+
+    labels: what is right for them, as Dataset.y, or None.
+    """
     if not len(x):
         return None
     with blas_threads(0):
@@ -70,9 +93,30 @@ def fidelity(model: Model, graph: Graph, x: np.ndarray) -> Fidelity | None:
     noise, power = float(np.sum(np.square(wanted - got))), float(np.sum(np.square(wanted)))
     sqnr = 10 * math.log10(max(power, 1e-300) / noise) if noise > 0 else None
     answers = answers_of(graph, tensors)
-    if model.schema.task == "classification":
-        return Fidelity(len(x), sqnr, float(np.mean(answers != predicted_classes(wanted))), None)
-    return Fidelity(len(x), sqnr, None, rmse(answers, target_values(model.normalization, wanted)))
+    if model.schema.task != "classification":
+        return Fidelity(len(x), sqnr, None, rmse(answers, target_values(model.normalization, wanted)))
+    real = predicted_classes(wanted)
+    drop = None if labels is None else accuracy(real, labels) - accuracy(answers, labels)
+    return Fidelity(len(x), sqnr, float(np.mean(answers != real)), None, drop, _one_class(answers, real))
+
+
+def _one_class(answers: np.ndarray, real: np.ndarray) -> float | None:
+    """The part of `answers` that are the commonest, where clearly fewer of `real` are; else None."""
+    commonest = int(np.bincount(answers).argmax())
+    share, before = float(np.mean(answers == commonest)), float(np.mean(real == commonest))
+    return share if share - before > MOST_CHANGED else None
+
+
+def coarse_text(found: Fidelity, sqnr: Sequence[tuple[str, float]], bits: str) -> str | None:
+    """A warning where `bits` cost more than should be passed over, a collapse above all; None where they do not.
+
+    sqnr: dB of the tensors, in order (layersqnr).
+    """
+    if not found.collapse:
+        return f"{bits} bits are coarse for this network ({found}); {remedy(bits)}" if found.poor else None
+    lost = next((f"; {name} is the first below {LEAST_SQNR:g} dB" for name, db in sqnr if db < LEAST_SQNR), "")
+    reasons = ", ".join(found.collapse)
+    return f"COLLAPSE: {bits} bits are coarse for this network: {reasons} ({found}{lost}); {remedy(bits)}"
 
 
 def remedy(bits: str) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -41,12 +42,18 @@ def _value(model: Model, output: str, kind: TensorType) -> Node:
         unit_decimals(step, offset, wanted)
         for step, offset, wanted in zip(steps, offsets, model.schema.target_decimals, strict=True)
     ]
+    rescale = rescale_to(model, kind, decimals)
+    return Node(VALUE, rescale, (output,), TensorType((len(steps),), "int32", INT32_MIN, INT32_MAX))
+
+
+def rescale_to(model: Model, kind: TensorType, decimals: Sequence[int]) -> Rescale:
+    """The operator that brings an output of type `kind` to the targets' values in units of 10**-decimals."""
+    steps = [kind.scale * float(scale) for scale in model.normalization.target_scale]
+    offsets = [float(offset) for offset in model.normalization.target_offset]
     factors = np.array([max(step * 10.0**d, 2.0**-40) for step, d in zip(steps, decimals, strict=True)])
     zero = np.array([math.floor(offset * 10.0**d + 0.5) for offset, d in zip(offsets, decimals, strict=True)])
-    rescale = Rescale(
-        kind.zero_point, np.array(decimals, np.int16), requantization(factors, zero, INT32_MIN, INT32_MAX)
-    )
-    return Node(VALUE, rescale, (output,), TensorType((len(steps),), "int32", INT32_MIN, INT32_MAX))
+    constants = requantization(factors, zero, INT32_MIN, INT32_MAX)
+    return Rescale(kind.zero_point, np.array(decimals, np.int16), constants)
 
 
 def unit_decimals(step: float, offset: float, wanted: int) -> int:
@@ -54,6 +61,11 @@ def unit_decimals(step: float, offset: float, wanted: int) -> int:
     decimals = wanted
     while step * 10.0**decimals < 1 and decimals < wanted + 4:
         decimals += 1
-    while step * 10.0**decimals >= MAX_FACTOR or abs(offset) * 10.0**decimals >= MAX_OFFSET:
+    while not fits_int32(step, offset, decimals):
         decimals -= 1
     return decimals
+
+
+def fits_int32(step: float, offset: float, decimals: int) -> bool:
+    """Is there room for values in units of 10**-decimals, an output step of `step` from each other, around `offset`?"""
+    return step * 10.0**decimals < MAX_FACTOR and abs(offset) * 10.0**decimals < MAX_OFFSET

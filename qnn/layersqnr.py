@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from qnn.forward import activations
-from qnn.graph import INPUT
+from qnn.graph import INPUT, Graph
 from qnn.model import Model
 from qnn.prepare import prepare
-from qnn.quantization import Lowered
+from qnn.quantization import Lowered, lower_model
 from qnn.reference import sqnr_db
+from qnn.scales import Scales
 from qnn.simulator import simulate
+from qnn.widths import Widths
+
+SQNR_COLUMNS = ("tensor", "storage", "SQNR, dB", "change")
 
 
 def layer_sqnr(model: Model, lowered: Lowered, x: np.ndarray) -> tuple[tuple[str, float], ...]:
@@ -41,3 +50,27 @@ def _useful(model: Model, tensor: str, dtype: str) -> tuple[float, float]:
     if len(readers) != 1:
         return float("-inf"), float("inf")
     return readers[0].useful_wide if dtype == "int16" else readers[0].useful
+
+
+def build_sqnr(
+    model: Model, scales: Scales, graph: Graph, widths: Widths, x: np.ndarray
+) -> tuple[tuple[str, float], ...]:
+    """`layer_sqnr` of a compiled graph that was made from `model` by `scales` with these widths; () without samples."""
+    if not len(x):
+        return ()
+    return layer_sqnr(model, replace(lower_model(model, scales, graph.name, (), widths), graph=graph), x)
+
+
+def sqnr_document(found: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
+    """The ratios as JSON; null where nothing is lost."""
+    return [{"tensor": name, "sqnr_db": None if math.isinf(ratio) else ratio} for name, ratio in found]
+
+
+def sqnr_rows(graph: Graph, found: Sequence[tuple[str, float]]) -> list[tuple[str, str, str, str]]:
+    """The ratios as text, in the order of SQNR_COLUMNS: a tensor, its storage, its ratio, what it loses on the way."""
+    rows, before = [], math.inf
+    for name, ratio in found:
+        lost = "" if math.isinf(before) or math.isinf(ratio) else f"{ratio - before:+.1f}"
+        rows.append((name, graph.type_of(name).dtype, "exact" if math.isinf(ratio) else f"{ratio:.1f}", lost))
+        before = ratio
+    return rows

@@ -18,13 +18,15 @@ from qnn.schema import Schema
 
 @dataclass(frozen=True)
 class TargetScore:
-    """One target of a regression: its rmse in its unit, and R2, the part of its variance that is explained.
+    """One target of a regression: its errors in its unit, and R2, the part of its variance that is explained.
 
-    r2 is None where the target does not vary.
+    mae: the mean absolute error. maximum: the largest one. r2 is None where the target does not vary.
     """
 
     name: str
     rmse: float
+    mae: float
+    maximum: float
     r2: float | None
 
 
@@ -73,7 +75,9 @@ def score_of(schema: Schema, answers: np.ndarray, y: np.ndarray) -> Score:
 
 def _target_score(name: str, values: np.ndarray, y: np.ndarray) -> TargetScore:
     variance = float(np.var(y))
-    return TargetScore(name, rmse(values, y), 1 - rmse(values, y) ** 2 / variance if variance > 0 else None)
+    errors, squared = np.abs(values - y), rmse(values, y)
+    r2 = 1 - squared**2 / variance if variance > 0 else None
+    return TargetScore(name, squared, float(errors.mean()), float(errors.max()), r2)
 
 
 def score(model: Model, dataset: Dataset, rows: np.ndarray) -> Score:
@@ -90,9 +94,12 @@ def score(model: Model, dataset: Dataset, rows: np.ndarray) -> Score:
 
 def score_samples(model: Model, x: np.ndarray, y: np.ndarray) -> Score:
     """The float64 accuracy or rmse of `model` on raw samples x (N, *shape) with labels y, as Dataset.y."""
+    return score_of(model.schema, answers_on(model, x), y)
+
+
+def answers_on(model: Model, x: np.ndarray) -> np.ndarray:
+    """The float64 model's classes (N,) or values (N, T) in the targets' unit, for raw samples x (N, *shape)."""
     with blas_threads(0):
         outputs = forward(model, x)
     classes = model.schema.task == "classification"
-    return score_of(
-        model.schema, predicted_classes(outputs) if classes else target_values(model.normalization, outputs), y
-    )
+    return predicted_classes(outputs) if classes else target_values(model.normalization, outputs)

@@ -12,7 +12,7 @@ from qnn.codesize import code_bytes
 from qnn.compiler import Build, compile_model
 from qnn.errors import QnnError
 from qnn.headroom import AUTO, OFF
-from qnn.layersqnr import layer_sqnr
+from qnn.layersqnr import build_sqnr
 from qnn.mixed import (
     CLASSIFIER_DROP,
     NO_LIMITS,
@@ -28,7 +28,6 @@ from qnn.mixedreport import Explained, explained
 from qnn.model import Model
 from qnn.ops.choices import DEFAULT, Choices
 from qnn.progress import Progress, silent
-from qnn.quantization import lower_model
 from qnn.reference import Loss, loss_of, reference_of
 from qnn.scales import Scales
 from qnn.widths import Widths
@@ -41,7 +40,7 @@ class MixedBuild:
     """A build with widths of its own for every layer.
 
     cost, loss: of what was compiled. unit: what a drop is counted in. limits: those that were asked for, resolved.
-    problem: how the limits are missed, "" where they are met. choices: every one, explained.
+    problem: how the limits are missed, "" where they are met. choices: every one, explained. widths: what they come to.
     """
 
     build: Build
@@ -52,6 +51,7 @@ class MixedBuild:
     limits: Limits
     problem: str
     choices: tuple[Explained, ...]
+    widths: Widths
 
     def document(self) -> dict[str, Any]:
         """The choices and what they come to, as JSON."""
@@ -78,10 +78,13 @@ class How:
     reduce_range: str = AUTO
     self_test: int = 0
     choices: Choices = DEFAULT
+    units: tuple[int | None, ...] = ()
 
     def build(self, model: Model, scales: Scales, widths: Widths) -> Build:
         """The build with these widths."""
-        return compile_model(model, scales, self.name, self.reduce_range, self.self_test, widths, self.choices)
+        return compile_model(
+            model, scales, self.name, self.reduce_range, self.self_test, widths, self.choices, self.units
+        )
 
 
 def compile_mixed(
@@ -110,10 +113,11 @@ def compile_mixed(
     if how.reduce_range == AUTO and _problem(search, cost, loss, reference.unit):
         build = replace(how, reduce_range=OFF).build(model, scales, widths)
         loss, cost = loss_of(reference, build.graph), _cost(build)
-    lowered = replace(lower_model(model, scales, how.name, (), widths), graph=build.graph)
-    sqnr = dict(layer_sqnr(model, lowered, reference.x))
+    sqnr = dict(build_sqnr(model, scales, build.graph, widths, reference.x))
     problem = _problem(search, cost, loss, reference.unit)
-    return MixedBuild(build, cost, loss, reference.unit, len(rows), limits, problem, explained(search, best, sqnr))
+    return MixedBuild(
+        build, cost, loss, reference.unit, len(rows), limits, problem, explained(search, best, sqnr), widths
+    )
 
 
 def default_limits(limits: Limits, classifies: bool) -> Limits:

@@ -19,6 +19,8 @@ from qnn import toolchain
 from qnn.compiler import Build, compile_model, write_build
 from qnn.errors import QnnError
 from qnn.evaluation import Evaluation, evaluate
+from qnn.fidelity import Fidelity, fidelity
+from qnn.layersqnr import build_sqnr, sqnr_document
 from qnn.metrics import Score
 from qnn.mixed import NO_LIMITS, Limits
 from qnn.mixedbuild import How, MixedBuild, compile_mixed
@@ -26,6 +28,7 @@ from qnn.model import Model
 from qnn.outputs import Kind, head_of, json_of
 from qnn.progress import Progress, silent
 from qnn.reportpage import GENERATOR
+from qnn.residuals import residuals
 from qnn.scales import Scales
 from qnn.schemafile import Document
 from qnn.verification import Verification
@@ -63,7 +66,8 @@ SHOWN_NUMBERS = tuple(name for name in CSV_COLUMNS if name not in ("bits", "accu
 class Row:
     """One width: what was built, how good it is, what it costs, and whether the C agreed with the simulator.
 
-    mixed: how the widths were chosen, None where they were given.
+    mixed: how the widths were chosen, None where they were given. residuals: of a regression, see residuals.residuals.
+    sqnr: dB of its tensors on the model's samples (layersqnr); fidelity: how close it comes to the float network there.
     """
 
     bits: int | str
@@ -71,6 +75,9 @@ class Row:
     evaluation: Evaluation
     verification: Verification
     mixed: MixedBuild | None = None
+    residuals: Sequence[Mapping[str, Any]] = ()
+    sqnr: tuple[tuple[str, float], ...] = ()
+    fidelity: Fidelity | None = None
 
     def document(self) -> dict[str, Any]:
         """The row as JSON; what needs an RV32 compiler is null without one."""
@@ -102,6 +109,9 @@ class Row:
             "saturated": self.evaluation.saturated,
             "targets": {target.target: target.document() for target in self.verification.targets},
             "nodes": self.build.manifest["nodes"],
+            "sqnr": sqnr_document(self.sqnr),
+            "fidelity": self.fidelity.document() if self.fidelity else None,
+            **({"residuals": list(self.residuals)} if self.residuals else {}),
             **({"mixed": self.mixed.document()} if self.mixed else {}),
         }
 
@@ -121,11 +131,15 @@ def measure(
     Mixed widths are chosen on the model's own samples, by `limits`. Every sample is verified on the targets that this
     machine has. Raises QnnError without a C compiler.
     """
-    if bits == MIXED:
-        mixed = compile_mixed(model, scales, limits, model.samples, model.labels, How(name))
-        return replace(measure_build(mixed.build, bits, x, y, progress), mixed=mixed)
-    build = compile_model(model, scales, name, widths=widths_named(bits))
-    return measure_build(build, bits, x, y, progress)
+    mixed = compile_mixed(model, scales, limits, model.samples, model.labels, How(name)) if bits == MIXED else None
+    widths = mixed.widths if mixed else widths_named(bits)
+    build = mixed.build if mixed else compile_model(model, scales, name, widths=widths)
+    return replace(
+        measure_build(build, bits, x, y, progress),
+        mixed=mixed,
+        sqnr=build_sqnr(model, scales, build.graph, widths, model.samples),
+        fidelity=fidelity(model, build.graph, model.samples, model.labels),
+    )
 
 
 def measure_build(build: Build, bits: str, x: np.ndarray, y: np.ndarray, progress: Progress = silent) -> Row:
@@ -134,7 +148,14 @@ def measure_build(build: Build, bits: str, x: np.ndarray, y: np.ndarray, progres
     with tempfile.TemporaryDirectory(prefix="qnn-") as folder:
         write_build(build, Path(folder))
         verification = verify(Path(folder), x, targets_here(), progress=progress)
-    return Row(int(bits) if bits.isdecimal() else bits, build, evaluation, verification)
+    names = build.graph.schema.targets
+    return Row(
+        bits=int(bits) if bits.isdecimal() else bits,
+        build=build,
+        evaluation=evaluation,
+        verification=verification,
+        residuals=residuals(names, evaluation.answers, y) if names else (),
+    )
 
 
 def targets_here() -> tuple[str, ...]:
@@ -147,10 +168,31 @@ def targets_here() -> tuple[str, ...]:
     return (HOST, RV32)
 
 
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """What does the same without a network: its name, its Score and its residuals on the same samples."""
+
+    name: str
+    score: Score
+    residuals: Sequence[Mapping[str, Any]]
+
+    def document(self) -> dict[str, Any]:
+        """The fields as JSON."""
+        score = self.score
+        return {"name": self.name, score.metric: score.value, **_targets(score), "residuals": list(self.residuals)}
+
+
 def report_document(
-    model: Model, source: str, part: str, float_score: Score, rows: Sequence[Row], command: str
+    model: Model,
+    source: str,
+    part: str,
+    float_score: Score,
+    rows: Sequence[Row],
+    command: str,
+    float_residuals: Sequence[Mapping[str, Any]] = (),
+    baseline: Baseline | None = None,
 ) -> dict[str, Any]:
-    """The JSON document of `qnn report`; `command` is what was typed."""
+    """The JSON document of `qnn report`; `command` is what was typed. float_residuals: of the float network."""
     return {
         "net": model.net,
         "command": command,
@@ -160,7 +202,9 @@ def report_document(
             **_targets(float_score),
             "samples": float_score.samples,
             "parameters": sum(array.size for node in model.nodes for array in node.parameters),
+            **({"residuals": list(float_residuals)} if float_residuals else {}),
         },
+        **({"baseline": baseline.document()} if baseline else {}),
         "data": source,
         "part": part,
         "rows": [row.document() for row in rows],
@@ -169,7 +213,7 @@ def report_document(
 
 def _targets(score: Score) -> dict[str, Any]:
     """Each target of a regression on its own, for JSON; nothing for classes."""
-    found = [{"name": target.name, "rmse": target.rmse, "r2": target.r2} for target in score.targets]
+    found = [{"name": t.name, "rmse": t.rmse, "mae": t.mae, "max_error": t.maximum, "r2": t.r2} for t in score.targets]
     return {"per_target": found} if found else {}
 
 

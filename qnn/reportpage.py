@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from qnn.cycles import ASSUMPTIONS
+from qnn.residuals import residual_plots
 
 GENERATOR = '<meta name="generator" content="qnn">'
 PAGE = """<!doctype html>
@@ -26,6 +27,11 @@ caption {{ text-align: left; font-weight: 600; padding: .3rem 0; }}
 th, td {{ border-bottom: 1px solid #8886; padding: .3rem .8rem; text-align: right; }}
 th:first-child, td:first-child {{ text-align: left; }}
 .wide {{ overflow-x: auto; }}
+.plots {{ display: flex; flex-wrap: wrap; gap: 1rem; }}
+figure {{ margin: 0; width: 20rem; }}
+svg {{ width: 100%; font-size: 11px; fill: currentColor; }}
+svg line {{ stroke: #888; }}
+svg circle {{ opacity: .5; }}
 </style>
 </head>
 <body>
@@ -33,6 +39,7 @@ th:first-child, td:first-child {{ text-align: left; }}
 <h1>{title}</h1>
 <p>{summary}</p>
 {about}{tables}
+{plots}
 <p>Saturated counts outputs at an end of their 16-bit range, where the float network gives more than the calibration
 samples did: more samples (--data) or --method minmax widen it. Instructions are those of NAME_run on RV32IMC, mean of
 evenly spaced samples. Mismatches count values of the C that differ from the simulator's. Cycles are an estimate for an
@@ -52,18 +59,23 @@ def report_page(title: str, document: Mapping[str, Any]) -> str:
         f"Float {float_metric} {metric_text(float_metric, document['float'][float_metric])} on "
         f"{document['float']['samples']:,} samples of {escape(str(document['data']))} ({escape(document['part'])})."
     )
-    summaries = [float_cells(document["float"]), *(summary_cells(row) for row in rows)]
-    tables = [_table("Widths", SUMMARY_COLUMNS, summaries)]
-    targets = [
-        cells
-        for name, part in (("float", document["float"]), *((r["bits"], r) for r in rows))
-        for cells in _per_target(str(name), part)
+    baseline = [document["baseline"]] if "baseline" in document else []
+    summaries = [
+        *(baseline_cells(part) for part in baseline),
+        float_cells(document["float"]),
+        *(summary_cells(row) for row in rows),
     ]
+    parts = [*((part["name"], part) for part in baseline), ("float", document["float"])]
+    parts += [(str(row["bits"]), row) for row in rows]
+    tables = [_table("Widths", SUMMARY_COLUMNS, summaries)]
+    targets = [cells for name, part in parts for cells in _per_target(name, part)]
     if targets:
-        tables.append(_table("Targets", ("bits", "target", "rmse", "R2"), targets))
+        tables.append(_table("Targets", ("bits", "target", *TARGET_FIGURES), targets))
     for row in rows:
         if "mixed" in row:
             tables.append(_table("Mixed widths", MIXED_COLUMNS, [_choice_cells(c) for c in row["mixed"]["choices"]]))
+        if row.get("sqnr"):
+            tables.append(_table(f"Precision at {row['bits']} bits", PRECISION_COLUMNS, _precision_cells(row)))
         tables.append(_table(f"Layers at {row['bits']} bits", NODE_COLUMNS, [_node_cells(n) for n in row["nodes"]]))
         tables += [
             _table(f"Instructions at {row['bits']} bits ({name})", PROFILE_COLUMNS, profile_rows(target["profile"]))
@@ -78,6 +90,7 @@ def report_page(title: str, document: Mapping[str, Any]) -> str:
         summary=summary,
         about=_about(document),
         tables="\n".join(tables),
+        plots=residual_plots([(name, part["residuals"]) for name, part in parts if part.get("residuals")]),
         assumptions=escape(ASSUMPTIONS),
     )
 
@@ -120,6 +133,8 @@ PROFILE_COLUMNS = (
     "est. cycles, flash",
 )
 MIXED_COLUMNS = ("layer", "part", "bits", "SQNR dB", "alone narrower: drop", "instead")
+PRECISION_COLUMNS = ("tensor", "SQNR dB against float")
+TARGET_FIGURES = ("rmse", "mean error", "largest error", "R2")
 TARGET_COLUMNS = ("target", "engine", "compiler", "mismatches")
 
 
@@ -137,6 +152,19 @@ def float_cells(reference: Mapping[str, Any]) -> tuple[str, ...]:
     metric = "accuracy" if "accuracy" in reference else "rmse"
     floats = ("float", metric_text(metric, reference[metric]), number_text(4 * reference["parameters"]))
     return (*floats, *("",) * (len(SUMMARY_COLUMNS) - len(floats)))
+
+
+def baseline_cells(baseline: Mapping[str, Any]) -> tuple[str, ...]:
+    """The row of what needs no network, in the order of SUMMARY_COLUMNS."""
+    metric = "accuracy" if "accuracy" in baseline else "rmse"
+    shown = (str(baseline["name"]), metric_text(metric, baseline[metric]))
+    return (*shown, *("",) * (len(SUMMARY_COLUMNS) - len(shown)))
+
+
+def target_texts(target: Mapping[str, Any]) -> tuple[str, ...]:
+    """A target's errors and R2 as text, in the order of TARGET_FIGURES."""
+    errors = (metric_text("rmse", target[key]) for key in ("rmse", "mae", "max_error"))
+    return (*errors, r2_text(target["r2"]))
 
 
 def r2_text(value: float | None) -> str:
@@ -202,8 +230,12 @@ def _target_cells(target: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _per_target(name: str, part: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    found = part.get("per_target", ())
-    return [(name, target["name"], metric_text("rmse", target["rmse"]), r2_text(target["r2"])) for target in found]
+    return [(name, target["name"], *target_texts(target)) for target in part.get("per_target", ())]
+
+
+def _precision_cells(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    ratios = [(entry["tensor"], entry["sqnr_db"]) for entry in row["sqnr"]]
+    return [(name, "exact" if ratio is None else f"{ratio:.1f}") for name, ratio in ratios]
 
 
 def _about(document: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -28,9 +29,11 @@ from qnn.cli.mixed import FlashOption, MaxDropOption, RamOption, limits_of, show
 from qnn.compiler import Build, build_graph, check_build_folder, write_build
 from qnn.data.synthetic import random_samples
 from qnn.errors import QnnError
-from qnn.fidelity import fidelity, remedy
+from qnn.fidelity import Fidelity, coarse_text, fidelity
+from qnn.graph import Graph
 from qnn.graphfile import INTEGER_MODEL, load_graph
 from qnn.headroom import AUTO, CHOICES
+from qnn.layersqnr import SQNR_COLUMNS, build_sqnr, sqnr_document, sqnr_rows
 from qnn.mixed import Limits
 from qnn.mixedbuild import How, MixedBuild, compile_mixed
 from qnn.model import Model
@@ -38,6 +41,7 @@ from qnn.modelfile import load_model
 from qnn.names import check_name, name_from
 from qnn.ops.choices import Choices, Weights
 from qnn.scales import Scales
+from qnn.units import wanted_units
 from qnn.widths import MIXED, check_bits, widths_named
 
 ReduceRangeOption = Annotated[
@@ -68,6 +72,10 @@ def command(
     flash: FlashOption = None,
     ram: RamOption = None,
     weights: WeightsOption = None,
+    unit: Annotated[
+        str | None,
+        typer.Option("--unit", help="Decimal unit of NAME_value's integers: 0.001, or co=0.1,no2=1 by target."),
+    ] = None,
     self_test: Annotated[
         int, typer.Option("--self-test", min=0, help="How many samples the header carries to test itself on the chip.")
     ] = 0,
@@ -97,16 +105,19 @@ def command(
     if model.is_file() and INTEGER_MODEL.holds(model):
         given = (("--scales", scales), ("--data", data), ("--label", label))
         _refuse_calibration(model, [option for option, value in given if value is not None])
+        if unit is not None:
+            raise QnnError(model, "is quantized already: its values have their unit", "leave --unit out")
         return _compile_quantized(output, model, out, name, self_test)
     prefix = check_name(name) if name is not None else name_from(model.stem)
     check_build_folder(out, prefix, [model])
     network = load_model(model)
+    units = wanted_units(unit, network.schema)
     asked = request(data, None, label, drop_missing, data_dir, max_memory)
     samples = Samples(network.samples, network.labels, str(model), "train")
     if data is not None and (scales is None or bits == MIXED):
         samples = load_rows(output, asked, network.schema, network.record, "train")
     ranges = load_scales_of(network, scales) if scales else _calibrated(output, network, samples.x, method)
-    how = How(prefix, reduce_range, self_test, Choices(weights_of(weights) or Weights()))
+    how = How(prefix, reduce_range, self_test, Choices(weights_of(weights) or Weights()), units)
     mixed = _mixed(output, network, ranges, limits, samples, how) if bits == MIXED else None
     build = mixed.build if mixed else how.build(network, ranges, widths_named(bits))
     removed = write_build(build, out)
@@ -115,18 +126,28 @@ def command(
         show_mixed(output, model, mixed)
     if removed is not None:
         output.say(f"removed {removed}, the header of the build that was there")
-    found = fidelity(network, build.graph, network.samples)
+    found = fidelity(network, build.graph, network.samples, network.labels)
+    sqnr = build_sqnr(network, ranges, build.graph, mixed.widths if mixed else widths_named(bits), network.samples)
     if found is not None:
-        output.say(f"{bits} bits against float on {found}")
-        if found.poor and mixed is None:  # mixed widths have limits of their own
-            output.warn(f"{model}: {bits} bits are coarse for this network ({found}); {remedy(bits)}")
+        show_fidelity(output, model, bits, build.graph, found, sqnr)
     document = {**build.manifest, "header": str(out / build.manifest["header"])}
     document |= {"mixed": mixed.document()} if mixed is not None else {}
-    output.emit({**document, "fidelity": found.document() if found else None})
+    output.emit({**document, "fidelity": found.document() if found else None, "sqnr": sqnr_document(sqnr)})
     if mixed is not None and mixed.problem:
         show_problem(model, mixed)
         raise typer.Exit(1)
     return None
+
+
+def show_fidelity(
+    output: Output, model: Path, bits: str, graph: Graph, found: Fidelity, sqnr: Sequence[tuple[str, float]]
+) -> None:
+    """How close the build is to the float network, layer by layer and at its end; a warning where that is not close."""
+    output.table("Where precision is lost (signal to noise against float)", SQNR_COLUMNS, sqnr_rows(graph, sqnr))
+    output.say(f"{bits} bits against float on {found}")
+    text = coarse_text(found, sqnr, bits)
+    if text is not None and (bits != MIXED or found.collapse):  # mixed widths have limits of their own
+        output.warn(f"{model}: {text}")
 
 
 def _refuse_calibration(model: Path, given: list[str]) -> None:

@@ -21,25 +21,50 @@ from qnn.cli.loading import (
     MaxMemoryOption,
     PartOption,
     Request,
+    Samples,
     load_rows,
     request,
 )
 from qnn.cli.mixed import MaxDropOption, limits_of
 from qnn.cli.verify import show_failures
 from qnn.compiler import build_graph
+from qnn.data import LoadOptions, load
+from qnn.data.steinhart import NAME as STEINHART_HART
+from qnn.data.steinhart import celsius_by, steinhart_hart
+from qnn.data.thermistor import FEATURES
 from qnn.errors import QnnError
-from qnn.fidelity import loss_text
+from qnn.fidelity import coarse_text, loss_text
 from qnn.files import write_all_whole
 from qnn.graphfile import INTEGER_MODEL, load_graph
-from qnn.metrics import score_samples
+from qnn.metrics import answers_on, score_of
+from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.names import name_from
 from qnn.outputs import Kind, check_replaceable
-from qnn.report import REPORT_CSV, REPORT_JSON, REPORT_PAGE, Row, measure, measure_build, report_csv, report_document
-from qnn.reportpage import SUMMARY_COLUMNS, float_cells, metric_text, r2_text, report_page, summary_cells
+from qnn.report import (
+    REPORT_CSV,
+    REPORT_JSON,
+    REPORT_PAGE,
+    Baseline,
+    Row,
+    measure,
+    measure_build,
+    report_csv,
+    report_document,
+)
+from qnn.reportpage import (
+    SUMMARY_COLUMNS,
+    TARGET_FIGURES,
+    baseline_cells,
+    float_cells,
+    report_page,
+    summary_cells,
+    target_texts,
+)
+from qnn.residuals import residuals
 from qnn.widths import check_bits
 
-SHOWN_TARGETS = 8
+SHOWN_TARGETS, THERMISTOR = 8, "thermistor"
 BitsOption = Annotated[
     str, typer.Option("--bits", help="Widths, separated by commas: 8, 16, pairs such as w8a16, mixed.")
 ]
@@ -82,13 +107,18 @@ def command(
     samples = load_rows(output, asked, network.schema, network.record, "evaluate")
     if samples.y is None:
         raise QnnError(samples.source, "has no labels to compare with", "use data with labels")
-    reference = score_samples(network, samples.x, samples.y)
+    answers = answers_on(network, samples.x)
+    reference = score_of(network.schema, answers, samples.y)
+    baseline = _baseline(network, samples)
     ranges = load_scales_of(network, scales) if scales else calibrate(network, network.samples, method)
     rows: list[Row] = []
     for width in widths:
         with output.progress(f"verifying {width} bits") as progress:
             rows.append(measure(network, ranges, name_from(model.stem), width, samples.x, samples.y, progress, limits))
-    document = report_document(network, samples.source, samples.part, reference, rows, typed(sys.argv[1:]))
+    names = network.schema.targets
+    plotted = residuals(names, answers, samples.y) if names else []
+    told = typed(sys.argv[1:])
+    document = report_document(network, samples.source, samples.part, reference, rows, told, plotted, baseline)
     if out is not None:
         write_report(out, f"{model.stem}: accuracy versus size", document)
         output.say(f"wrote {', '.join(str(path) for path, _ in report_files(out))}")
@@ -98,10 +128,25 @@ def command(
         lost = loss_text(reference, row.evaluation.score, str(row.bits))
         if lost:
             output.warn(f"{model}: {lost}")
+        if row.fidelity is not None and row.fidelity.collapse:
+            output.warn(f"{model}: {coarse_text(row.fidelity, row.sqnr, str(row.bits))}")
         show_failures(row.verification)
     if not all(row.verification.ok for row in rows):
         raise typer.Exit(1)
     return None
+
+
+def _baseline(network: Model, samples: Samples) -> Baseline | None:
+    """Of the built-in thermistor, the Steinhart-Hart equation fitted to the rows that the network learned from."""
+    if network.record.source != THERMISTOR or samples.source != THERMISTOR or samples.y is None:
+        return None
+    dataset = load(THERMISTOR, LoadOptions().like(network.record), schema=network.schema)
+    if dataset.y is None or tuple(f.name for f in network.schema.features) != FEATURES:
+        return None
+    coefficients = steinhart_hart(dataset.x[dataset.train], dataset.y[dataset.train])
+    answers = celsius_by(coefficients, samples.x)
+    score = score_of(network.schema, answers, samples.y)
+    return Baseline(STEINHART_HART, score, residuals(network.schema.targets, answers, samples.y))
 
 
 def _report_quantized(output: Output, model: Path, asked: Request, out: Path | None) -> None:
@@ -146,12 +191,17 @@ def write_report(out: Path, title: str, document: dict[str, Any]) -> None:
 def show_report(output: Output, title: str, document: dict[str, Any]) -> None:
     """The table of a report: a column for float, one for each width, so that it is never wider than a terminal."""
     reference, rows = document["float"], document["rows"]
-    columns = [float_cells(reference), *(summary_cells(row) for row in rows)]
+    baseline = [document["baseline"]] if "baseline" in document else []
+    columns = [
+        *(baseline_cells(part) for part in baseline),
+        float_cells(reference),
+        *(summary_cells(row) for row in rows),
+    ]
     lines = list(zip(SUMMARY_COLUMNS, *columns, strict=True))[1:]
-    parts = [part.get("per_target") or [] for part in (reference, *rows)]
+    parts = [part.get("per_target") or [] for part in (*baseline, reference, *rows)]
     if {len(part) for part in parts} == {len(parts[0])}:
         for targets in list(zip(*parts, strict=True))[:SHOWN_TARGETS]:
-            name = targets[0]["name"]
-            lines.append((f"rmse of {name}", *(metric_text("rmse", target["rmse"]) for target in targets)))
-            lines.append((f"R2 of {name}", *(r2_text(target["r2"]) for target in targets)))
-    output.table(title, ("", "float", *(f"{row['bits']} bits" for row in rows)), lines)
+            figures = zip(TARGET_FIGURES, *(target_texts(target) for target in targets), strict=True)
+            lines += [(f"{figure} of {targets[0]['name']}", *texts) for figure, *texts in figures]
+    names = (*(part["name"] for part in baseline), "float", *(f"{row['bits']} bits" for row in rows))
+    output.table(title, ("", *names), lines)

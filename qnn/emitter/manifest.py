@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from qnn.emitter.notes import flash_bytes, graph_hash
-from qnn.graph import Graph, Node
+from qnn.graph import VALUE, Graph, Node
 from qnn.memory import MemoryPlan, Place
 from qnn.ops.choices import FLASH, RAM
 from qnn.ops.ckernel import TABLES, WEIGHTS
+from qnn.ops.rescale import Rescale
 from qnn.placement import placement_of
 
 SPEC_VERSION = 1
@@ -21,6 +22,7 @@ def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
     ram: the scratch memory; the most that tensors need of it at once; the largest workspace of a kernel beside them;
     constants that live there. placement: where constants were asked to live, which nodes' are in RAM and how many bytes
     that is, what an ESP32-C3 has room for.
+    values: of a regression, the targets and the decimals of the units that they leave in.
     memory_plan: each tensor, or workspace of a node's kernel, and from which node to which it is needed.
     """
     weights, tables = flash_bytes(graph, WEIGHTS), flash_bytes(graph, TABLES)
@@ -41,7 +43,17 @@ def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
         "macs": sum(_macs(graph, node) for node in graph.nodes),
         "nodes": [_node(graph, node, node.name in placement.in_ram) for node in graph.nodes],
         "memory_plan": [_place(graph, place) for place in plan.places],
+        **_values(graph),
     }
+
+
+def _values(graph: Graph) -> dict[str, Any]:
+    """Of each value its target and unit: 10**-decimals of the target's own; nothing for classifiers."""
+    op = next((node.op for node in graph.heads if node.name == VALUE), None)
+    if not isinstance(op, Rescale):
+        return {}
+    pairs = zip(graph.schema.targets, op.decimals.tolist(), strict=True)
+    return {"values": [{"target": name, "decimals": decimals} for name, decimals in pairs]}
 
 
 def _place(graph: Graph, place: Place) -> dict[str, Any]:
