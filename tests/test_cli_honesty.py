@@ -113,7 +113,7 @@ def test_a_coarse_network_is_warned_of(tmp_path: Path, qnn: Run, monkeypatch: py
     code, out, err = qnn("compile", "t.qnn", "--scales", scales)
     assert code == 0
     assert "the answers differ by" in out
-    assert "warning: t.qnn: 8 bits are coarse for this network" in err
+    assert "8 bits are coarse for this network" in err
     code, out, err = qnn("report", "t.qnn", "--scales", scales, "-o", "r")
     assert code == 0
     assert "warning: t.qnn: 8 bits raise the rmse from" in err

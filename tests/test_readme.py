@@ -72,7 +72,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dew = (tenths[:, 0] / 10 - (100 - tenths[:, 1]) / 5).round(2)
     rows = [f"{t / 10},{h},{p / 10},{d}" for (t, h, p), d in zip(tenths.tolist(), dew.tolist(), strict=True)]
     (place / "weather.csv").write_text("\n".join(["air,humidity,pressure,dewpoint", *rows]) + "\n")
+    _air_quality(place / "AirQualityUCI.csv", rng)
     return place
+
+
+def _air_quality(path: Path, rng: np.random.Generator) -> None:
+    """A file as the README's second example reads it: decimal commas, semicolons, -200 for missing, empty columns."""
+    names = "Date;Time;CO(GT);PT08.S1(CO);NMHC(GT);C6H6(GT);PT08.S2(NMHC);T;RH;AH;;"
+    lines = []
+    for row in range(400):
+        first, second = rng.integers(600, 2000, 2).tolist()
+        carbon = -200 if row % 50 == 7 else round(first / 500, 1)
+        numbers = (carbon, first, -200, round(second / 100, 1), second, row / 10, 48.9, 0.7578)
+        values = ";".join(str(number).replace(".", ",") for number in numbers)
+        lines.append(f"10/03/2004;{row % 24:02d}.00.00;{values};;")
+    path.write_text("\n".join([names, *lines]) + "\n")
 
 
 def test_every_command_runs(folder: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
