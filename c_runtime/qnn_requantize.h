@@ -15,7 +15,6 @@ typedef struct {
     int32_t twice; /* GEMMLOWP: prescale is not null, the multipliers are twice as large and unsigned */
 } qnn_requantize_t;
 
-#ifdef QNN_PRESCALE
 /* Where the limit acts the result saturates anyway (SPEC 3.3); it keeps the left shift inside int32. */
 QNN_INLINE int32_t qnn_prescale(int32_t accumulator, uint8_t prescale)
 {
@@ -31,7 +30,6 @@ QNN_INLINE int32_t qnn_prescale(int32_t accumulator, uint8_t prescale)
     }
     return (int32_t)((uint32_t)accumulator << prescale);
 }
-#endif /* QNN_PRESCALE */
 
 /* One comparison where nothing is clamped. */
 QNN_INLINE int32_t qnn_clamp(int32_t q, int32_t low, int32_t high)
@@ -50,7 +48,7 @@ typedef struct {
     int32_t high;
     int32_t twice;
     uint8_t shift;
-    uint8_t prescale; /* with QNN_PRESCALE: some channel of the header has one */
+    uint8_t prescale;
 } qnn_requantize_channel_t;
 
 QNN_INLINE qnn_requantize_channel_t qnn_requantize_channel(const qnn_requantize_t *p, int32_t channel)
@@ -62,9 +60,7 @@ QNN_INLINE qnn_requantize_channel_t qnn_requantize_channel(const qnn_requantize_
     c.high = p->high;
     c.twice = p->twice;
     c.shift = QNN_READ(p->shift[channel]);
-#ifdef QNN_PRESCALE
     c.prescale = p->prescale ? QNN_READ(p->prescale[channel]) : (uint8_t)0;
-#endif /* QNN_PRESCALE */
     return c;
 }
 
@@ -98,11 +94,9 @@ QNN_INLINE int32_t qnn_requantize_with(const qnn_requantize_channel_t *c, int32_
         return qnn_requantize_twice(c, accumulator);
     }
 #endif /* QNN_GEMMLOWP */
-#ifdef QNN_PRESCALE
     if (c->prescale) {
         accumulator = qnn_prescale(accumulator, c->prescale);
     }
-#endif /* QNN_PRESCALE */
     return qnn_requantize_once(c, accumulator);
 }
 
@@ -118,14 +112,12 @@ QNN_INLINE void qnn_requantize_four(const qnn_requantize_channel_t *c, int32_t a
         return;
     }
 #endif /* QNN_GEMMLOWP */
-#ifdef QNN_PRESCALE
     if (c->prescale) {
         a[0] = qnn_prescale(a[0], c->prescale);
         a[1] = qnn_prescale(a[1], c->prescale);
         a[2] = qnn_prescale(a[2], c->prescale);
         a[3] = qnn_prescale(a[3], c->prescale);
     }
-#endif /* QNN_PRESCALE */
     a[0] = qnn_requantize_once(c, a[0]);
     a[1] = qnn_requantize_once(c, a[1]);
     a[2] = qnn_requantize_once(c, a[2]);

@@ -174,7 +174,7 @@ def test_shared_code_belongs_to_its_caller(compiler: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("compiler", ["gcc", "zig"])
 def test_debug_information_changes_no_instruction(compiler: str, tmp_path: Path) -> None:
     chosen = compiler_of(compiler)
-    for seed in range(2):
+    for seed in (0, 4):  # of many functions
         graph = random_map_graph(np.random.default_rng([78, seed]))
         write_build(build_graph(graph, None, None), tmp_path / str(seed))
         images = Images(tmp_path / str(seed), interface_of(graph), chosen)
@@ -182,7 +182,7 @@ def test_debug_information_changes_no_instruction(compiler: str, tmp_path: Path)
         toolchain.compile_c(chosen, flags, (MODEL,), "plain.o", cwd=images.folder, subject="test")
         plain, traceable = (text_of(images.folder / name) for name in ("plain.o", "model.o"))
         images.close()
-        assert len(plain) > 2
+        assert len(plain) > 3
         assert plain == traceable
 
 

@@ -11,8 +11,7 @@ from qnn.fixedpoint import GEMMLOWP, Requantization
 from qnn.ops.ckernel import TABLES, CArray, CField, CStruct
 from qnn.ops.rounding import OneRounding, one_rounding
 
-# The optional parts of c_runtime/qnn_requantize.h: one rounds twice, one shifts sums before they are multiplied.
-TWICE, PRESCALE = "QNN_GEMMLOWP", "QNN_PRESCALE"
+TWICE = "QNN_GEMMLOWP"  # the optional part of c_runtime/qnn_requantize.h that rounds twice
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +76,6 @@ def _struct(
         return CArray(ctype, np.broadcast_to(values, (channels,)), TABLES)
 
     twice = r.rounding == GEMMLOWP
-    features = (*((TWICE,) if twice else ()), *((PRESCALE,) if prescale is not None else ()))
     return CStruct(
         (
             CField("multiplier", spread("int32_t", multiplier)),
@@ -88,5 +86,5 @@ def _struct(
             CField("high", r.high),
             CField("twice", int(twice)),
         ),
-        features,
+        (TWICE,) if twice else (),
     )
