@@ -17,6 +17,7 @@ from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.op import DTYPE_RANGES, TensorType
 from qnn.ops.quantize import Quantize
 from qnn.ops.window import Window
+from qnn.precision import Precision
 from qnn.scales import Scales
 from qnn.segments import NONE, has_segments
 from qnn.weights import quantize_weights
@@ -94,7 +95,7 @@ def _scaled(raw: TensorType, scale: np.ndarray, offset: np.ndarray, bits: int) -
     """The node that brings bytes with a scale and an offset per feature to one scale and zero point for all of them."""
     ends = np.stack([-offset * scale, (raw.high - offset) * scale])
     wanted = activation_type(raw.shape, min(float(ends.min()), 0.0), max(float(ends.max()), 0.0), bits)
-    q = quantize_weights(scale.reshape(-1, 1, 1), -offset * scale, raw, wanted, bits=bits)
+    q = quantize_weights(scale.reshape(-1, 1, 1), -offset * scale, raw, wanted, Precision(bits))
     window = Window(1, 1, len(scale), 1, 1, 1, 1, 0, 0, 1, 1)
     op = DepthwiseConv2d(window, 1, q.weights, q.bias, 0, *q.constants)
     return Node(QUANTIZED, op, (INPUT,), replace(wanted, shape=op.output_shape((raw,))))

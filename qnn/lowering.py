@@ -14,6 +14,7 @@ from qnn.graph import Node
 from qnn.ops.op import Op, TensorType
 from qnn.ops.retype import Retype
 from qnn.ops.table import Table
+from qnn.precision import EIGHT_BITS, Precision
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -33,8 +34,7 @@ class Lowering:
     name: of the float node. inputs, types: its input tensors in the integer graph. parameters: float32.
     output: the type its result must have. grid: of an input that has a scale per feature, else None.
     shapes: of one sample of the float inputs; those of `types` may be other ones with as many elements.
-    weight_bits: of the integer weights. span: the steps between the lowest and the highest weight of an output channel
-    of 8 bits.
+    precision: how its weights become integers, if it has any.
     """
 
     name: str
@@ -44,8 +44,7 @@ class Lowering:
     output: TensorType
     grid: Grid | None
     shapes: tuple[tuple[int, ...], ...]
-    weight_bits: int
-    span: int
+    precision: Precision = EIGHT_BITS
 
 
 def lowered(lowering: Lowering, op: Op) -> tuple[Node, ...]:
@@ -60,14 +59,15 @@ def float32(value: float) -> float:
 
 
 def activation_type(shape: tuple[int, ...], low: float, high: float, bits: int = 8) -> TensorType:
-    """The type for reals in low..high, which contains 0: all 256 steps of uint8, or int16 with the zero point 0."""
+    """The type for reals in low..high, which contains 0: all 2^bits steps, in uint8, or int16 with the zero point 0."""
     if bits == 16:
         scale = float32(max(-low, high) / 32767)
         return TensorType(shape, "int16", -32768, 32767, scale if scale > 0 else 1.0, 0)
-    scale = float32((high - low) / 255)
+    most = (1 << bits) - 1
+    scale = float32((high - low) / most)
     if scale <= 0:
-        return TensorType(shape, "uint8", 0, 255, 1.0, 0)
-    return TensorType(shape, "uint8", 0, 255, scale, min(255, int(np.floor(-low / scale + 0.5))))
+        return TensorType(shape, "uint8", 0, most, 1.0, 0)
+    return TensorType(shape, "uint8", 0, most, scale, min(most, int(np.floor(-low / scale + 0.5))))
 
 
 def output_type(shape: tuple[int, ...], minimum: float, maximum: float) -> TensorType:

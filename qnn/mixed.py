@@ -19,9 +19,10 @@ from qnn.progress import Progress, silent
 from qnn.quantization import quantize
 from qnn.reference import Loss, Reference, loss_of
 from qnn.scales import Scales
-from qnn.widths import ACTIVATION_BITS, WEIGHT_BITS, Width, Widths
+from qnn.widths import Width, Widths
 
-MAX_EXHAUSTIVE = 256  # combinations that are all tried; beyond, a search by single changes
+WEIGHT_BITS, ACTIVATION_BITS = (4, 8, 16), (8, 16)  # to choose from
+MAX_EXHAUSTIVE = 512  # combinations that are all tried; beyond, a search by single changes
 CLASSIFIER_DROP, REGRESSION_DROP = 0.5, 2.0  # points of accuracy, percent of the rmse, where nothing else is asked for
 
 Bits = tuple[int, ...]  # of every choice, in order
@@ -177,11 +178,14 @@ def _best_of_all(search: Search, every: list[Bits], progress: Progress) -> Bits:
         search.cost(bits)
         progress(index + 1, 2 * len(every))
     tried: list[Bits] = []
+    enough: Bits | None = None  # the smallest that loses little enough: then only others of its size may be better
     for index, bits in enumerate(sorted(every, key=search.size)):
+        if enough is not None and search.size(bits)[:3] > search.size(enough)[:3]:
+            break
         tried.append(bits)
         progress(len(every) + index + 1, 2 * len(every))
-        if search.limits.max_drop is not None and search.too_much(search.loss(bits)) == 0:
-            break
+        if enough is None and search.limits.max_drop is not None and search.too_much(search.loss(bits)) == 0:
+            enough = bits
     progress(2 * len(every), 2 * len(every))
     return min(tried, key=search.rank)
 
@@ -210,9 +214,9 @@ def _by_single_changes(search: Search, progress: Progress) -> Bits:
 
 
 def _may_be_better(search: Search, bits: Bits, best: Bits) -> bool:
-    """Not where the smallest is wanted, `best` is allowed, and `bits` is no smaller: its loss need not be measured."""
+    """Not where the smallest is wanted, `best` is allowed, and `bits` is larger: its loss need not be measured."""
     allowed = search.excess(search.cost(best)) == 0 and search.too_much(search.loss(best)) == 0
-    return search.limits.max_drop is None or not allowed or search.size(bits)[:3] < search.size(best)[:3]
+    return search.limits.max_drop is None or not allowed or search.size(bits)[:3] <= search.size(best)[:3]
 
 
 def widest(choices: Sequence[Choice]) -> Bits:

@@ -51,6 +51,12 @@ def takes_grid(nodes: tuple[Node, ...]) -> bool:
     return all(node.layer.takes_grid for node in readers if INPUT in node.inputs)
 
 
+def weighted_layers(model: Model) -> tuple[str, ...]:
+    """The names of the nodes that have weights when `model` is quantized, in execution order."""
+    layers = ((node.name, node.layer) for node in prepare(model).nodes)
+    return tuple(name for name, layer in layers if layer.has_weights or layer.scales_channels)
+
+
 def with_early_clamps(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     """A clamp behind a max pool moves before it, where the requantization does it: max and clamp commute."""
     for node in nodes:

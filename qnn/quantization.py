@@ -25,10 +25,10 @@ from qnn.model import Model
 from qnn.model import Node as FloatNode
 from qnn.names import check_name
 from qnn.ops.op import TensorType
+from qnn.precision import FULL_SPAN, HEADROOM_SPAN, Precision
 from qnn.prepare import prepare
 from qnn.ranges import Range
 from qnn.scales import Scales
-from qnn.weights import FULL_SPAN, HEADROOM_SPAN
 from qnn.widths import EIGHT, Widths
 
 OUTPUT = "output"
@@ -161,8 +161,9 @@ def _lower(
         types = tuple(kind if item is None else item.type for kind, item in zip(types, made, strict=True))
     shapes = tuple(source.shapes[name] for name in source.wiring[node.name])
     span = HEADROOM_SPAN if node.name in source.headroom else FULL_SPAN
-    bits = source.widths.of(node.name).weights
-    lowering = Lowering(node.name, inputs, types, node.parameters, output, grid, shapes, bits, span)
+    width = source.widths.of(node.name)
+    precision = Precision(width.weights, span, width.steps)
+    lowering = Lowering(node.name, inputs, types, node.parameters, output, grid, shapes, precision)
     try:
         return before + node.layer.lower(lowering)
     except ScaleError as error:

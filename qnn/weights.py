@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qnn.errors import QnnError
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization, requantization
 from qnn.lowering import float32
 from qnn.ops.accumulate import channel_bounds
 from qnn.ops.op import TensorType
+from qnn.precision import EIGHT_BITS, NARROW_BELOW, Precision, weight_limits
 
-WEIGHT_MAX = ((8, 127), (16, 32767))  # by the weights' bits: symmetric
-FULL_SPAN = 2 * 127
-HEADROOM_SPAN = 127  # rounding both ends makes it 128 at most: two weights above the lowest stay within 257
+FRACTIONS = np.linspace(1.0, 0.2, 81)  # of the largest weight: what clipping tries
 BIAS_BITS = 29  # a bias is kept below 2**29 steps, so that it leaves the accumulator room
 WIDE_BIAS_BITS = 45  # the same where weights and inputs have 16 bits: their sums hardly ever fit int32
 
@@ -37,43 +37,61 @@ class QuantizedWeights:
         return self.requantization, self.rounding_shift
 
 
-def channel_scales(
-    weights: np.ndarray, bias: np.ndarray, x: TensorType, y: TensorType, span: int, bits: int
-) -> np.ndarray:
+def clipped_scales(rows: np.ndarray, bits: int) -> np.ndarray:
+    """float64 (O,): of the FRACTIONS of the step of the largest weight in float64 rows (O, K), the one with the least
+    squared error after rounding and clipping to `bits`; the larger of equal ones."""
+    low, high = weight_limits(bits)
+    largest = np.abs(rows).max(axis=1) / high
+    whole = np.where(largest > 0, largest, 1.0)
+    best, least = largest, np.full(len(rows), np.inf)
+    for fraction in FRACTIONS:
+        column = (whole * fraction)[:, None]
+        rounded = np.clip(np.floor(rows / column + 0.5), low, high) * column
+        error = np.square(rows - rounded).sum(axis=1)
+        best, least = np.where(error < least, largest * fraction, best), np.minimum(error, least)
+    return best
+
+
+def channel_scales(weights: np.ndarray, bias: np.ndarray, x: TensorType, y: TensorType, how: Precision) -> np.ndarray:
     """float64 (O,), each a float32 value: the weight step of every output channel of float64 weights (O, ...).
 
-    The largest weight takes WEIGHT_MAX steps at most, and all weights of 8 bits, 0 included, lie within `span` steps;
-    and a step is never so small that the bias would need more than BIAS_BITS bits. A channel without weights and bias
-    takes the step that makes its factor 1/8.
+    Those that were learned, if there are any. Else from 8 bits on the largest weight takes the largest number of steps,
+    and all weights of 8 bits, 0 included, lie within `span` steps; below, large weights are clipped
+    (`clipped_scales`). A step is never so small that the bias would need more than BIAS_BITS bits. A channel without
+    weights and bias takes the step that makes its factor 1/8. Raises QnnError for learned steps of another number.
     """
+    if how.steps:
+        if len(how.steps) != len(weights):
+            raise QnnError("weights", f"have {len(how.steps)} learned steps for {len(weights)} outputs", "train again")
+        return np.array(how.steps, np.float64)
     rows = weights.reshape(len(weights), -1)
-    spread = np.maximum(rows.max(axis=1), 0) - np.minimum(rows.min(axis=1), 0)
-    scales = np.abs(rows).max(axis=1) / dict(WEIGHT_MAX)[bits]
-    if bits == 8:
-        scales = np.maximum(scales, spread / span)
-    bias_bits = WIDE_BIAS_BITS if bits == 16 and x.dtype == "int16" else BIAS_BITS
+    if how.bits < NARROW_BELOW:
+        scales = clipped_scales(rows, how.bits)
+    else:
+        scales = np.abs(rows).max(axis=1) / weight_limits(how.bits)[1]
+    if how.bits == NARROW_BELOW:
+        spread = np.maximum(rows.max(axis=1), 0) - np.minimum(rows.min(axis=1), 0)
+        scales = np.maximum(scales, spread / how.span)
+    bias_bits = WIDE_BIAS_BITS if how.bits == 16 and x.dtype == "int16" else BIAS_BITS
     scales = np.maximum(scales, np.abs(bias) / (x.scale * 2.0**bias_bits))
     rounded = np.array([float32(scale) for scale in scales])
     return np.where(rounded > 0, rounded, float32(y.scale / (8 * x.scale)))
 
 
 def quantize_weights(
-    weights: np.ndarray, bias: np.ndarray, x: TensorType, y: TensorType, span: int = FULL_SPAN, bits: int = 8
+    weights: np.ndarray, bias: np.ndarray, x: TensorType, y: TensorType, how: Precision = EIGHT_BITS
 ) -> QuantizedWeights:
     """The integers of float64 weights (O, ...) and bias (O,), from a tensor of type x to one of type y.
 
-    span: the steps between a channel's lowest and highest weight of 8 bits; HEADROOM_SPAN lets the fast kernels
-    multiply two weights at once (SPEC 4.6). bits: of the weights, 8 or 16.
-
     Every sum is over all weights of an output channel, so padded taps must read the input's zero point.
     """
-    scales, most = channel_scales(weights, bias, x, y, span, bits), dict(WEIGHT_MAX)[bits]
+    scales, (low, high) = channel_scales(weights, bias, x, y, how), weight_limits(how.bits)
     column = scales.reshape(-1, *(1,) * (weights.ndim - 1))
-    rounded = np.clip(np.floor(weights / column + 0.5), -most, most).astype(np.int8 if bits == 8 else np.int16)
+    rounded = np.clip(np.floor(weights / column + 0.5), low, high).astype(np.int8 if how.bits <= 8 else np.int16)
     steps = np.floor(bias / (x.scale * scales) + 0.5).astype(np.int64)
     folded = steps - x.zero_point * rounded.astype(np.int64).reshape(len(rounded), -1).sum(axis=1)
-    low, high = channel_bounds(rounded, folded, x)
-    shift = rounding_shift(int(low.min()), int(high.max()))
+    lows, highs = channel_bounds(rounded, folded, x)
+    shift = rounding_shift(int(lows.min()), int(highs.max()))
     factors = x.scale * scales / y.scale * 2.0**shift
     return QuantizedWeights(rounded, folded, shift, requantization(factors, y.zero_point, y.low, y.high))
 

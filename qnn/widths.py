@@ -4,22 +4,31 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from qnn.errors import QnnError
+from qnn.precision import TERNARY
 
-WEIGHT_BITS = (8, 16)
-ACTIVATION_BITS = (8, 16)
+WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8, 16)
+ACTIVATION_BITS = (4, 5, 6, 7, 8, 16)
 MIXED = "mixed"
-PAIR = re.compile(r"w(\d+)a(\d+)\Z")
+PAIR = re.compile(r"w([0-9]+)a([0-9]+)\Z")
+NAMES = (*((str(bits), bits) for bits in WEIGHT_BITS), ("ternary", TERNARY))
+FIRST, LAST = "first", "last"
+EXAMPLE = "say 4, or first=8,last=8,4"
 
 
 @dataclass(frozen=True)
 class Width:
-    """Bits of a layer's weights, and of the activations that it gives."""
+    """Bits of a layer's weights (or TERNARY), and of the activations that it gives.
+
+    steps: of the weights of every output channel, where training has learned them; else empty.
+    """
 
     weights: int
     activations: int
+    steps: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,22 +52,46 @@ SIXTEEN = Widths(16, Width(16, 16))
 
 
 def widths_named(bits: str) -> Widths:
-    """The Widths that --bits names: 8, 16, or a pair such as w8a16. Raises QnnError for others."""
+    """The Widths that --bits names: 4 to 8, 16, or a pair such as w4a8. Raises QnnError for others."""
     match = PAIR.match(bits)
-    weights, activations = (int(part) for part in match.groups()) if match else (number_of(bits),) * 2
+    weights, activations = (number_of(part) for part in match.groups()) if match else (number_of(bits),) * 2
     if weights not in WEIGHT_BITS or activations not in ACTIVATION_BITS:
-        known = ", ".join(map(str, sorted({*WEIGHT_BITS} & {*ACTIVATION_BITS})))
-        remedy = f"use {known}, a pair such as w8a16 (weights and activations), or {MIXED}"
+        remedy = f"use 4 to 8, 16, a pair such as w4a8 (weights of 2 to 8 or 16, activations), or {MIXED}"
         raise QnnError(f"--bits {bits}", "is not a width that this version makes", remedy)
-    return Widths(activations, Width(weights, activations))
+    return Widths(max(activations, 8), Width(weights, activations))
+
+
+def with_weight_bits(widths: Widths, text: str, layers: Sequence[str]) -> Widths:
+    """`widths`, with the weights' bits that --weight-bits names: parts with commas between.
+
+    A number (or "ternary") is for all layers, LAYER=NUMBER, first=NUMBER and last=NUMBER for one of `layers`, the
+    names of those with weights in execution order. Raises QnnError for what is none of it.
+    """
+    subject, default = f"--weight-bits {text}", widths.default
+    special: dict[str, int] = {}
+    for part in (part.strip() for part in text.split(",")):
+        name, _, number = part.rpartition("=")
+        bits = dict(NAMES).get(number)
+        if bits is None or (name == "" and "=" in part):
+            known = ", ".join(dict(NAMES))
+            raise QnnError(subject, f"{part!r} names no width of weights", f"use one of {known}; {EXAMPLE}")
+        if not name:
+            default = replace(default, weights=bits)
+            continue
+        layer = {FIRST: layers[:1], LAST: layers[-1:]}.get(name, [known for known in layers if known == name])
+        if not layer:
+            raise QnnError(subject, f"{name!r} is no layer with weights", f"use first, last, {', '.join(layers)}")
+        special[layer[0]] = bits
+    found = tuple((name, replace(default, weights=special.get(name, default.weights))) for name in layers)
+    return Widths(widths.input, default, found if special else ())
+
+
+def number_of(text: str) -> int:
+    """The number in `text`, -1 where it is none of at most two ASCII digits."""
+    return int(text) if re.fullmatch(r"[0-9]{1,2}", text) else -1
 
 
 def check_bits(bits: str) -> None:
     """Raises QnnError unless `bits` is a width, a pair of widths, or mixed."""
     if bits != MIXED:
         widths_named(bits)
-
-
-def number_of(bits: str) -> int:
-    """The number that `bits` is, or 0."""
-    return int(bits) if bits.isascii() and bits.isdigit() and len(bits) < 4 else 0

@@ -281,7 +281,7 @@ BAD = (
     (("compile", "."), ".: is not a file"),
     (("compile", "empty.qnn"), "empty.qnn: is empty"),
     (("compile", "text.qnn"), "text.qnn: is not a .qnn file"),
-    (("compile", "MODEL", "--bits", "5"), "--bits 5"),
+    (("compile", "MODEL", "--bits", "9"), "--bits 9"),
     (("compile", "MODEL", "--name", "int"), "is a keyword"),
     (("compile", "MODEL", "--name", "a b"), "is not a C identifier"),
     (("compile", "MODEL", "--scales", "missing.json"), "missing.json: no such file"),

@@ -22,7 +22,6 @@ from qnn.ops.conv2d import Conv2d as Conv2dOp
 from qnn.ops.op import TensorType
 from qnn.quantization import quantize
 from qnn.simulator import define, simulate
-from qnn.weights import FULL_SPAN
 
 SHAPE, CLASSES = (10, 8, 1), 10
 NETS = (
@@ -152,7 +151,7 @@ def test_a_sum_that_does_not_fit_32_bits_has_64() -> None:
     y = TensorType((1, 1, 1), "uint8", 0, 255, 1.0, 0)
     weights = np.ones((1, 64, 64, channels), np.float32)
     parameters, shapes = (weights, np.zeros(1, np.float32)), ((64, 64, channels),)
-    (node,) = layer.lower(Lowering("conv2d7", ("input",), (x,), parameters, y, None, shapes, 8, FULL_SPAN))
+    (node,) = layer.lower(Lowering("conv2d7", ("input",), (x,), parameters, y, None, shapes))
     assert isinstance(node.op, Conv2dOp)
     assert node.op.rounding_shift == 1
     node.op.check("conv2d7", (x,), y)

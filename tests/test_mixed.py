@@ -156,6 +156,7 @@ def test_headroom_that_costs_the_drop_is_not_taken(monkeypatch: pytest.MonkeyPat
     """What the search promised holds for the build; only an explicit --reduce-range goes before it."""
     model = load_model(FOLDER / "digits" / "model.qnn")
     scales, taken = calibrate(model, model.samples), []
+    monkeypatch.setattr(mixed, "WEIGHT_BITS", (8, 16))  # weights of 4 bits have no headroom to leave
     monkeypatch.setattr("qnn.mixedbuild._problem", lambda *_: "it loses too much")
     for reduce_range in ("auto", WEIGHTS):
         found = compile_mixed(model, scales, Limits(0.5), model.samples, None, How("d", reduce_range))
@@ -186,11 +187,16 @@ def test_every_choice_is_explained() -> None:
     search = search_of(model, Limits(5.0), len(model.samples))
     bits = tuple(choice.bits for choice in found.choices)
     for index, choice in enumerate(found.choices):
-        alone = (*widest(search.choices)[:index], 8, *widest(search.choices)[index + 1 :])
-        assert choice.alone == ((8, search.loss(alone).drop, search.loss(alone).sqnr_db),)
-        other = (*bits[:index], 24 - choice.bits, *bits[index + 1 :])
-        assert choice.reason.startswith(f"{24 - choice.bits}: ")
-        assert choice.reason.endswith(f"drop {search.loss(other).drop:.3g}")
+        candidates = (4, 8, 16) if choice.choice.weights else (8, 16)
+        wide = widest(search.choices)
+        losses = [(narrow, search.loss((*wide[:index], narrow, *wide[index + 1 :]))) for narrow in candidates[:-1]]
+        assert choice.alone == tuple((narrow, loss.drop, loss.sqnr_db) for narrow, loss in losses)
+        reasons = choice.reason.split("; ")
+        others = [width for width in candidates if width != choice.bits]
+        for width, reason in zip(others, reasons, strict=True):
+            other = (*bits[:index], width, *bits[index + 1 :])
+            assert reason.startswith(f"{width}: ")
+            assert reason.endswith(f"drop {search.loss(other).drop:.3g}")
         assert (choice.sqnr_db is None) == choice.choice.weights
     json.dumps(found.document(), allow_nan=False)
 
@@ -272,9 +278,9 @@ def test_the_command(tmp_path: Path, qnn: Cli) -> None:
     assert code == 0, err
     document = json.loads(out)
     assert document["mixed"]["drop"] <= 4
-    assert {choice["bits"] for choice in document["mixed"]["choices"]} <= {8, 16}
+    assert {choice["bits"] for choice in document["mixed"]["choices"]} <= {4, 8, 16}
     code, out, _ = qnn("compile", str(path), "--bits", "mixed", "--max-drop", "4", "-o", str(tmp_path / "b"))
-    assert "drop alone" in out
+    assert "alone" in out
     assert "% of the rmse (at most 4)" in out
     code, _, err = qnn("compile", str(path), "--bits", "mixed", "--flash", "10", "-o", str(tmp_path / "b"), "-q")
     assert code == 1
@@ -331,7 +337,7 @@ def test_widths_of_a_combination() -> None:
         16,
         Width(8, 16),
         Width(16, 8),
-        Width(8, 8),
+        Width(4, 8),
     )
 
 
@@ -344,3 +350,15 @@ def test_a_convolutional_network_goes_by_single_changes() -> None:
     best = best_widths(search)
     assert search.too_much(best.loss) == 0
     assert best.cost.flash <= search.cost(widest(search.choices)).flash
+
+
+def test_weights_of_four_bits_are_taken_where_they_save_bytes() -> None:
+    """In a layer whose weights have no kernel of four bits, the finer ones are kept: they cost nothing."""
+    net = "conv 3x3 8 relu, depthwise 3x3 relu, conv 3x3 64 relu, dense"
+    example = Example("net", net, (10, 10, 3), "uint8", 3)
+    model = replace(model_of(example), samples=samples_of(example, 48))
+    search = search_of(model, Limits(60.0), 48)
+    best = dict(zip(search.choices, best_widths(search).bits, strict=True))
+    weights = {choice.node.rstrip("0123456789"): bits for choice, bits in best.items() if choice.weights}
+    assert weights["depthwise_conv2d"] > 4
+    assert 4 in weights.values()

@@ -40,9 +40,10 @@ from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.names import check_name, name_from
 from qnn.ops.choices import Choices, Weights
+from qnn.prepare import weighted_layers
 from qnn.scales import Scales
 from qnn.units import wanted_units
-from qnn.widths import MIXED, check_bits, widths_named
+from qnn.widths import EIGHT, MIXED, Widths, check_bits, widths_named, with_weight_bits
 
 ReduceRangeOption = Annotated[
     str,
@@ -53,13 +54,23 @@ ReduceRangeOption = Annotated[
 ]
 BitsOption = Annotated[
     str,
-    typer.Option("--bits", help="Width of weights and activations: 8, 16, a pair such as w8a16, or mixed: per layer."),
+    typer.Option(
+        "--bits", help="Width of weights and activations: 4 to 8, 16, a pair such as w4a8, or mixed: chosen per layer."
+    ),
+]
+WeightBitsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--weight-bits",
+        help="Bits of the weights alone: 2 to 8, 16 or ternary, or layer by layer: first=8,last=8,4.",
+    ),
 ]
 
 
 def command(
     model: ModelArgument,
     bits: BitsOption = "8",
+    weight_bits: WeightBitsOption = None,
     out: Annotated[Path, typer.Option("--output", "-o", help="The build folder.")] = Path("build"),
     name: Annotated[
         str | None, typer.Option("--name", help="Prefix of every C symbol; default: the file's name.")
@@ -97,13 +108,15 @@ def command(
 
     Example: qnn compile model.qnn --bits 8 -o build/ --name digits
 
+    Example: qnn compile model.qnn --weight-bits first=8,4 -o small/
+
     Example: qnn compile model.qnn --weights auto --weights dense2=flash
     """
     output = Output(json, quiet)
     check_bits(bits)
     limits = limits_of((bits,), max_drop, flash, ram)
     if model.is_file() and INTEGER_MODEL.holds(model):
-        given = (("--scales", scales), ("--data", data), ("--label", label))
+        given = (("--scales", scales), ("--data", data), ("--label", label), ("--weight-bits", weight_bits))
         _refuse_calibration(model, [option for option, value in given if value is not None])
         if unit is not None:
             raise QnnError(model, "is quantized already: its values have their unit", "leave --unit out")
@@ -112,6 +125,7 @@ def command(
     check_build_folder(out, prefix, [model])
     network = load_model(model)
     units = wanted_units(unit, network.schema)
+    widths = _widths(network, bits, weight_bits)
     asked = request(data, None, label, drop_missing, data_dir, max_memory)
     samples = Samples(network.samples, network.labels, str(model), "train")
     if data is not None and (scales is None or bits == MIXED):
@@ -119,7 +133,8 @@ def command(
     ranges = load_scales_of(network, scales) if scales else _calibrated(output, network, samples.x, method)
     how = How(prefix, reduce_range, self_test, Choices(weights_of(weights) or Weights()), units)
     mixed = _mixed(output, network, ranges, limits, samples, how) if bits == MIXED else None
-    build = mixed.build if mixed else how.build(network, ranges, widths_named(bits))
+    widths = mixed.widths if mixed else widths
+    build = mixed.build if mixed else how.build(network, ranges, widths)
     removed = write_build(build, out)
     show_build(output, build, out)
     if mixed is not None:
@@ -127,7 +142,7 @@ def command(
     if removed is not None:
         output.say(f"removed {removed}, the header of the build that was there")
     found = fidelity(network, build.graph, network.samples, network.labels)
-    sqnr = build_sqnr(network, ranges, build.graph, mixed.widths if mixed else widths_named(bits), network.samples)
+    sqnr = build_sqnr(network, ranges, build.graph, widths, network.samples)
     if found is not None:
         show_fidelity(output, model, bits, build.graph, found, sqnr)
     document = {**build.manifest, "header": str(out / build.manifest["header"])}
@@ -137,6 +152,15 @@ def command(
         show_problem(model, mixed)
         raise typer.Exit(1)
     return None
+
+
+def _widths(network: Model, bits: str, weight_bits: str | None) -> Widths:
+    """What --bits and --weight-bits name; 8 bits where the former says mixed. Raises QnnError where they contradict."""
+    if weight_bits is None:
+        return EIGHT if bits == MIXED else widths_named(bits)
+    if bits == MIXED:
+        raise QnnError("--weight-bits", "says what --bits mixed chooses", "leave one of them out")
+    return with_weight_bits(widths_named(bits), weight_bits, weighted_layers(network))
 
 
 def show_fidelity(

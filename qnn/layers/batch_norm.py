@@ -94,7 +94,7 @@ class BatchNorm(Elementwise):
         scale, shift = self.scale_shift(lowering.parameters)
         (x,), channels = lowering.types, len(scale)
         window = Window(x.elements // channels, 1, channels, 1, 1, 1, 1, 0, 0, x.elements // channels, 1)
-        q = quantize_weights(scale.reshape(-1, 1, 1), shift, x, lowering.output, bits=lowering.weight_bits)
+        q = quantize_weights(scale.reshape(-1, 1, 1), shift, x, lowering.output, lowering.precision)
         return lowered(lowering, DepthwiseConv2dOp(window, 1, q.weights, q.bias, x.zero_point, *q.constants))
 
 

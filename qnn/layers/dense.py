@@ -81,6 +81,6 @@ class Dense(Traits):
             products = weights * grid.offset
             bias = np.array([math.fsum([b, *row]) for b, row in zip(bias.tolist(), products.tolist(), strict=True)])
             weights = weights * grid.scale
-        q = quantize_weights(weights, bias, x, lowering.output, lowering.span, lowering.weight_bits)
+        q = quantize_weights(weights, bias, x, lowering.output, lowering.precision)
         op = DenseOp(q.weights, q.bias, q.rounding_shift, q.requantization)
         return (Node(lowering.name, op, lowering.inputs, lowering.output),)

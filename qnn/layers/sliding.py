@@ -64,4 +64,4 @@ def check_weights(subject: str, weights: int, filters: int = 1) -> None:
 def convolution_weights(lowering: Lowering) -> QuantizedWeights:
     """The integers of a convolution."""
     weights, bias = (parameter.astype(np.float64) for parameter in lowering.parameters)
-    return quantize_weights(weights, bias, lowering.types[0], lowering.output, lowering.span, lowering.weight_bits)
+    return quantize_weights(weights, bias, lowering.types[0], lowering.output, lowering.precision)
