@@ -80,7 +80,7 @@ def test_a_channel_of_zeros_stays_one() -> None:
     assert np.all(found.weights[0] == 0)
 
 
-@pytest.mark.parametrize(("bits", "activations"), zip(NARROW, (8, 4, 7, 5, 8, 6, 4), strict=True))
+@pytest.mark.parametrize(("bits", "activations"), list(zip(NARROW, (8, 4, 7, 5, 8, 6, 4), strict=True)))
 def test_networks_of_every_width_are_exact(tmp_path: Path, bits: int, activations: int) -> None:
     model, _, x = quantized("conv 3x3 4 relu, depthwise 3x3 relu, maxpool 2, conv 2x2 6 relu, dense")
     widths = Widths(8, Width(bits, activations))
