@@ -12,9 +12,9 @@ import numpy as np
 from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
 from qnn.fixedpoint import INT32_MAX, INT32_MIN
+from qnn.importing.border import RECORD
 from qnn.importing.onnxfloat import FloatNetwork
 from qnn.importing.schemas import imported_schema
-from qnn.importing.tflitegraph import RECORD
 from qnn.model import MAX_STORED_SAMPLES, Model, Normalization
 from qnn.modelfile import model_of_bytes
 from qnn.schema import Feature, Schema

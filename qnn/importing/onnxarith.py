@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from qnn.importing.floatgraph import Stored, flat_order
-from qnn.importing.onnxconversion import OnnxConversion
+from qnn.importing.layout import Stored, flat_order
+from qnn.importing.onnxconversion import OnnxConversion, in_order, per_channel
 from qnn.layers.add import Add
 from qnn.layers.batch_norm import EPSILON, BatchNorm
 from qnn.layers.clamp import Clamp, Relu6
@@ -27,7 +27,7 @@ def add(at: OnnxConversion) -> Stored:
     position = 0 if at.is_constant(0) else 1
     if at.is_constant(position):
         source = at.tensor(1 - position)
-        shift = sign * _per_channel(at, at.constant(position), source)
+        shift = sign * per_channel(at, at.constant(position), source)
         if at.read_once(1 - position) and at.builder.with_bias(source.node, shift):
             return source
         return _scaled(at, source, np.ones(1), shift)
@@ -47,7 +47,7 @@ def mul(at: OnnxConversion) -> Stored:
         source, factor = at.tensor(1 - position), at.constant(position)
         if divides and not np.all(factor):
             raise at.refused("divides by 0", "export the model again")
-        return _scaled(at, source, _per_channel(at, 1 / factor if divides else factor, source), np.zeros(1))
+        return _scaled(at, source, per_channel(at, 1 / factor if divides else factor, source), np.zeros(1))
     one, other = at.tensor(0), at.tensor(1)
     if math.prod(other.shape) > math.prod(one.shape):
         one, other = other, one
@@ -55,25 +55,6 @@ def mul(at: OnnxConversion) -> Stored:
     if not row:
         one, other = _pair(at)
     return at.alike(one, Mul(), (one.node, other.node))
-
-
-def _per_channel(at: OnnxConversion, value: np.ndarray, source: Stored) -> np.ndarray:
-    """A constant as one value, or one for each channel here. Raises QnnError for one per pixel."""
-    if value.size == 1:
-        return value.reshape(1)
-    stored = (1,) * (1 + len(source.stored) - value.ndim) + value.shape
-    wanted = [1] * len(stored)
-    position = source.axes.index(len(source.shape) - 1) if source.axes else len(source.stored) - 1
-    wanted[1 + position] = source.shape[-1]
-    if list(stored) != wanted or value.size != source.shape[-1]:
-        raise at.refused(f"has a constant of shape {value.shape}", "use one value, or one a channel")
-    order = None if source.axes else source.order
-    flat = value.reshape(-1)
-    if order is None:
-        return flat
-    here = np.empty_like(flat)
-    here[order] = flat
-    return here
 
 
 def _scaled(at: OnnxConversion, source: Stored, scale: np.ndarray, shift: np.ndarray) -> Stored:
@@ -107,11 +88,7 @@ def _per_channel_of(at: OnnxConversion, position: int, source: Stored) -> np.nda
     value = at.constant(position)
     if value.shape != (source.shape[-1],) or (source.axes and source.axes[0] != len(source.shape) - 1):
         raise at.refused(f"has statistics of shape {value.shape}", "normalize the channels, stored first")
-    if source.order is None or source.axes:
-        return value
-    here = np.empty_like(value)
-    here[source.order] = value
-    return here
+    return in_order(value, source)
 
 
 def relu(at: OnnxConversion) -> Stored:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What converting one ONNX node to float layers needs: its tensors, its constants, its padding."""
+"""What converting one ONNX node needs: its tensors, its constants, its padding; with layers or with integers."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +12,36 @@ from typing import Any
 import numpy as np
 
 from qnn.errors import QnnError
-from qnn.importing.floatgraph import FloatBuilder, Stored, as_map
+from qnn.importing.floatgraph import FloatBuilder
+from qnn.importing.layout import Shaper, Stored, as_map
 from qnn.importing.onnxfile import OnnxModel, OnnxNode
+from qnn.layers.concat import Concat
 from qnn.layers.layer import Layer
 from qnn.layers.pad import Pad
 from qnn.names import comment_text
 
 
 @dataclass(frozen=True, eq=False)
-class OnnxConversion:
+class OnnxPlace(ABC):
     """The node about to be converted; `tensors` are those converted so far."""
 
     path: Path
     model: OnnxModel
     node: OnnxNode
-    builder: FloatBuilder
     tensors: Mapping[str, Stored]
+
+    @property
+    @abstractmethod
+    def shaper(self) -> Shaper:
+        """The network in the making."""
+
+    @abstractmethod
+    def padded(self, source: Stored, pads: tuple[int, int, int, int]) -> Stored:
+        """The map with a frame of zeros."""
+
+    @abstractmethod
+    def beside(self, one: Stored, other: Stored) -> str:
+        """The name of a node that gives the channels of both."""
 
     def refused(self, problem: str, remedy: str) -> QnnError:
         """The error that names the file and the node."""
@@ -63,7 +78,7 @@ class OnnxConversion:
 
     def map(self) -> Stored:
         """The first input as a map whose channels the file stores first."""
-        found = as_map(self.builder, self.tensor())
+        found = as_map(self.shaper, self.tensor())
         if found is None:
             raise self.refused("reads no map with its channels first", "export the model as PyTorch and ONNX have it")
         return found
@@ -73,20 +88,6 @@ class OnnxConversion:
         name = self.node.inputs[position]
         readers = sum(node.inputs.count(name) for node in self.model.nodes)
         return readers == 1 and name not in self.model.outputs
-
-    def added(self, layer: Layer, inputs: tuple[str, ...], parameters: tuple[Any, ...] = ()) -> str:
-        """A new node; what does not fit is told with the file and this node."""
-        try:
-            return self.builder.add(layer, inputs, parameters)
-        except QnnError as error:
-            raise self.refused(error.problem, error.remedy) from None
-
-    def alike(
-        self, source: Stored, layer: Layer, inputs: tuple[str, ...] = (), parameters: tuple[Any, ...] = ()
-    ) -> Stored:
-        """The result of a layer that keeps the shape and order of `source`."""
-        node = self.added(layer, inputs or (source.node,), parameters)
-        return Stored(node, source.shape, source.stored, source.axes, source.order)
 
     def numbers(self, name: str, count: int, default: int) -> tuple[int, ...]:
         """The attribute `name`: `count` whole numbers from 0 to 2**16, all `default` where it is left out."""
@@ -117,6 +118,32 @@ class OnnxConversion:
         (top, bottom), (left, right) = pairs if spatial == 2 else ((0, 0), pairs[0])
         return top, bottom, left, right
 
+
+@dataclass(frozen=True, eq=False)
+class OnnxConversion(OnnxPlace):
+    """A node about to become float layers."""
+
+    builder: FloatBuilder
+
+    @property
+    def shaper(self) -> Shaper:
+        """The float model in the making."""
+        return self.builder
+
+    def added(self, layer: Layer, inputs: tuple[str, ...], parameters: tuple[Any, ...] = ()) -> str:
+        """A new node; what does not fit is told with the file and this node."""
+        try:
+            return self.builder.add(layer, inputs, parameters)
+        except QnnError as error:
+            raise self.refused(error.problem, error.remedy) from None
+
+    def alike(
+        self, source: Stored, layer: Layer, inputs: tuple[str, ...] = (), parameters: tuple[Any, ...] = ()
+    ) -> Stored:
+        """The result of a layer that keeps the shape and order of `source`."""
+        node = self.added(layer, inputs or (source.node,), parameters)
+        return Stored(node, source.shape, source.stored, source.axes, source.order)
+
     def padded(self, source: Stored, pads: tuple[int, int, int, int]) -> Stored:
         """The map with a frame of zeros."""
         if not any(pads):
@@ -126,7 +153,34 @@ class OnnxConversion:
         stored = (source.stored[0], *(shape[axis] for axis in source.axes[1:]))
         return Stored(node, shape, stored, source.axes)
 
+    def beside(self, one: Stored, other: Stored) -> str:
+        """The node that gives the channels of both."""
+        return self.added(Concat(), (one.node, other.node))
+
     def slid(self, source: Stored, node: str) -> Stored:
         """The result `node` of a window that slid over `source`."""
         shape = self.builder.shape(node)
         return Stored(node, shape, tuple(shape[axis] for axis in source.axes), source.axes)
+
+
+def per_channel(at: OnnxPlace, value: np.ndarray, source: Stored) -> np.ndarray:
+    """A constant as one value, or one for each channel here. Raises QnnError for one per pixel."""
+    if value.size == 1:
+        return value.reshape(1)
+    stored = (1,) * (1 + len(source.stored) - value.ndim) + value.shape
+    wanted = [1] * len(stored)
+    position = source.axes.index(len(source.shape) - 1) if source.axes else len(source.stored) - 1
+    wanted[1 + position] = source.shape[-1]
+    if list(stored) != wanted or value.size != source.shape[-1]:
+        raise at.refused(f"has a constant of shape {value.shape}", "use one value, or one a channel")
+    return in_order(value.reshape(-1), source)
+
+
+def in_order(values: np.ndarray, source: Stored) -> np.ndarray:
+    """Values (..., C), one for each channel of `source` in the file's order, in the order here."""
+    order = None if source.axes else source.order
+    if order is None:
+        return values
+    here = np.empty_like(values)
+    here[..., order] = values
+    return here

@@ -12,7 +12,8 @@ import numpy as np
 
 from qnn.errors import QnnError
 from qnn.importing.explain import DROPPED, FOLDED, KEPT, Fate
-from qnn.importing.floatgraph import CHANNELS_FIRST, SEQUENCE_FIRST, FloatBuilder, Stored, flat_order, flattened
+from qnn.importing.floatgraph import FloatBuilder
+from qnn.importing.layout import CHANNELS_FIRST, SEQUENCE_FIRST, Stored, flat_order, flattened
 from qnn.importing.onnxarith import add, batch_normalization, clip, leaky_relu, mul, relu, sigmoid, tanh
 from qnn.importing.onnxconversion import OnnxConversion
 from qnn.importing.onnxfile import OnnxModel, OnnxNode
@@ -76,7 +77,7 @@ def onnx_network(model: OnnxModel, path: Path) -> FloatNetwork:
     tensors = {start[0]: start[1]}
     for node in needed:
         before = len(builder.nodes)
-        at = OnnxConversion(path, model, node, builder, tensors)
+        at = OnnxConversion(path, model, node, tensors, builder)
         converter = next((entry[1] for entry in CONVERTERS if entry[0] == node.kind), None)
         if converter is None:
             raise at.refused("is not supported", f"build the model of {', '.join(entry[0] for entry in CONVERTERS)}")

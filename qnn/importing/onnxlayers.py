@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from qnn.importing.floatgraph import Stored, flat_order
+from qnn.importing.layout import Stored, flat_order
 from qnn.importing.onnxconversion import OnnxConversion
 from qnn.layers.average_pool import AveragePool, GlobalAveragePool
 from qnn.layers.conv2d import Conv2d

@@ -8,37 +8,50 @@ from dataclasses import replace
 
 import numpy as np
 
-from qnn.importing.floatgraph import Stored, flattened, reshaped
-from qnn.importing.onnxconversion import OnnxConversion
-from qnn.layers.concat import Concat
+from qnn.importing.layout import Stored, flattened, reshaped
+from qnn.importing.onnxconversion import OnnxPlace
 
 
-def flatten(at: OnnxConversion) -> Stored:
+def flatten(at: OnnxPlace) -> Stored:
     """Flatten from the first axis behind the batch."""
     source = at.tensor()
     axis = int(at.node.attribute("axis", 1))
     if axis not in (1, -len(source.stored)):
         raise at.refused(f"flattens from axis {axis}", "flatten from axis 1")
-    return flattened(at.builder, source)
+    return flattened(at.shaper, source)
 
 
-def reshape(at: OnnxConversion) -> Stored:
+def reshape(at: OnnxPlace) -> Stored:
     """Reshape, Squeeze and Unsqueeze that keep the batch and move nothing."""
     source, stored = at.tensor(), at.model.shapes.get(at.node.outputs[0], ())[1:]
-    if at.node.kind == "Reshape" and (not stored or 0 in stored):
+    if at.node.kind != "Reshape" and (not stored or 0 in stored):
+        stored = _squeezed(at, source)
+    elif not stored or 0 in stored:
         target = [int(size) for size in at.constant(1).reshape(-1)][1:]
         known = math.prod(size for size in target if size > 0)
         whole = math.prod(source.stored)
         stored = tuple(whole // max(known, 1) if size == -1 else size for size in target)
     if 0 in stored or math.prod(stored) != math.prod(source.stored):
         raise at.refused(f"makes {stored} of {source.stored}", "keep the batch as it is, and fixed sizes")
-    found = reshaped(at.builder, source, stored)
+    found = reshaped(at.shaper, source, stored)
     if found is None:
         raise at.refused(f"makes {stored} of {source.stored}", "flatten maps, or use maps of one channel")
     return found
 
 
-def transpose(at: OnnxConversion) -> Stored:
+def _squeezed(at: OnnxPlace, source: Stored) -> tuple[int, ...]:
+    """What Squeeze or Unsqueeze gives, without the batch, from their axes alone."""
+    shape = [1, *source.stored]
+    if at.node.kind == "Squeeze":
+        dropped = at.constant(1).reshape(-1) % len(shape) if at.has(1) else [i for i, n in enumerate(shape) if n == 1]
+        return tuple(size for i, size in enumerate(shape) if i not in dropped and i > 0)
+    added = at.constant(1).reshape(-1)
+    for axis in sorted(int(axis) % (len(shape) + len(added)) for axis in added):
+        shape.insert(axis, 1)
+    return tuple(shape[1:])
+
+
+def transpose(at: OnnxPlace) -> Stored:
     """Transpose of a map's axes: nothing moves here."""
     source = at.tensor()
     order = [int(axis) for axis in at.node.attribute("perm", [])]
@@ -51,7 +64,7 @@ def transpose(at: OnnxConversion) -> Stored:
     return replace(source, stored=tuple(source.stored[axis] for axis in moved), axes=axes)
 
 
-def concat(at: OnnxConversion) -> Stored:
+def concat(at: OnnxPlace) -> Stored:
     """Concat of channels, or of flat tensors."""
     sources = [at.tensor(position) for position in range(len(at.node.inputs))]
     first = sources[0]
@@ -62,8 +75,8 @@ def concat(at: OnnxConversion) -> Stored:
         raise at.refused(f"joins along axis {axis}", "join channels")
     last = first
     for source in sources[1:]:
-        node = at.added(Concat(), (last.node, source.node))
-        shape, stored = at.builder.shape(node), list(last.stored)
+        node, stored = at.beside(last, source), list(last.stored)
+        shape = (*last.shape[:-1], last.shape[-1] + source.shape[-1])
         stored[axis - 1] += source.stored[axis - 1]
         last = Stored(node, shape, tuple(stored), first.axes, _joined(last, source))
     return last
@@ -76,7 +89,7 @@ def _joined(one: Stored, other: Stored) -> np.ndarray | None:
     return np.concatenate([orders[0], orders[1] + one.shape[-1]])
 
 
-def pad(at: OnnxConversion) -> Stored:
+def pad(at: OnnxPlace) -> Stored:
     """Pad of rows and columns with zeros."""
     source, pads = at.map(), [int(n) for n in at.constant(1).reshape(-1)]
     rank = len(source.stored) + 1
@@ -91,6 +104,6 @@ def pad(at: OnnxConversion) -> Stored:
     return at.padded(source, (before[2], after[2], before[3], after[3]))
 
 
-def identity(at: OnnxConversion) -> Stored:
+def identity(at: OnnxPlace) -> Stored:
     """Identity, Dropout, Cast between float types."""
     return at.tensor()

@@ -6,17 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from qnn.check import check
 from qnn.errors import QnnError
-from qnn.fixedpoint import GEMMLOWP, Requantization
-from qnn.graph import CLASS, INPUT, Graph, Node
+from qnn.fixedpoint import GEMMLOWP
+from qnn.graph import INPUT, Graph, Node
+from qnn.importing.border import FLIPPED, bordered, signed, unsigned, with_signed_output
 from qnn.importing.conversion import OFFSET, Conversion, Converted, Source, activation_type
 from qnn.importing.explain import DROPPED, FOLDED, KEPT, Fate
-from qnn.importing.schemas import imported_schema
 from qnn.importing.tflitearith import add, mean, mul, softmax
 from qnn.importing.tflitefile import NO_TENSOR, TfliteModel, TfliteOperator
 from qnn.importing.tflitelayers import average_pool_2d, conv_2d, depthwise_conv_2d, fully_connected, max_pool_2d
@@ -31,12 +28,7 @@ from qnn.importing.tflitetables import (
     tanh_table,
 )
 from qnn.names import comment_text
-from qnn.ops.argmax import Argmax
 from qnn.ops.flip import Flip
-from qnn.ops.op import TensorType
-from qnn.ops.softmax8 import Softmax8
-from qnn.ops.table import Table
-from qnn.schema import DataRecord
 
 CONVERTERS: tuple[tuple[str, Callable[[Conversion], Converted], str], ...] = (  # name, converter, operator
     ("CONV_2D", conv_2d, "conv2d"),
@@ -65,8 +57,6 @@ CONVERTERS: tuple[tuple[str, Callable[[Conversion], Converted], str], ...] = (  
     ("QUANTIZE", quantize_table, "table"),
 )
 BORDERS = ("QUANTIZE", "DEQUANTIZE")
-FLIPPED, OUTPUT = "input_unsigned", "output"
-RECORD = DataRecord("random:1000", "", 0, 0.1, 0.2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +86,9 @@ def tflite_graph(
     if not operators:
         raise QnnError(path, "computes nothing", "export the model again")
     start = Conversion(path, model, operators[0], rounding)
-    raw = _signed(activation_type(model.tensors[first], start))
+    raw = signed(activation_type(model.tensors[first], start))
     direct = _reads_directly(model, operators, first)
-    nodes = [] if direct else [Node(FLIPPED, Flip(OFFSET), (INPUT,), _unsigned(raw))]
+    nodes = [] if direct else [Node(FLIPPED, Flip(OFFSET), (INPUT,), unsigned(raw))]
     sources = {first: Source(INPUT, raw) if direct else Source(FLIPPED, nodes[0].type)}
     for op in operators:
         converted = _converted(replace(start, op=op, sources=sources))
@@ -108,8 +98,8 @@ def tflite_graph(
         nodes += converted.nodes
         names = tuple(node.name for node in converted.nodes)
         fates.append(_fate(model, op, KEPT if names else FOLDED, names, converted.note))
-    body = _with_signed_output(nodes, sources[last])
-    graph = _graph(name, model, raw, body, labels, operators[-1].kind == "SOFTMAX")
+    body = with_signed_output(nodes, sources[last])
+    graph = bordered(name, raw, body, labels, operators[-1].kind == "SOFTMAX")
     return ImportedGraph(check(graph), tuple(sorted(fates, key=lambda fate: fate.index)))
 
 
@@ -163,52 +153,3 @@ def _reads_directly(model: TfliteModel, operators: list[TfliteOperator], first: 
         return False
     weights = model.tensors[readers[0].inputs[1]]
     return readers[0].inputs[0] == first and weights.shape[1:] == (model.tensors[first].elements,)
-
-
-def _signed(kind: TensorType) -> TensorType:
-    return replace(
-        kind, dtype="int8", low=kind.low - OFFSET, high=kind.high - OFFSET, zero_point=kind.zero_point - OFFSET
-    )
-
-
-def _unsigned(kind: TensorType) -> TensorType:
-    return replace(
-        kind, dtype="uint8", low=kind.low + OFFSET, high=kind.high + OFFSET, zero_point=kind.zero_point + OFFSET
-    )
-
-
-def _with_signed_output(nodes: list[Node], result: Source) -> tuple[Node, ...]:
-    """The nodes, the last of which gives `result` as int8: its operator writes it so where it can, else a flip does."""
-    last = nodes[-1] if nodes else None
-    read = {name for node in nodes for name in node.inputs}
-    if last is not None and last.name == result.name and result.name not in read:
-        op: Any = last.op
-        requantization = getattr(op, "requantization", None)
-        signed = _signed(last.type)
-        if isinstance(requantization, Requantization):
-            lowered = replace(
-                requantization,
-                zero_point=requantization.zero_point - np.int32(OFFSET),
-                low=requantization.low - OFFSET,
-                high=requantization.high - OFFSET,
-            )
-            return (*nodes[:-1], replace(last, op=replace(op, requantization=lowered), type=signed))
-        if isinstance(last.op, Table):
-            entries = (last.op.entries - OFFSET).astype(np.int16)
-            return (*nodes[:-1], replace(last, op=replace(last.op, entries=entries), type=signed))
-        if isinstance(last.op, Softmax8):
-            return (*nodes[:-1], replace(last, op=replace(last.op, zero_point=-OFFSET), type=signed))
-    return (*nodes, Node(OUTPUT, Flip(-OFFSET), (result.name,), _signed(result.type)))
-
-
-def _graph(
-    name: str, model: TfliteModel, raw: TensorType, body: tuple[Node, ...], labels: tuple[str, ...], softmax: bool
-) -> Graph:
-    output = body[-1]
-    schema = imported_schema(raw.shape, raw.dtype, output.type.elements, labels, softmax)
-    raw = replace(raw, shape=schema.shape)
-    heads: tuple[Node, ...] = ()
-    if schema.classes:
-        kind = TensorType((1,), "int32", 0, len(schema.classes) - 1)
-        heads = (Node(CLASS, Argmax(output.type.zero_point), (output.name,), kind),)
-    return Graph(name, schema, RECORD, raw, (*body, *heads), output.name, INPUT)
