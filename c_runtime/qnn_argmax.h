@@ -25,8 +25,10 @@ QNN_KERNEL int qnn_argmax_i16(const qnn_argmax_t *p, const int16_t *x)
     return (int)best;
 }
 
+#ifdef QNN_ARGMAX_BYTES
 QNN_KERNEL int qnn_argmax_i8(const qnn_argmax_t *p, const int8_t *x)
 {
+    QNN_FETCH(p, sizeof(*p));
     int32_t i, best = 0;
     if (p->elements == 1) {
         return x[0] > p->zero_point;
@@ -38,5 +40,21 @@ QNN_KERNEL int qnn_argmax_i8(const qnn_argmax_t *p, const int8_t *x)
     }
     return (int)best;
 }
+
+QNN_KERNEL int qnn_argmax_u8(const qnn_argmax_t *p, const uint8_t *x)
+{
+    QNN_FETCH(p, sizeof(*p));
+    int32_t i, best = 0;
+    if (p->elements == 1) {
+        return x[0] > p->zero_point;
+    }
+    for (i = 1; i < p->elements; i++) {
+        if (x[i] > x[best]) {
+            best = i;
+        }
+    }
+    return (int)best;
+}
+#endif /* QNN_ARGMAX_BYTES */
 
 #endif

@@ -12,8 +12,11 @@ typedef struct {
     const uint8_t *prescale;   /* null where every channel has 0 */
     int32_t low;
     int32_t high;
-    int32_t twice; /* GEMMLOWP: prescale is not null, the multipliers are twice as large and unsigned */
+    int32_t rule;              /* 0, or one of those below */
 } qnn_requantize_t;
+
+#define QNN_RULE_TWICE 1 /* GEMMLOWP: prescale is not null, the multipliers are twice as large and unsigned */
+#define QNN_RULE_EVEN 2  /* halves become even */
 
 /* Where the limit acts the result saturates anyway (SPEC 3.3); it keeps the left shift inside int32. */
 QNN_INLINE int32_t qnn_prescale(int32_t accumulator, uint8_t prescale)
@@ -46,7 +49,7 @@ typedef struct {
     int32_t constant;
     int32_t low;
     int32_t high;
-    int32_t twice;
+    int32_t rule;
     uint8_t shift;
     uint8_t prescale;
 } qnn_requantize_channel_t;
@@ -58,7 +61,7 @@ QNN_INLINE qnn_requantize_channel_t qnn_requantize_channel(const qnn_requantize_
     c.constant = QNN_READ(p->constant[channel]);
     c.low = p->low;
     c.high = p->high;
-    c.twice = p->twice;
+    c.rule = p->rule;
     c.shift = QNN_READ(p->shift[channel]);
     c.prescale = p->prescale ? QNN_READ(p->prescale[channel]) : (uint8_t)0;
     return c;
@@ -87,13 +90,31 @@ QNN_INLINE int32_t qnn_requantize_once(const qnn_requantize_channel_t *c, int32_
     return qnn_clamp((q + c->constant) >> c->shift, c->low, c->high);
 }
 
+#ifdef QNN_EVEN
+/* Halves become even (SPEC 3.8): the lower word of the product and the bits that are shifted out tell them. */
+QNN_INLINE int32_t qnn_requantize_even(const qnn_requantize_channel_t *c, int32_t accumulator)
+{
+    int64_t product = (int64_t)qnn_prescale(accumulator, c->prescale) * c->multiplier;
+    int32_t sum = (int32_t)(product >> 32) + c->constant, q = sum >> c->shift;
+    if ((uint32_t)product == 0 && (uint32_t)sum << (32 - c->shift) == 0) {
+        q -= (q ^ (c->constant >> c->shift)) & 1;
+    }
+    return qnn_clamp(q, c->low, c->high);
+}
+#endif /* QNN_EVEN */
+
 QNN_INLINE int32_t qnn_requantize_with(const qnn_requantize_channel_t *c, int32_t accumulator)
 {
 #ifdef QNN_GEMMLOWP
-    if (c->twice) {
+    if (c->rule == QNN_RULE_TWICE) {
         return qnn_requantize_twice(c, accumulator);
     }
 #endif /* QNN_GEMMLOWP */
+#ifdef QNN_EVEN
+    if (c->rule == QNN_RULE_EVEN) {
+        return qnn_requantize_even(c, accumulator);
+    }
+#endif /* QNN_EVEN */
     if (c->prescale) {
         accumulator = qnn_prescale(accumulator, c->prescale);
     }
@@ -104,7 +125,7 @@ QNN_INLINE int32_t qnn_requantize_with(const qnn_requantize_channel_t *c, int32_
 QNN_INLINE void qnn_requantize_four(const qnn_requantize_channel_t *c, int32_t a[4])
 {
 #ifdef QNN_GEMMLOWP
-    if (c->twice) {
+    if (c->rule == QNN_RULE_TWICE) {
         a[0] = qnn_requantize_twice(c, a[0]);
         a[1] = qnn_requantize_twice(c, a[1]);
         a[2] = qnn_requantize_twice(c, a[2]);
@@ -112,6 +133,15 @@ QNN_INLINE void qnn_requantize_four(const qnn_requantize_channel_t *c, int32_t a
         return;
     }
 #endif /* QNN_GEMMLOWP */
+#ifdef QNN_EVEN
+    if (c->rule == QNN_RULE_EVEN) {
+        a[0] = qnn_requantize_even(c, a[0]);
+        a[1] = qnn_requantize_even(c, a[1]);
+        a[2] = qnn_requantize_even(c, a[2]);
+        a[3] = qnn_requantize_even(c, a[3]);
+        return;
+    }
+#endif /* QNN_EVEN */
     if (c->prescale) {
         a[0] = qnn_prescale(a[0], c->prescale);
         a[1] = qnn_prescale(a[1], c->prescale);

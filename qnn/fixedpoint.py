@@ -16,8 +16,8 @@ MAX_PRESCALE = 30
 MAX_TWICE_SHIFT = 31
 CONSTANT_BITS = 30  # of |zero_point| * 2**shift
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
-QNN, GEMMLOWP = "qnn", "gemmlowp"
-ROUNDINGS = (QNN, GEMMLOWP)
+QNN, GEMMLOWP, HALF_EVEN = "qnn", "gemmlowp", "half_even"
+ROUNDINGS = (QNN, GEMMLOWP, HALF_EVEN)
 
 
 class ScaleError(QnnError):
@@ -32,7 +32,7 @@ class Requantization:
     multiplier: int32 (C,), below 2**31. shift: uint8 (C,), 1..22. prescale: uint8 (C,), 0 wherever the factor is
     below 1/4. zero_point: int32 (C,) or (1,), added to the result; low, high: the clamp's bounds.
     GEMMLOWP, of imported models, rounds twice: acc * 2**prescale * multiplier / 2**31 half up, then that / 2**shift
-    half away from zero; shift 0..31.
+    half away from zero; shift 0..31. HALF_EVEN, of imported models too, is QNN but for halves, which become even.
     """
 
     multiplier: np.ndarray
@@ -62,7 +62,15 @@ class Requantization:
         shifted = shifted << self.prescale.astype(np.int64)
         high_word = (shifted * self.multiplier.astype(np.int64)) >> 32
         rounded = (high_word + self.constant) >> self.shift.astype(np.int64)
+        if self.rounding == HALF_EVEN:
+            rounded = rounded - self._odd_halves(shifted, rounded)
         return np.clip(rounded, self.low, self.high)
+
+    def _odd_halves(self, shifted: np.ndarray, rounded: np.ndarray) -> np.ndarray:
+        """int64: 1 where the exact value lay between two results and the upper one, without zero point, is odd."""
+        product, shift = shifted * self.multiplier.astype(np.int64), self.shift.astype(np.int64)
+        half = (product & ((np.int64(1) << (32 + shift)) - 1)) == np.int64(1) << (31 + shift)
+        return (half & ((rounded - self.zero_point) & 1 == 1)).astype(np.int64)
 
     def _rounded_twice(self, accumulator: np.ndarray) -> np.ndarray:
         shift = self.shift.astype(np.int64)
@@ -138,6 +146,19 @@ class Requantization:
         )
         if not inside:
             raise QnnError(subject, "its requantization is out of range", "compile the model again")
+
+
+def has_halves(requantization: Requantization, low: np.ndarray, high: np.ndarray) -> bool:
+    """Can an accumulator within low..high (int64 (C,)) lie just between two results, so that HALF_EVEN is not QNN?
+
+    A product with the multiplier, a number odd * 2**n, is an odd multiple of 2**(31 + shift) only if the accumulator is
+    a multiple of 2**(31 + shift - prescale - n).
+    """
+    multiplier = requantization.multiplier.astype(np.int64)
+    n = np.log2(np.maximum(multiplier & -multiplier, 1)).astype(np.int64)  # exact: powers of two
+    least = 31 + requantization.shift.astype(np.int64) - requantization.prescale.astype(np.int64) - n
+    largest = np.maximum(np.maximum(-low, high), 0)
+    return bool(np.any((multiplier > 0) & (largest >= np.int64(1) << np.clip(least, 0, 62))))
 
 
 def encode_scale(factor: float, most_shift: int = MAX_SHIFT) -> tuple[int, int, int]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Random integer graphs as imports make them: int8 at the border, roundings by gemmlowp, the operators of imports."""
+"""Random integer graphs as imports make them: bytes at the border, their roundings, the operators of imports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graphs import RECORD, random_schema
 from mapgraphs import Tensor, padding_of, random_max_pool, random_pad, random_window
 
 from qnn.check import check
-from qnn.fixedpoint import Requantization, requantization
+from qnn.fixedpoint import HALF_EVEN, Requantization, requantization
 from qnn.graph import CLASS, INPUT, Graph, Node
 from qnn.importing.tflm import gemmlowp
 from qnn.ops.add import Add
@@ -41,7 +41,10 @@ def random_imported_graph(rng: np.random.Generator, name: str = "net") -> Graph:
         body.append(node)
         tensors.append((node.name, node.type))
     wide = rng.integers(6) == 0 and tensors[-1][1].dtype == "uint8"
-    body = [*body, _wide_product(rng, *tensors[-1])] if wide else _signed_output(rng, body)
+    if wide:
+        body = [*body, _wide_product(rng, *tensors[-1])]
+    elif rng.integers(6) or body[-1].type.dtype != "uint8":
+        body = _signed_output(rng, body)
     kind = body[-1].type
     classifier = bool(rng.integers(2))
     schema = random_schema(raw, kind, classifier)
@@ -56,14 +59,17 @@ def _shifted(kind: TensorType, dtype: str, offset: int) -> TensorType:
     return replace(kind, dtype=dtype, low=low, high=high, zero_point=zero)
 
 
-def twice_rounded(rng: np.random.Generator, channels: int, kind: TensorType, zero: int) -> Requantization:
-    """Random factors; sometimes ones that make ties, that need a shift to the left, or no shift at all."""
+def imported_rounding(rng: np.random.Generator, channels: int, kind: TensorType, zero: int) -> Requantization:
+    """Random factors, rounded twice or to even; sometimes ones that make ties, or need a shift to the left, or none."""
     exponents = rng.uniform(-18, 0, channels)
     choice = rng.integers(4)
     if choice == 0:
         exponents = np.floor(exponents)
     if choice == 1:
         exponents = rng.uniform(-2, 1.9, channels)
+    if rng.integers(3) == 0:
+        factors = 2.0 ** np.minimum(exponents if choice else np.maximum(exponents, -9), -1)
+        return replace(requantization(factors, zero, kind.low, kind.high), rounding=HALF_EVEN)
     return gemmlowp(2.0**exponents, zero, kind.low, kind.high)
 
 
@@ -93,7 +99,7 @@ def _conv2d(rng: np.random.Generator, x: TensorType) -> tuple[Op, TensorType]:
     window, filters = random_window(rng, x), int(rng.choice([1, 2, 4, 5, 9]))
     weights = byte_weights(rng, (filters, window.kernel_height, window.kernel_width, window.channels))
     kind = uint8_output(rng, (window.out_height, window.out_width, filters))
-    constants = twice_rounded(rng, filters, kind, kind.zero_point)
+    constants = imported_rounding(rng, filters, kind, kind.zero_point)
     return Conv2d(window, weights, _bias(rng, filters), padding_of(rng, x), constants), kind
 
 
@@ -102,14 +108,14 @@ def _depthwise(rng: np.random.Generator, x: TensorType) -> tuple[Op, TensorType]
     filters = window.channels * multiplier
     weights = byte_weights(rng, (filters, window.kernel_height, window.kernel_width))
     kind = uint8_output(rng, (window.out_height, window.out_width, filters))
-    constants = twice_rounded(rng, filters, kind, kind.zero_point)
+    constants = imported_rounding(rng, filters, kind, kind.zero_point)
     return DepthwiseConv2d(window, multiplier, weights, _bias(rng, filters), padding_of(rng, x), constants), kind
 
 
 def _average_pool(rng: np.random.Generator, x: TensorType) -> tuple[Op, TensorType]:
     window = random_window(rng, x)
     kind = uint8_output(rng, (window.out_height, window.out_width, window.channels))
-    constants = twice_rounded(rng, window.taps if window.pads else 1, kind, kind.zero_point)
+    constants = imported_rounding(rng, window.taps if window.pads else 1, kind, kind.zero_point)
     return AveragePool(window, int(rng.integers(0, 256)), constants), kind
 
 
@@ -133,7 +139,7 @@ def _dense(rng: np.random.Generator, source: str, x: TensorType) -> tuple[tuple[
     units = int(rng.choice([1, 2, 4, 5, 9]))
     weights = byte_weights(rng, (units, x.elements))
     kind = replace(uint8_output(rng, (units,)), zero_groups=float(rng.integers(2)) / 2)
-    op = Dense(weights, _bias(rng, units), 0, twice_rounded(rng, units, kind, kind.zero_point))
+    op = Dense(weights, _bias(rng, units), 0, imported_rounding(rng, units, kind, kind.zero_point))
     return (source,), op, kind
 
 
@@ -156,13 +162,13 @@ def _mul(rng: np.random.Generator, tensors: list[Tensor]) -> tuple[tuple[str, ..
     other, _ = others[int(rng.integers(len(others)))]
     kind = uint8_output(rng, x.shape)
     zeros = rng.integers(0, 256, 2).tolist()
-    return (source, other), Mul(zeros[0], zeros[1], twice_rounded(rng, 1, kind, kind.zero_point)), kind
+    return (source, other), Mul(zeros[0], zeros[1], imported_rounding(rng, 1, kind, kind.zero_point)), kind
 
 
 def _wide_product(rng: np.random.Generator, source: str, x: TensorType) -> Node:
     """The square of a tensor in 16 bits, as the output of a float model would be."""
     kind = TensorType(x.shape, "int16", -32768, 32767, 0.01, 0)
-    return Node("wide", Mul(x.zero_point, x.zero_point, twice_rounded(rng, 1, kind, 0)), (source, source), kind)
+    return Node("wide", Mul(x.zero_point, x.zero_point, imported_rounding(rng, 1, kind, 0)), (source, source), kind)
 
 
 def _gather(rng: np.random.Generator, source: str, x: TensorType) -> tuple[tuple[str, ...], Op, TensorType]:

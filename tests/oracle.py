@@ -27,6 +27,8 @@ def requantize(acc: int, params: Any, channel: int) -> int:
     """SPEC 3.1, term by term, in unbounded integers and fractions; or 3.6."""
     if params.rounding == "gemmlowp":
         return requantize_twice(acc, params, channel)
+    if params.rounding == "half_even":
+        return requantize_even(acc, params, channel)
     c = channel if len(params.multiplier) > 1 else 0
     multiplier, shift = int(params.multiplier[c]), int(params.shift[c])
     prescale = int(params.prescale[c])
@@ -51,6 +53,15 @@ def requantize_twice(acc: int, params: Any, channel: int) -> int:
     part = Fraction(abs(once), 2 ** int(params.shift[c]))
     twice = floor_shift(part + Fraction(1, 2)) if params.shift[c] else abs(once)
     return clamp((twice if once >= 0 else -twice) + zero_point, params.low, params.high)
+
+
+def requantize_even(acc: int, params: Any, channel: int) -> int:
+    """SPEC 3.8: one exact rounding, halves to even."""
+    c = channel if len(params.multiplier) > 1 else 0
+    exponent = int(params.prescale[c]) - int(params.shift[c]) - 32
+    zero_point = int(params.zero_point[c if len(params.zero_point) > 1 else 0])
+    exact = acc * Fraction(int(params.multiplier[c])) * Fraction(2) ** exponent
+    return clamp(round(exact) + zero_point, params.low, params.high)
 
 
 def exact_requantize(acc: int, params: Any, channel: int) -> int:

@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qnn.errors import QnnError
-from qnn.fixedpoint import INT32_MAX, INT32_MIN, MAX_SHIFT, Requantization, encode_scale, requantization
+from qnn.fixedpoint import (
+    HALF_EVEN,
+    INT32_MAX,
+    INT32_MIN,
+    MAX_SHIFT,
+    QNN,
+    Requantization,
+    encode_scale,
+    has_halves,
+    requantization,
+)
 
 ACCUMULATORS = st.one_of(
     st.integers(INT32_MIN, INT32_MAX),
@@ -49,6 +59,24 @@ def test_ties_round_up(numerator: int, bits: int) -> None:
     params = requantization(np.array([2.0**-bits]), 0, -32768, 32767)
     accumulator = numerator * (1 << bits) + (1 << (bits - 1))
     assert apply(params, accumulator) == max(-32768, min(32767, numerator + 1))
+
+
+@given(st.one_of(FACTORS, st.integers(-20, 2).map(lambda e: 2.0**e)), ACCUMULATORS, st.integers(0, 255))
+def test_halves_become_even(factor: float, accumulator: int, zero_point: int) -> None:
+    once = requantization(np.array([factor]), zero_point, 0, 255)
+    params = dataclasses.replace(once, rounding=HALF_EVEN)
+    params.check("test", 1, (INT32_MIN, INT32_MAX))
+    assert apply(params, accumulator) == oracle.requantize(accumulator, params, 0)
+
+
+@given(st.integers(1, 12), st.integers(0, 1 << 14))
+def test_where_no_half_is_reached_the_rules_agree(bits: int, most: int) -> None:
+    """Factors with few bits: every accumulator up to `most` is tried."""
+    params = dataclasses.replace(requantization(np.array([3 * 2.0**-bits]), 5, -32768, 32767), rounding=HALF_EVEN)
+    acc = np.arange(-most, most + 1, dtype=np.int64)
+    same = np.array_equal(params.apply(acc[:, None]), dataclasses.replace(params, rounding=QNN).apply(acc[:, None]))
+    assert same or has_halves(params, np.array([-most]), np.array([most]))
+    assert has_halves(params, np.array([-most]), np.array([most])) == (most >= 1 << (bits - 1))
 
 
 @given(st.floats(min_value=2.0**-60, max_value=2.0**27, allow_nan=False, exclude_max=True))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_import_onnx import Net, exported
+from onnxmodels import Net
+from test_import_onnx import exported
 from test_import_operators import small_model
 
 from qnn.data.synthetic import random_samples

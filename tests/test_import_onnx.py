@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Run
+from onnxmodels import Net
 
 from qnn.data import load
 from qnn.errors import QnnError
@@ -17,39 +17,12 @@ from qnn.forward import forward
 from qnn.importing.floatmodel import InputMeaning
 from qnn.importing.load import ImportOptions, import_file
 from qnn.importing.onnxfloat import CONVERTERS as ONNX
+from qnn.importing.onnxgraph import CONVERTERS as QUANTIZED
+from qnn.importing.onnxqdq import KINDS
 from qnn.importing.tflitegraph import CONVERTERS as TFLITE
 from qnn.model import Model
 
-onnx = pytest.importorskip("onnx", reason="onnx is not installed: these tests did not run")
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime, the oracle of these tests, is not installed")
-
-
-class Net:
-    """A graph in the making."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.rng, self.nodes, self.constants = np.random.default_rng(seed), [], []
-
-    def weights(self, *shape: int) -> str:
-        return self.constant(self.rng.normal(size=shape) * 0.3)
-
-    def constant(self, values: Any) -> str:
-        array = np.asarray(values)
-        typed = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
-        self.constants.append(onnx.numpy_helper.from_array(typed, f"c{len(self.constants)}"))
-        return self.constants[-1].name
-
-    def node(self, kind: str, inputs: list[str], **attributes: Any) -> str:
-        name = f"t{len(self.nodes)} */"
-        self.nodes.append(onnx.helper.make_node(kind, inputs, [name], f"/{len(self.nodes)}/{kind}", **attributes))
-        return name
-
-    def save(self, path: Path, shape: tuple[int, ...], output: str, outputs: int, opset: int = 17) -> None:
-        x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["batch", *shape])
-        y = onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, ["batch", outputs])
-        graph = onnx.helper.make_graph(self.nodes, "net", [x], [y], self.constants)
-        ids = [onnx.helper.make_opsetid("", opset)]
-        onnx.save(onnx.helper.make_model(graph, opset_imports=ids, ir_version=9), path)
 
 
 def model_of(path: Path, options: ImportOptions | None = None) -> Model:
@@ -176,11 +149,14 @@ def test_the_table_of_operators_is_the_codes(qnn: Run) -> None:
     found = json.loads(out)
     assert code == 0
     rows = {row["operator"]: row for row in found["operators"]}
-    assert rows["dense"] == {"operator": "dense", "bits": [8, 16], "tflite": ["FULLY_CONNECTED"]}
+    names = {"tflite": ["FULLY_CONNECTED"], "onnx": ["Gemm", "MatMul", "QLinearMatMul", "QGemm"]}
+    assert rows["dense"] == {"operator": "dense", "bits": [8, 16]} | names
     assert rows["softmax8"]["bits"] == [8]
     assert all(row["bits"] or row["operator"] in ("softmax", "rescale") for row in rows.values())
     named = {name for row in rows.values() for name in row["tflite"]} | set(found["vanishing"]["tflite"])
     assert named == {entry[0] for entry in TFLITE}
-    layers = {name for row in found["layers"] for name in row["onnx"]} | set(found["vanishing"]["onnx"])
-    assert layers == {entry[0] for entry in ONNX}
+    kept = {name for row in rows.values() for name in row["onnx"]}
+    forms = {form for form, _, _ in KINDS}
+    assert kept | set(found["vanishing"]["onnx"]) == {entry[0] for entry in QUANTIZED} | forms | {"DequantizeLinear"}
+    assert {name for row in found["layers"] for name in row["onnx"]} == {entry[0] for entry in ONNX if entry[2]}
     assert "CONV_2D" in qnn("ops")[1]

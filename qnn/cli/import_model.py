@@ -17,7 +17,16 @@ from qnn.graph import Graph
 from qnn.graphfile import save_graph
 from qnn.importing.explain import Fate
 from qnn.importing.floatmodel import InputMeaning
-from qnn.importing.load import OWN, ROUNDINGS, Imported, ImportOptions, import_file, rounding_difference
+from qnn.importing.load import (
+    OWN,
+    ROUNDINGS,
+    Imported,
+    ImportOptions,
+    comparison_samples,
+    import_file,
+    rounding_difference,
+)
+from qnn.importing.onnxcompare import compared
 from qnn.importing.schemas import read_labels
 from qnn.model import Model
 from qnn.modelfile import save_model
@@ -51,7 +60,8 @@ def command(
 ) -> None:
     """Take over a model that another tool made; int8 models keep every bit of TensorFlow Lite Micro.
 
-    A float network becomes a float model, to be calibrated and quantized by compile.
+    Quantized ONNX models keep weights, scales and zero points; how far outputs are from onnxruntime's is counted. A
+    float network becomes a float model, to be calibrated and quantized by compile.
 
     Example: qnn import kws.tflite -o kws.qnn && qnn compile kws.qnn -o kws/ && qnn verify kws/
     """
@@ -88,15 +98,22 @@ def _show_graph(
     if explain:
         _show_fates(output, found, graph, manifest)
     flash, ram = manifest["flash"], manifest["ram"]
-    output.say(f"{file}: int8 network, {len(found.fates)} operators became {len(graph.nodes)} nodes")
+    output.say(f"{file}: quantized network, {len(found.fates)} operators became {len(graph.nodes)} nodes")
     output.say(f"flash {flash['total']:,} bytes, scratch {ram['scratch']:,} bytes, {manifest['macs']:,} MACs")
     differs = None
     if options.rounding != OWN:
         own = import_file(file, replace(options, rounding=OWN)).network
         differs = rounding_difference(graph, own) if isinstance(own, Graph) else None
         output.say(f"rounding {options.rounding} against the file's own, on random inputs: {differs}")
+    ours = None if found.reference is None else compared(found.reference, graph, comparison_samples(graph))
+    if ours is not None:
+        output.say(f"against onnxruntime, on random and edge inputs: {ours}")
     output.say(f"wrote {out}; go on: qnn compile {out} -o build/")
-    output.emit(_document(out, graph, found, manifest) | {"rounding": asdict(differs) if differs else None})
+    differences = {
+        "rounding": asdict(differs) if differs else None,
+        "onnxruntime": asdict(ours.difference) if ours and ours.difference else None,
+    }
+    output.emit(_document(out, graph, found, manifest) | differences)
 
 
 def _start(fate: Fate) -> tuple[str, str, str]:

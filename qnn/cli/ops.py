@@ -17,9 +17,11 @@ def command(json: JsonOption = False, quiet: QuietOption = False) -> None:
     """
     output = Output(json, quiet)
     integer, float_, vanishing = operators(), layers(), nothing_left()
-    rows = [(row.operator, ", ".join(map(str, row.bits)), ", ".join(row.tflite)) for row in integer]
-    output.table("Integer operators", ("operator", "bits", "TensorFlow Lite, int8"), rows)
-    output.table("Float layers", ("layer", "ONNX"), [(row.layer, ", ".join(row.onnx)) for row in float_])
+    rows = [
+        (row.operator, ", ".join(map(str, row.bits)), ", ".join(row.tflite), ", ".join(row.onnx)) for row in integer
+    ]
+    output.table("Integer operators", ("operator", "bits", "TensorFlow Lite, quantized", "ONNX, quantized"), rows)
+    output.table("Float layers", ("layer", "ONNX, float"), [(row.layer, ", ".join(row.onnx)) for row in float_])
     output.say(f"nothing is left of {', '.join(vanishing[0])}; {', '.join(vanishing[1])}")
     output.emit(
         {

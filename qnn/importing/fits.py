@@ -46,7 +46,7 @@ def addition(
         return Add(0, 0, 4 * (int(wanted[0, 0]) - zero_point), still)
     steps = np.arange(256, dtype=np.int64)
     for largest in LARGEST_FACTORS:
-        factors = _in_ratio(scales, largest)
+        factors = in_ratio(scales, largest)
         acc = factors[0] * (steps[:, None] - zeros[0]) + factors[1] * (steps - zeros[1])
         line = _line(acc.reshape(-1), wanted.reshape(-1), low, high)
         if line is None:
@@ -61,7 +61,7 @@ def addition(
     raise QnnError("add", "its rounding has no exact constants", "import it with --rounding qnn")
 
 
-def _in_ratio(scales: tuple[float, float], largest: int) -> tuple[int, int]:
+def in_ratio(scales: tuple[float, float], largest: int) -> tuple[int, int]:
     """Two integers up to `largest` whose ratio is that of the scales as nearly as such integers can be."""
     ratio = Fraction(min(scales)) / Fraction(max(scales))
     near = ratio.limit_denominator(largest)

@@ -12,12 +12,16 @@ from qnn.data.dataset import Dataset
 from qnn.data.synthetic import random_samples
 from qnn.errors import QnnError
 from qnn.files import StrPath
-from qnn.fixedpoint import GEMMLOWP, QNN
+from qnn.fixedpoint import GEMMLOWP, HALF_EVEN, QNN
 from qnn.graph import Graph
+from qnn.importing.difference import COMPARED, Difference
 from qnn.importing.explain import Fate
 from qnn.importing.floatmodel import InputMeaning, float_model
+from qnn.importing.onnxcompare import Reference
 from qnn.importing.onnxfile import is_onnx, read_onnx
 from qnn.importing.onnxfloat import onnx_network
+from qnn.importing.onnxgraph import onnx_graph
+from qnn.importing.onnxqdq import is_quantized as is_quantized_onnx
 from qnn.importing.tflitefile import damage_told, is_tflite, read_tflite
 from qnn.importing.tflitefloat import tflite_network
 from qnn.importing.tflitegraph import is_quantized, tflite_graph
@@ -27,7 +31,6 @@ from qnn.simulator import simulate
 from qnn.sparsity import with_zero_groups
 
 SAMPLES = 64  # random ones, that tell how often inputs of a layer are zero
-COMPARED = 256
 OWN = "own"  # the file's own rounding
 ROUNDINGS = (OWN, QNN)
 AS_IT_IS = InputMeaning()
@@ -50,22 +53,11 @@ class ImportOptions:
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """What a file became, and what became of each of its operators."""
+    """What a file became, what became of each of its operators, and of quantized ONNX what runs the file itself."""
 
     network: Graph | Model
     fates: tuple[Fate, ...]
-
-
-@dataclass(frozen=True)
-class RoundingDifference:
-    """How the outputs of two roundings differ: of `outputs` values on random inputs, how many, and by how much."""
-
-    outputs: int
-    different: int
-    largest: int
-
-    def __str__(self) -> str:
-        return f"{self.different:,} of {self.outputs:,} outputs differ, by {self.largest} steps at most"
+    reference: Reference | None = None
 
 
 def import_file(path: StrPath, options: ImportOptions | None = None) -> Imported:
@@ -75,8 +67,8 @@ def import_file(path: StrPath, options: ImportOptions | None = None) -> Imported
         raise QnnError(f"--rounding {options.rounding}", "is no rounding", f"use {' or '.join(ROUNDINGS)}")
     name = options.name or name_from(path.stem)
     if is_onnx(path):
-        network = onnx_network(read_onnx(path), path)
-        return Imported(float_model(network, path, options.labels, options.meaning, options.dataset), network.fates)
+        with damage_told(path):
+            return _from_onnx(path, name, options)
     if not is_tflite(path):
         raise QnnError(path, "is not a model that can be imported", "name a .tflite or .onnx file")
     model = read_tflite(path)
@@ -88,13 +80,30 @@ def import_file(path: StrPath, options: ImportOptions | None = None) -> Imported
     with damage_told(path):
         found = tflite_graph(model, path, name, options.labels, rounding)
     graph = found.graph
-    samples = random_samples(graph.schema, (), (), SAMPLES, np.random.default_rng(0))
-    return Imported(with_zero_groups(graph, samples), found.fates)
+    return Imported(_with_zeros(graph), found.fates)
 
 
-def rounding_difference(one: Graph, other: Graph) -> RoundingDifference:
+def _from_onnx(path: Path, name: str, options: ImportOptions) -> Imported:
+    model = read_onnx(path)
+    if is_quantized_onnx(model):
+        rounding = QNN if options.rounding == QNN else HALF_EVEN
+        found = onnx_graph(model, path, name, options.labels, rounding)
+        return Imported(_with_zeros(found.graph), found.fates, found.reference)
+    network = onnx_network(model, path)
+    return Imported(float_model(network, path, options.labels, options.meaning, options.dataset), network.fates)
+
+
+def _with_zeros(graph: Graph) -> Graph:
+    """The graph that knows how often inputs of its layers are zero, as random samples tell."""
+    return with_zero_groups(graph, random_samples(graph.schema, (), (), SAMPLES, np.random.default_rng(0)))
+
+
+def rounding_difference(one: Graph, other: Graph) -> Difference:
     """How the outputs of two graphs of one network differ on random and edge inputs."""
-    samples = random_samples(one.schema, (), (), COMPARED, np.random.default_rng(1))
-    a, b = (simulate(g, samples, keep=(g.output,))[g.output].astype(np.int64) for g in (one, other))
-    away = np.abs(a - b)
-    return RoundingDifference(int(away.size), int((away > 0).sum()), int(away.max()))
+    samples = comparison_samples(one)
+    return Difference.of(*(simulate(g, samples, keep=(g.output,))[g.output] for g in (one, other)))
+
+
+def comparison_samples(graph: Graph) -> np.ndarray:
+    """Random and edge inputs (COMPARED, ...) on which networks are compared."""
+    return random_samples(graph.schema, (), (), COMPARED, np.random.default_rng(1))

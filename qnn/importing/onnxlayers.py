@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from qnn.importing.layout import Stored, flat_order
-from qnn.importing.onnxconversion import OnnxConversion
+from qnn.importing.onnxconversion import OnnxConversion, OnnxPlace
 from qnn.layers.average_pool import AveragePool, GlobalAveragePool
 from qnn.layers.conv2d import Conv2d
 from qnn.layers.dense import Dense
@@ -24,7 +24,7 @@ def conv(at: OnnxConversion) -> Stored:
     spatial = len(source.stored) - 1
     if weights.ndim != spatial + 2:
         raise at.refused(f"has weights of shape {weights.shape}", "use maps of one or two dimensions")
-    weights = _dilated(at, weights, at.numbers("dilations", spatial, 1))
+    weights = dilated(at, weights, at.numbers("dilations", spatial, 1))
     bias = at.constant(2).reshape(-1) if at.has(2) else np.zeros(len(weights))
     kernel, strides = weights.shape[2:], at.numbers("strides", spatial, 1)
     pads = at.padding(source, kernel, strides)
@@ -46,11 +46,12 @@ def conv(at: OnnxConversion) -> Stored:
     return at.slid(source, at.added(layer, (source.node,), (ordered, bias)))
 
 
-def _dilated(at: OnnxConversion, weights: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
+def dilated(at: OnnxPlace, weights: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
+    """Weights (O, I, ...) with zeros between their taps, of the same type."""
     shape = [*weights.shape[:2], *((size - 1) * by + 1 for size, by in zip(weights.shape[2:], factors, strict=True))]
     if min(factors) < 1 or max(shape[2:]) > 64 or math.prod(shape) > MAX_ELEMENTS:
         raise at.refused(f"has a kernel of {shape[2:]}", "use at most 64 rows and columns")
-    spread = np.zeros(shape)
+    spread = np.zeros(shape, weights.dtype)
     places = (slice(None), slice(None), *(slice(None, None, by) for by in factors))
     spread[places] = weights
     return spread
@@ -103,6 +104,14 @@ def average_pool(at: OnnxConversion) -> Stored:
 
 def _pool(at: OnnxConversion) -> tuple[Stored, tuple[int, int, int, int], tuple[int, int, int, int]]:
     """The map, kernel and strides, padding."""
+    source, kernel, strides = pooling(at)
+    pads = at.padding(source, kernel, strides)
+    (height, width), (rows, columns) = ((1, *pair) if len(kernel) == 1 else pair for pair in (kernel, strides))
+    return source, (height, width, rows, columns), pads
+
+
+def pooling(at: OnnxPlace) -> tuple[Stored, tuple[int, ...], tuple[int, ...]]:
+    """The map, the kernel and the strides of a pool."""
     source = at.map()
     spatial = len(source.stored) - 1
     kernel, strides = at.numbers("kernel_shape", spatial, 0), at.numbers("strides", spatial, 1)
@@ -110,21 +119,25 @@ def _pool(at: OnnxConversion) -> tuple[Stored, tuple[int, int, int, int], tuple[
         raise at.refused("rounds its output's size up, or is dilated", "pad the maps instead")
     if len([name for name in at.node.outputs if name]) != 1:
         raise at.refused("gives indices as well", "leave them out")
-    pads = at.padding(source, kernel, strides)
-    (height, width), (rows, columns) = ((1, *pair) if spatial == 1 else pair for pair in (kernel, strides))
-    return source, (height, width, rows, columns), pads
+    return source, kernel, strides
 
 
 def global_average_pool(at: OnnxConversion) -> Stored:
     """GlobalAveragePool, and ReduceMean over the pixels."""
     source = at.map()
-    if at.node.kind == "ReduceMean":
-        given = at.constant(1).reshape(-1) if at.has(1) else np.asarray(at.node.attribute("axes", []))
-        rank = 1 + len(source.stored)
-        axes = sorted(int(axis) + (rank if axis < 0 else 0) for axis in given)
-        if axes != list(range(2, rank)):
-            raise at.refused(f"averages over the axes {axes}", "average over the pixels")
+    keeps = pooled_axes(at, source)
     node = at.added(GlobalAveragePool(), (source.node,))
-    keeps = at.node.kind != "ReduceMean" or at.node.attribute("keepdims", 1)
     channels = source.shape[-1]
     return Stored(node, (channels,), (channels, *(1,) * (len(source.stored) - 1)) if keeps else (channels,))
+
+
+def pooled_axes(at: OnnxPlace, source: Stored) -> bool:
+    """Does a GlobalAveragePool, or a ReduceMean over the pixels of `source`, keep their axes?"""
+    if at.node.kind != "ReduceMean":
+        return True
+    given = at.constant(1).reshape(-1) if at.has(1) else np.asarray(at.node.attribute("axes", []))
+    rank = 1 + len(source.stored)
+    axes = sorted(int(axis) + (rank if axis < 0 else 0) for axis in given)
+    if axes != list(range(2, rank)):
+        raise at.refused(f"averages over the axes {axes}", "average over the pixels")
+    return bool(at.node.attribute("keepdims", 1))

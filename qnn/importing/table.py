@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from qnn.emitter.runtime import runtime_folder
 from qnn.importing.onnxfloat import CONVERTERS as ONNX
+from qnn.importing.onnxgraph import CONVERTERS as QUANTIZED
+from qnn.importing.onnxqdq import DEQUANTIZE, KINDS
 from qnn.importing.tflitegraph import CONVERTERS as TFLITE
 from qnn.layers import LAYERS
 from qnn.ops import OPS
@@ -18,16 +20,17 @@ STORAGES = (("u8", 8), ("i8", 8), ("i16", 16), ("i32", 32), ("w8", 8), ("w16", 1
 
 @dataclass(frozen=True)
 class OperatorRow:
-    """An integer operator: the bits that its kernels read and write, and the TensorFlow Lite operators it serves."""
+    """An integer operator: the bits that its kernels read and write, and the operators of quantized files it serves."""
 
     operator: str
     bits: tuple[int, ...]
     tflite: tuple[str, ...]
+    onnx: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class LayerRow:
-    """A float layer and the ONNX operators that become it."""
+    """A float layer and the ONNX operators that become it; "" is what is left of none."""
 
     layer: str
     onnx: tuple[str, ...]
@@ -40,7 +43,11 @@ def operators() -> tuple[OperatorRow, ...]:
         names = [name for header in runtime_folder().glob(f"qnn_{op.kind}*.h") for name in _kernels(header.read_text())]
         tokens = {token for name in names if _belongs(name, op.kind) for token in name.split("_")}
         bits = sorted({width for storage, width in STORAGES if storage in tokens})
-        rows.append(OperatorRow(op.kind, tuple(bits), tuple(entry[0] for entry in TFLITE if entry[2] == op.kind)))
+        tflite = tuple(entry[0] for entry in TFLITE if entry[2] == op.kind)
+        real = [entry[0] for entry in QUANTIZED if entry[2] == op.kind]
+        rows.append(
+            OperatorRow(op.kind, tuple(bits), tflite, (*real, *(form for form, kind, _ in KINDS if kind in real)))
+        )
     return tuple(rows)
 
 
@@ -50,8 +57,9 @@ def layers() -> tuple[LayerRow, ...]:
 
 
 def nothing_left() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The TensorFlow Lite and ONNX operators of which no operator is left: values stay where they are."""
-    return tuple(entry[0] for entry in TFLITE if not entry[2]), tuple(entry[0] for entry in ONNX if not entry[2])
+    """The TensorFlow Lite and ONNX operators of which nothing is left in integer graphs: values stay where they are."""
+    onnx = [entry[0] for entry in QUANTIZED if not entry[2]]
+    return tuple(entry[0] for entry in TFLITE if not entry[2]), (*onnx, DEQUANTIZE)
 
 
 def _kernels(text: str) -> list[str]:

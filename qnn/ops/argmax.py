@@ -9,7 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.ops.ckernel import CField, CKernel
-from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.op import BYTES, Op, TensorType, expect
+
+BYTES_PART = "QNN_ARGMAX_BYTES"  # the optional part of c_runtime/qnn_argmax.h, for imported models
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +25,8 @@ class Argmax(Op):
         return (1,)
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
-        fits = inputs[0].dtype in ("int16", "int8") and output.dtype == "int32"
-        expect(fits, subject, "argmax takes int16 or int8 and gives int32")
+        fits = inputs[0].result and output.dtype == "int32"
+        expect(fits, subject, "argmax takes int16, int8 or uint8 and gives int32")
         expect(self.zero_point == inputs[0].zero_point, subject, "its zero point is not its input's")
 
     def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -35,5 +37,6 @@ class Argmax(Op):
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
         fields = (CField("elements", inputs[0].elements), CField("zero_point", self.zero_point))
-        suffix = "i8" if inputs[0].dtype == "int8" else "i16"
-        return CKernel("qnn_argmax.h", f"qnn_argmax_{suffix}", "qnn_argmax_t", fields)
+        suffix = {"int8": "i8", "uint8": "u8", "int16": "i16"}[inputs[0].dtype]
+        features = (BYTES_PART,) if inputs[0].dtype in BYTES else ()
+        return CKernel("qnn_argmax.h", f"qnn_argmax_{suffix}", "qnn_argmax_t", fields, features=features)

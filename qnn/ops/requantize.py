@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qnn.fixedpoint import GEMMLOWP, Requantization
+from qnn.fixedpoint import GEMMLOWP, HALF_EVEN, QNN, Requantization, has_halves
 from qnn.ops.ckernel import TABLES, CArray, CField, CStruct
 from qnn.ops.rounding import OneRounding, one_rounding
 
-TWICE = "QNN_GEMMLOWP"  # the optional part of c_runtime/qnn_requantize.h that rounds twice
+PARTS = ((QNN, 0, ()), (GEMMLOWP, 1, ("QNN_GEMMLOWP",)), (HALF_EVEN, 2, ("QNN_EVEN",)))
+"""Rounding rules: their number in c_runtime/qnn_requantize.h, and its optional part for them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,8 @@ def finish(requantization: Requantization, bias: np.ndarray, low: np.ndarray, hi
         if ones is not None:
             offsets = np.array([one.offset for one in ones], np.int64)
             return Finish(bias + offsets, _struct_of(ones, requantization))
+    if requantization.rounding == HALF_EVEN and not has_halves(requantization, low, high):
+        requantization = replace(requantization, rounding=QNN)
     return Finish(bias, requantize_struct(requantization, len(bias)))
 
 
@@ -75,7 +78,7 @@ def _struct(
     def spread(ctype: str, values: np.ndarray) -> CArray:
         return CArray(ctype, np.broadcast_to(values, (channels,)), TABLES)
 
-    twice = r.rounding == GEMMLOWP
+    number, features = next(entry[1:] for entry in PARTS if entry[0] == r.rounding)
     return CStruct(
         (
             CField("multiplier", spread("int32_t", multiplier)),
@@ -84,7 +87,7 @@ def _struct(
             CField("prescale", None if prescale is None else spread("uint8_t", prescale)),
             CField("low", r.low),
             CField("high", r.high),
-            CField("twice", int(twice)),
+            CField("rule", number),
         ),
-        (TWICE,) if twice else (),
+        features,
     )
