@@ -6,7 +6,7 @@
 #include "qnn_requantize.h"
 
 /* bytes: of each feature shift - 1; with 32 in place of shift - 1 = 0 added to its prescale; with 64 added where its
-   distance is halved; or bits - 128 and the exponents, bits..31, of its 256 >> bits segments (2, 4 or 8). */
+   distance is halved; or bits - 128 and, of its 256 >> bits segments (2, 4 or 8), the exponents less bits. */
 typedef struct {
     uint16_t elements;
     uint8_t special;  /* whether any feature has a prescale or is halved */
@@ -16,22 +16,24 @@ typedef struct {
     const int8_t *bytes;
 } qnn_compand_t;
 
-/* `wide` is a constant wherever a kernel is instantiated: there are 2^16 steps, not 2^8. Each segment has 2^bits of them;
-   beyond the last segment the result is 2^8 or 2^16. */
-QNN_INLINE uint32_t qnn_compand_height(const int8_t *exponents, uint32_t bits, uint32_t distance, int32_t wide)
+/* `wide` is a constant wherever a kernel is instantiated: there are 2^16 steps, not 2^8. Each segment has `step` of `all`,
+   2^8, steps; exponents: of its width in raw values by step. Beyond the last segment the result is 2^8 or 2^16. */
+QNN_INLINE uint32_t qnn_compand_height(const int8_t *exponents, uint32_t step, uint32_t all, uint32_t distance,
+                                       int32_t wide)
 {
-    uint32_t height, most = wide ? 65536u : 256u;
-    for (height = 0; height != most; height += (uint32_t)1 << bits) {
-        uint32_t exponent = (uint8_t)QNN_READ(*exponents++);
-        if (distance >> exponent == 0) {
-            if (wide && exponent < bits) {
-                return height + (distance << (bits - exponent));
+    uint32_t height;
+    for (height = 0; height != all; height += step) {
+        uint32_t exponent = (uint8_t)QNN_READ(*exponents++), width = step << exponent;
+        if (distance < width) {
+            if (!wide) {
+                return height + (((distance << 1 >> exponent) + 1) >> 1);
             }
-            return height + (((distance << 1 >> (exponent - bits)) + 1) >> 1);
+            height <<= 8;
+            return height + (exponent < 8 ? distance << (8 - exponent) : ((distance << 1 >> (exponent - 8)) + 1) >> 1);
         }
-        distance -= (uint32_t)1 << exponent;
+        distance -= width;
     }
-    return height;
+    return wide ? height << 8 : height;
 }
 
 /* As in SPEC 3.1, with the prescale's limit, which saturates; unsigned, so that only `low` needs a comparison: the compiler
@@ -57,14 +59,22 @@ QNN_INLINE void qnn_compand(const qnn_compand_t *p, const int32_t *x, qnn_sink_t
     const int32_t *multiplier = p->multiplier;
     const int8_t *bytes = p->bytes;
     uint32_t most = y.wide ? 65535u : 255u;
+    uint32_t one = 1, all = 256;
     int32_t i;
+    QNN_OPAQUE(one); /* both stay in registers */
+    QNN_OPAQUE(all);
     for (i = 0; i < p->elements; i++, y = qnn_after(y, 1)) {
         int32_t raw = qnn_load_i32(x + i), low = p->low ? QNN_READ(p->low[i]) : 0, code = QNN_READ(*bytes++);
-        uint32_t distance = raw > low ? (uint32_t)raw - (uint32_t)low : 0;
+        uint32_t distance = 0;
+        if (raw > low) {
+            distance = (uint32_t)raw - (uint32_t)low;
+            QNN_OPAQUE(distance); /* a branch is shorter than a mask */
+        }
         if (p->segments && code < 0) {
-            code &= 15;
-            distance = qnn_compand_height(bytes, (uint32_t)(y.wide ? code + 8 : code), distance, y.wide);
-            bytes += 256 >> code;
+            const int8_t *end = bytes + (all >> (code & 31));
+            QNN_OPAQUE(code); /* else the mask is computed, which the shifts do by themselves */
+            distance = qnn_compand_height(bytes, one << (code & 31), all, distance, y.wide);
+            bytes = end;
         } else {
             distance = qnn_compand_straight(p->special, (uint32_t)code, (uint32_t)QNN_READ(*multiplier++), distance);
         }

@@ -16,9 +16,11 @@ typedef struct {
 
 /* The requantization of SPEC 3.1 with a zero point of 0, as ((t >> (shift - 1)) + 1) >> 1; no limit, since the compiler
    proved that acc * 2^prescale fits int32. */
-QNN_INLINE int32_t qnn_dense_short_result(int32_t acc, int32_t multiplier, uint32_t shift)
+QNN_INLINE int32_t qnn_dense_short_result(int32_t acc, int32_t multiplier, int32_t shift)
 {
-    acc = (int32_t)((uint32_t)acc << (shift >> 5));
+    if (shift > 31) {
+        acc = (int32_t)((uint32_t)acc << (shift >> 5));
+    }
     acc = (int32_t)(((int64_t)acc * multiplier) >> 32);
     return ((acc >> (shift & 31)) + 1) >> 1;
 }
@@ -44,14 +46,13 @@ QNN_INLINE void qnn_dense_short(const qnn_dense_short_t *p, const uint8_t *x, ui
                 acc += (int32_t)*v * QNN_READ(*w);
             }
         }
-        acc = qnn_dense_short_result(acc, QNN_READ(constants[1]), (uint8_t)QNN_READ(*w++));
+        acc = qnn_dense_short_result(acc, QNN_READ(constants[1]), QNN_READ(*w++));
         acc = acc < low ? low : acc;
         acc = acc > high ? high : acc;
+        y[QNN_LITTLE_ENDIAN ? 0 : wide] = (uint8_t)acc;
         if (wide) {
-            qnn_store_16(y, (uint16_t)acc);
+            y[QNN_LITTLE_ENDIAN] = (uint8_t)(acc >> 8);
             y++;
-        } else {
-            *y = (uint8_t)acc;
         }
         y++;
     }

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qnn.codesize import code_bytes
-from qnn.emitter.notes import flash_bytes
+from qnn.emitter.flash import graph_flash
 from qnn.graph import INPUT, Graph
 from qnn.memory import plan_memory
 from qnn.model import Model
-from qnn.ops.ckernel import TABLES, WEIGHTS
 from qnn.prepare import prepare
 from qnn.progress import Progress, silent
 from qnn.quantization import quantize
@@ -99,8 +98,7 @@ class Search:
         """What a combination costs."""
         if bits not in self.costs:
             graph = self.graph(bits)
-            constants = flash_bytes(graph, WEIGHTS) + flash_bytes(graph, TABLES)
-            self.costs[bits] = Cost(constants, code_bytes(graph), plan_memory(graph).scratch_bytes)
+            self.costs[bits] = Cost(graph_flash(graph).total, code_bytes(graph), plan_memory(graph).scratch_bytes)
         return self.costs[bits]
 
     def loss(self, bits: Bits) -> Loss:

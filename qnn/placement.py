@@ -7,11 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from qnn.emitter.flash import kernel_flash, padded
 from qnn.errors import QnnError
 from qnn.graph import Graph, Node
 from qnn.memory import MemoryPlan
 from qnn.ops.choices import AUTO, RAM, Weights
-from qnn.ops.ckernel import CField, CKernel, CStruct
+from qnn.ops.ckernel import CKernel
 
 # The ESP32-C3's SRAM as the firmware uses it (esp32c3/esp32c3.ld, server.c); a test compares these with the firmware.
 SRAM_BYTES = 0x50000
@@ -103,27 +104,16 @@ def used_bytes(graph: Graph, plan: MemoryPlan) -> int:
     tensors = (graph.type_of(graph.output), *(node.type for node in graph.heads))
     result, out = sum(kind.bytes for kind in tensors), tensors[0].bytes
     inputs = max(graph.input.bytes, graph.type_of(graph.quantized_input).bytes)
-    frames = FRAMES * _aligned(4 + max(8 + inputs, CHUNK_BYTES) + 4)
-    reply = _aligned(4 + max(8 + result, 8 + CHUNK_BYTES) + 4)
+    frames = FRAMES * padded(4 + max(8 + inputs, CHUNK_BYTES) + 4)
+    reply = padded(4 + max(8 + result, 8 + CHUNK_BYTES) + 4)
     return FIRMWARE_BYTES + STACK_BYTES + result + out + frames + reply + plan.scratch_bytes + 4
 
 
 def constant_bytes(kernel: CKernel) -> int:
     """The bytes of a node's arrays and of its parameter struct on RV32; 0 if it has no arrays."""
-    arrays = kernel.arrays()
-    return sum(_aligned(array.bytes) for array in arrays) + _struct_bytes(kernel.fields) if arrays else 0
-
-
-def _struct_bytes(fields: tuple[CField, ...]) -> int:
-    """Every field is a pointer or an int32_t."""
-    values = [field.value for field in fields]
-    return sum(_struct_bytes(value.fields) if isinstance(value, CStruct) else 4 for value in values)
+    return kernel_flash(kernel).total if kernel.arrays() else 0
 
 
 def _uses(graph: Graph, node: Node) -> int:
     """How often an inference reads the node's constants, roughly: multiplications, or outputs."""
     return max(node.op.macs(graph.types_of(node), node.type), node.type.elements)
-
-
-def _aligned(size: int) -> int:
-    return -(-size // 4) * 4

@@ -90,6 +90,7 @@ def demo_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         (f"int8 {metric}", metric_text(metric, row[metric])),
         ("weights, bytes", number_text(row["weights_bytes"])),
         ("tables, bytes", number_text(row["tables_bytes"])),
+        ("structs and padding, bytes", number_text(row["structs_bytes"])),
         ("code, bytes", number_text(row["code_bytes"])),
         ("RAM, bytes (scratch + stack)", number_text(row["ram_bytes"])),
         ("multiply-accumulates per inference", number_text(row["macs"])),

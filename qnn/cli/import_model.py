@@ -126,7 +126,7 @@ def _show_fates(output: Output, found: Imported, graph: Graph, manifest: Mapping
     sizes = {node.name: node.type.bytes for node in graph.nodes}
     rows = []
     for fate in found.fates:
-        constants = sum(nodes[name]["weights"] + nodes[name]["tables"] for name in fate.nodes)
+        constants = sum(nodes[name]["weights"] + nodes[name]["tables"] + nodes[name]["structs"] for name in fate.nodes)
         result = sizes[fate.nodes[-1]] if fate.nodes else 0
         became = ", ".join(f"{name} ({nodes[name]['operator']})" for name in fate.nodes)
         note = fate.note or "; ".join(nodes[name]["reason"] for name in fate.nodes if nodes[name]["reason"])

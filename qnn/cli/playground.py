@@ -171,7 +171,7 @@ def _figures(build: Path) -> dict[str, Any]:
     path = build / "manifest.json"
     try:
         found = jsonlib.loads(read_bounded(path, MAX_JSON_BYTES))
-        found["flash"]["weights"] + found["flash"]["tables"] + found["ram"]["scratch"] + found["macs"]
+        found["flash"]["total"] + found["ram"]["scratch"] + found["macs"]
         return dict(found)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise QnnError(path, "is not the manifest of a build", "compile the model again") from None

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from qnn.emitter.data import avr_guard, node_data
+from qnn.emitter.flash import graph_flash
 from qnn.emitter.manifest import SPEC_VERSION
-from qnn.emitter.notes import flash_bytes, header_notes
+from qnn.emitter.notes import header_notes
 from qnn.emitter.runtime import renamed, runtime_text
 from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.memory import MemoryPlan
 from qnn.names import check_name
-from qnn.ops.ckernel import TABLES, WEIGHTS
 from qnn.ops.op import BYTES
 from qnn.placement import placement_of
 
@@ -104,7 +104,7 @@ def _implementation(graph: Graph, plan: MemoryPlan) -> str:
         f"{runtime_text(headers, name, features)}\n"
         f"#if {name}_RUNTIME_SPEC_VERSION != {name}_SPEC_VERSION\n"
         f'#error "the kernels and the constants follow different versions of the specification"\n#endif\n\n'
-        f"{avr_guard(flash_bytes(graph, WEIGHTS) + flash_bytes(graph, TABLES))}"
+        f"{avr_guard(graph_flash(graph).total)}"
         f"#ifndef {name}_TRACE\n#define {name}_TRACE(node, data, bytes) ((void)0)\n#endif\n\n"
         f"{data}\n" + "\n".join(functions) + f"\n#endif /* {name}_DECLARE_ONLY */\n"
     )

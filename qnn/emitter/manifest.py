@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from qnn.emitter.notes import flash_bytes, graph_hash
+from qnn.emitter.flash import graph_flash, kernel_flash
+from qnn.emitter.notes import graph_hash
 from qnn.graph import VALUE, Graph, Node
 from qnn.memory import MemoryPlan, Place
 from qnn.ops.choices import FLASH, RAM
-from qnn.ops.ckernel import TABLES, WEIGHTS
 from qnn.ops.rescale import Rescale
 from qnn.placement import placement_of
 
@@ -19,20 +19,20 @@ SPEC_VERSION = 1
 def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
     """A JSON-able document; equal graphs give equal documents. Sizes are bytes, macs are per inference.
 
+    flash: see flash.Flash; a node's structs are its struct and padding.
     ram: the scratch memory; the most that tensors need of it at once; the largest workspace of a kernel beside them;
     constants that live there. placement: where constants were asked to live, which nodes' are in RAM and how many bytes
     that is, what an ESP32-C3 has room for.
     values: of a regression, the targets and the decimals of the units that they leave in.
     memory_plan: each tensor, or workspace of a node's kernel, and from which node to which it is needed.
     """
-    weights, tables = flash_bytes(graph, WEIGHTS), flash_bytes(graph, TABLES)
     placement = placement_of(graph, plan)
     return {
         "name": graph.name,
         "spec_version": SPEC_VERSION,
         "graph_sha256": graph_hash(graph),
         "header": f"{graph.name}.h",
-        "flash": {"weights": weights, "tables": tables, "total": weights + tables},
+        "flash": graph_flash(graph).document(),
         "ram": {
             "scratch": plan.scratch_bytes,
             "tensors": plan.live_bytes,
@@ -75,6 +75,7 @@ def _macs(graph: Graph, node: Node) -> int:
 def _node(graph: Graph, node: Node, in_ram: bool) -> dict[str, Any]:
     bound = node.op.accumulator_bound(graph.types_of(node))
     kernel = graph.kernel_of(node)
+    flash = kernel_flash(kernel)
     return {
         "name": node.name,
         "operator": node.op.kind,
@@ -84,8 +85,9 @@ def _node(graph: Graph, node: Node, in_ram: bool) -> dict[str, Any]:
         "scale": node.type.scale,
         "zero_point": node.type.zero_point,
         "macs": _macs(graph, node),
-        "weights": flash_bytes(graph, WEIGHTS, node),
-        "tables": flash_bytes(graph, TABLES, node),
+        "weights": flash.weights,
+        "tables": flash.tables,
+        "structs": flash.structs,
         "memory": RAM if in_ram else FLASH,
         "accumulator": list(bound) if bound else None,
         "kernel": kernel.function,

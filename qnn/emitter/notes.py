@@ -6,12 +6,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+from qnn.emitter.flash import graph_flash
 from qnn.graph import INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.graphfile import graph_bytes
 from qnn.memory import MemoryPlan, Place
 from qnn.names import comment_text
 from qnn.ops.choices import DEFAULT
-from qnn.ops.ckernel import TABLES, WEIGHTS
 from qnn.ops.compand import Compand, straight_of
 from qnn.ops.rescale import Rescale
 from qnn.placement import placement_of
@@ -27,18 +27,13 @@ def graph_hash(graph: Graph) -> str:
     return hashlib.sha256(graph_bytes(replace(graph, record=NO_RECORD, choices=DEFAULT))).hexdigest()
 
 
-def flash_bytes(graph: Graph, role: str, node: Node | None = None) -> int:
-    """Bytes of the constants counted as `role` (WEIGHTS or TABLES), of one node or of all."""
-    kernels = graph.kernels if node is None else (graph.kernel_of(node),)
-    return sum(array.bytes for kernel in kernels for array in kernel.arrays() if array.role == role)
-
-
 def header_notes(graph: Graph, plan: MemoryPlan) -> list[str]:
     """Lines of text for the header's opening comment."""
-    weights, tables = flash_bytes(graph, WEIGHTS), flash_bytes(graph, TABLES)
+    flash = graph_flash(graph)
     return [
         f"graph    sha256 {graph_hash(graph)}",
-        f"flash    {weights} bytes of weights and biases, {tables} bytes of requantization constants and tables",
+        f"flash    {flash.total} bytes of constants: {flash.weights} of weights and biases, {flash.tables} of"
+        f" requantization and tables, {flash.structs} of structs and padding",
         f"scratch  {plan.scratch_bytes} bytes, given by the caller; no heap, no static mutable state",
         f"placed   {placement_of(graph, plan)}",
         *_inputs(graph),

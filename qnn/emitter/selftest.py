@@ -6,11 +6,11 @@ from __future__ import annotations
 import numpy as np
 
 from qnn.emitter.data import array_text, avr_guard
-from qnn.emitter.notes import flash_bytes
+from qnn.emitter.flash import graph_flash
 from qnn.emitter.runtime import runtime_text
 from qnn.errors import QnnError
 from qnn.graph import Graph
-from qnn.ops.ckernel import TABLES, WEIGHTS, CArray
+from qnn.ops.ckernel import TABLES, CArray
 from qnn.simulator import simulate
 
 HEADER, COMMON = "qnn_self_test.h", "qnn_base.h"
@@ -38,7 +38,7 @@ def self_test_text(graph: Graph, vectors: np.ndarray) -> str:
     inputs = array_text(f"{name}_CONST", f"{name}_self_test_in", CArray(f"{graph.input.dtype}_t", vectors, TABLES))
     outputs = array_text(f"{name}_CONST", f"{name}_self_test_out", CArray(f"{output.dtype}_t", expected, TABLES))
     size = np.dtype(output.dtype).itemsize
-    constants = flash_bytes(graph, WEIGHTS) + flash_bytes(graph, TABLES) + vectors.nbytes + expected.size * size
+    constants = graph_flash(graph).total + vectors.nbytes + expected.size * size
     calls = "".join(_call(name, index, graph.input.elements, output.elements, size) for index in range(len(vectors)))
     kernel = runtime_text((HEADER,), name).removeprefix(runtime_text((COMMON,), name))
     return (

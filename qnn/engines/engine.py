@@ -34,7 +34,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class ObjectSizes:
-    """The model's header alone as an RV32 object: bytes by section, and the symbols that it wants from elsewhere.
+    """The model's header alone as an RV32 object: linked bytes by section, and the symbols that it wants.
 
     ram: constants that live in RAM; data, bss: variables.
     """

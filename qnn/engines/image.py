@@ -154,11 +154,13 @@ def _compile(folder: Path, name: str, compiler: Compiler, model: str, optimize: 
 
 def _sizes(path: Path, subject: str) -> ObjectSizes:
     elf = open_elf(path.read_bytes(), subject)
+    # One section after the other, as a linker puts them, with what their alignments leave between them.
     totals = {"code": 0, "rodata": 0, "ram": 0, "data": 0, "bss": 0}
     for section in elf.iter_sections():
         kind = _kind(section.name)
         if kind:
-            totals[kind] += int(section["sh_size"])
+            start = -(-totals[kind] // section["sh_addralign"]) * section["sh_addralign"]
+            totals[kind] = int(start + section["sh_size"])
     symbols = elf.get_section_by_name(".symtab").iter_symbols()
     undefined = sorted({symbol.name for symbol in symbols if symbol["st_shndx"] == "SHN_UNDEF" and symbol.name})
     return ObjectSizes(**totals, undefined=tuple(undefined))

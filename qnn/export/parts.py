@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from qnn.emitter.notes import flash_bytes, graph_hash
+from qnn.emitter.flash import graph_flash
+from qnn.emitter.notes import graph_hash
 from qnn.engines.sources import HEADER_LIMIT, find_header
 from qnn.errors import QnnError
 from qnn.files import read_bounded
 from qnn.graph import CLASS, PROBABILITIES, VALUE, Graph
 from qnn.graphfile import load_graph
 from qnn.memory import plan_memory
-from qnn.ops.ckernel import TABLES, WEIGHTS
 
 VERSION = "1.0.0"
 LICENCE = "0BSD"
@@ -99,7 +99,7 @@ def sources(model: Model, folder: str) -> Files:
 def about(model: Model, example: str, more: str = "") -> Files:
     """README.md, which says what the library is and how it is called, and LICENSE. more: a paragraph about {name}."""
     name, plan = model.name, plan_memory(model.graph)
-    flash = flash_bytes(model.graph, WEIGHTS) + flash_bytes(model.graph, TABLES)
+    flash = graph_flash(model.graph).total
     text = (
         f"# {name}\n\n{model.sentence}, without floating point, heap or other libraries.\n{model.identity}\n\n"
         f"It needs {flash:,} bytes of flash for constants, some kB for code, and {plan.scratch_bytes:,} bytes of\n"

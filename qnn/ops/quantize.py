@@ -96,7 +96,8 @@ def short_kernel(op: Quantize, exponents: np.ndarray) -> CKernel:
     for i in range(count):
         if lined[i]:
             line = line_of(exponents[i])
-            codes += [SEGMENTED + segment_bits(len(line)), *line.tolist()]
+            bits = segment_bits(len(line))
+            codes += [SEGMENTED + bits, *(line - bits).tolist()]
             continue
         code = (PRESCALED + prescale[i] if prescale[i] else shift[i] - 1) + HALVED * int(op.halve[i])
         multipliers.append(0 if still[i] else multiplier[i])

@@ -115,9 +115,9 @@ def _summary(graph: Graph) -> str:
 def _facts(graph: Graph, figures: Mapping[str, Any]) -> str:
     flash, ram = figures["flash"], figures["ram"]
     return (
-        f"{graph.name}: {flash['weights']:,} bytes of weights, {flash['tables']:,} bytes of tables, "
-        f"{ram['scratch']:,} bytes of scratch memory, {figures['macs']:,} multiply-accumulates, integers only. "
-        f"Graph {figures['graph_sha256'][:16]}, specification {figures['spec_version']}. "
+        f"{graph.name}: {flash['weights']:,} bytes of weights, {flash['total'] - flash['weights']:,} bytes of other "
+        f"constants, {ram['scratch']:,} bytes of scratch memory, {figures['macs']:,} multiply-accumulates, integers "
+        f"only. Graph {figures['graph_sha256'][:16]}, specification {figures['spec_version']}. "
         "Made by qnn; nothing is loaded from or sent to anywhere."
     )
 
