@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qnn.equalization import prepared
 from qnn.errors import QnnError
 from qnn.forward import activations, node_shapes
 from qnn.model import INPUT, Model
@@ -22,8 +23,16 @@ MAX_SAMPLES = 2048
 MAX_VALUES = 1 << 22  # per tensor: bounds the memory; evenly spaced samples are taken where it would be more
 
 
-def calibrate(model: Model, x: np.ndarray, method: str = DEFAULT_METHOD, progress: Progress = silent) -> Scales:
+def calibrate(
+    model: Model,
+    x: np.ndarray,
+    method: str = DEFAULT_METHOD,
+    progress: Progress = silent,
+    equalize: bool = False,
+) -> Scales:
     """The Scales of `model` on raw samples x (N, *shape), by `method` (one of METHODS), computed in float64.
+
+    equalize: of the network with equalized weights (qnn.equalization).
 
     At most MAX_SAMPLES evenly spaced samples are used. Raises QnnError for no samples, others than the
     model takes, or an unknown method.
@@ -36,7 +45,7 @@ def calibrate(model: Model, x: np.ndarray, method: str = DEFAULT_METHOD, progres
     if len(x) == 0:
         raise QnnError("calibration", "there are no samples", "give some with --data")
     x = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_SAMPLES)).round().astype(np.int64))]
-    model = prepare(model)
+    model = prepared(model, equalize)
     shapes = node_shapes(model.nodes, model.schema.shape)
     step = {name: max(1, len(x) * int(np.prod(shape)) // MAX_VALUES) for name, shape in shapes.items()}
     parts: dict[str, list[np.ndarray]] = {name: [] for name in _tensor_names(model)}
@@ -46,7 +55,7 @@ def calibrate(model: Model, x: np.ndarray, method: str = DEFAULT_METHOD, progres
         progress(index + 1, len(x) // len(values[INPUT]) + len(parts))
     tensors = tuple(TensorRange(name, _range(name, np.concatenate(found), method)) for name, found in parts.items())
     low, high = _raw_range(model)
-    return Scales(method, len(x), low, high, tensors)
+    return Scales(method, len(x), low, high, tensors, equalize)
 
 
 def _range(name: str, values: np.ndarray, method: str) -> Range:

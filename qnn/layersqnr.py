@@ -13,7 +13,6 @@ import numpy as np
 from qnn.forward import activations
 from qnn.graph import INPUT, Graph
 from qnn.model import Model
-from qnn.prepare import prepare
 from qnn.quantization import Lowered, lower_model
 from qnn.reference import sqnr_db
 from qnn.scales import Scales
@@ -23,23 +22,22 @@ from qnn.widths import Widths
 SQNR_COLUMNS = ("tensor", "storage", "SQNR, dB", "change")
 
 
-def layer_sqnr(model: Model, lowered: Lowered, x: np.ndarray) -> tuple[tuple[str, float], ...]:
-    """dB of each tensor of `lowered` that stands for one of `model`, on raw samples x (N, *shape), at least one.
+def layer_sqnr(lowered: Lowered, x: np.ndarray) -> tuple[tuple[str, float], ...]:
+    """dB of each tensor of `lowered` that stands for one of the float model, on raw samples x (N, *shape), N > 0.
 
     By the integer tensor's name, in execution order; inf where nothing is lost. A layer's noise contains that of the
     layers before it. What changes nothing in the only layer that reads it (a tanh, far from 0) does not count.
     """
-    prepared = prepare(model)
     sources = {integer: source for source, integer in lowered.tensors}  # of several the last, behind a clamp
     tensors = simulate(lowered.graph, x, keep=tuple(sources))
-    parts = list(activations(prepared, x))
+    parts = list(activations(lowered.source, x))
     found = []
     for integer, source in sources.items():
         wanted = np.concatenate([values[source] for values in parts]).reshape(len(x), -1)
         kind, q = lowered.graph.type_of(integer), tensors[integer].reshape(len(x), -1).astype(np.float64)
         grid = lowered.grid if source == INPUT else None
         got = kind.scale * (q - kind.zero_point) if grid is None else grid.scale * q + grid.offset
-        low, high = _useful(prepared, source, kind.dtype)
+        low, high = _useful(lowered.source, source, kind.dtype)
         found.append((integer, sqnr_db(np.clip(wanted, low, high), np.clip(got, low, high))))
     return tuple(found)
 
@@ -58,7 +56,7 @@ def build_sqnr(
     """`layer_sqnr` of a compiled graph that was made from `model` by `scales` with these widths; () without samples."""
     if not len(x):
         return ()
-    return layer_sqnr(model, replace(lower_model(model, scales, graph.name, (), widths), graph=graph), x)
+    return layer_sqnr(replace(lower_model(model, scales, graph.name, (), widths), graph=graph), x)
 
 
 def sqnr_document(found: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from qnn.check import check
+from qnn.equalization import prepared
 from qnn.errors import QnnError
 from qnn.fixedpoint import ScaleError
 from qnn.forward import node_shapes
@@ -26,7 +27,6 @@ from qnn.model import Node as FloatNode
 from qnn.names import check_name
 from qnn.ops.op import TensorType
 from qnn.precision import FULL_SPAN, HEADROOM_SPAN, Precision
-from qnn.prepare import prepare
 from qnn.ranges import Range
 from qnn.scales import Scales
 from qnn.widths import EIGHT, Widths
@@ -80,11 +80,13 @@ class Lowered:
 
     tensors: of every float tensor (INPUT or a node) that is left, the integer one that stands for it; where a clamp is
     absorbed, the clamp's tensor comes after its producer's. grid: of an input that has a scale per feature, else None.
+    source: the float model, prepared.
     """
 
     graph: Graph
     tensors: tuple[tuple[str, str], ...]
     grid: Grid | None
+    source: Model
 
 
 def quantize(model: Model, scales: Scales, name: str, headroom: Collection[str] = (), widths: Widths = EIGHT) -> Graph:
@@ -102,7 +104,7 @@ def lower_model(
 ) -> Lowered:
     """As `quantize`, with what the tensors mean."""
     check_name(name)
-    model = prepare(model)
+    model = prepared(model, scales.equalized)
     nodes = _without_vanishing(model.nodes)
     takes_grid = all(node.layer.takes_grid for node in nodes if INPUT in node.inputs)
     raw, entering, grid = enter(model, scales, takes_grid, widths.input)
@@ -125,7 +127,7 @@ def lower_model(
     output = body[-1].name
     heads = head_nodes(model, output, body[-1].type)
     graph = check(Graph(name, model.schema, model.record, raw, (*body, *heads), output, quantized_input))
-    return Lowered(graph, tuple(tensors.items()), grid)
+    return Lowered(graph, tuple(tensors.items()), grid, model)
 
 
 def _without_vanishing(nodes: tuple[FloatNode, ...]) -> tuple[FloatNode, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from qnn import toolchain
+from qnn.balancing import Effect
 from qnn.compiler import Build, compile_model, write_build
 from qnn.errors import QnnError
 from qnn.evaluation import Evaluation, evaluate
@@ -41,6 +42,7 @@ CSV_COLUMNS = (
     "rmse",
     "weights_bytes",
     "tables_bytes",
+    "structs_bytes",
     "code_bytes",
     "flash_bytes",
     "scratch_bytes",
@@ -67,7 +69,8 @@ class Row:
     """One width: what was built, how good it is, what it costs, and whether the C agreed with the simulator.
 
     mixed: how the widths were chosen, None where they were given. residuals: of a regression, see residuals.residuals.
-    sqnr: dB of its tensors on the model's samples (layersqnr); fidelity: how close it comes to the float network there.
+    sqnr: dB of its tensors on the model's samples (layersqnr); fidelity: how close it comes to the float network there;
+    equalization: what that brings there, None where nothing is to be equalized.
     """
 
     bits: int | str
@@ -78,12 +81,15 @@ class Row:
     residuals: Sequence[Mapping[str, Any]] = ()
     sqnr: tuple[tuple[str, float], ...] = ()
     fidelity: Fidelity | None = None
+    equalization: Effect | None = None
 
     def document(self) -> dict[str, Any]:
         """The row as JSON; what needs an RV32 compiler is null without one."""
-        flash, scratch = self.build.manifest["flash"], self.build.manifest["ram"]["scratch"]
+        planned, scratch = self.build.manifest["flash"], self.build.manifest["ram"]["scratch"]
         rv32 = next((target for target in self.verification.targets if target.target == RV32), None)
-        code = rv32.sizes.code if rv32 and rv32.sizes else None
+        sizes = rv32.sizes if rv32 else None
+        flash = planned | ({"total": sizes.rodata + sizes.ram} if sizes else {})  # what compilers make of structs
+        code = sizes.code if sizes else None
         stack = rv32.stack_bytes if rv32 else None
         counts = rv32.instructions if rv32 else None
         cycles = rv32.profile.cycles if rv32 and rv32.profile else None
@@ -94,6 +100,7 @@ class Row:
             **_targets(score),
             "weights_bytes": flash["weights"],
             "tables_bytes": flash["tables"],
+            "structs_bytes": flash["total"] - flash["weights"] - flash["tables"],
             "code_bytes": code,
             "flash_bytes": None if code is None else flash["total"] + code,
             "scratch_bytes": scratch,
@@ -111,6 +118,7 @@ class Row:
             "nodes": self.build.manifest["nodes"],
             "sqnr": sqnr_document(self.sqnr),
             "fidelity": self.fidelity.document() if self.fidelity else None,
+            "equalization": self.equalization.document() if self.equalization else None,
             **({"residuals": list(self.residuals)} if self.residuals else {}),
             **({"mixed": self.mixed.document()} if self.mixed else {}),
         }

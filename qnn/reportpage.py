@@ -71,6 +71,9 @@ def report_page(title: str, document: Mapping[str, Any]) -> str:
     targets = [cells for name, part in parts for cells in _per_target(name, part)]
     if targets:
         tables.append(_table("Targets", ("bits", "target", *TARGET_FIGURES), targets))
+    balanced = [_equalization_cells(row) for row in rows if row.get("equalization")]
+    if balanced:
+        tables.append(_table("Equalization of layers", EQUALIZATION_COLUMNS, balanced))
     for row in rows:
         if "mixed" in row:
             tables.append(_table("Mixed widths", MIXED_COLUMNS, [_choice_cells(c) for c in row["mixed"]["choices"]]))
@@ -100,6 +103,7 @@ SUMMARY_COLUMNS = (
     "score",
     "weights B",
     "tables B",
+    "structs B",
     "code B",
     "flash B",
     "scratch B",
@@ -134,6 +138,7 @@ PROFILE_COLUMNS = (
 )
 MIXED_COLUMNS = ("layer", "part", "bits", "SQNR dB", "alone narrower: drop", "instead")
 PRECISION_COLUMNS = ("tensor", "SQNR dB against float")
+EQUALIZATION_COLUMNS = ("bits", "pairs of layers", "SQNR dB without", "with", "chosen")
 TARGET_FIGURES = ("rmse", "mean error", "largest error", "R2")
 TARGET_COLUMNS = ("target", "engine", "compiler", "mismatches")
 
@@ -141,7 +146,8 @@ TARGET_COLUMNS = ("target", "engine", "compiler", "mismatches")
 def summary_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """A row of a report as text, in the order of SUMMARY_COLUMNS."""
     metric = "accuracy" if "accuracy" in row else "rmse"
-    keys = ("weights_bytes", "tables_bytes", "code_bytes", "flash_bytes", "scratch_bytes", "stack_bytes", "ram_bytes")
+    flash = ("weights_bytes", "tables_bytes", "structs_bytes", "code_bytes", "flash_bytes")
+    keys = (*flash, "scratch_bytes", "stack_bytes", "ram_bytes")
     numbers = (*(row[key] for key in keys), row["macs"], row["instructions"], row["cycles_ram"], row["cycles_flash"])
     texts = (*(number_text(value) for value in numbers), mismatches_text(row), number_text(row["saturated"]))
     return (str(row["bits"]), metric_text(metric, row[metric]), *texts)
@@ -231,6 +237,12 @@ def _target_cells(target: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _per_target(name: str, part: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return [(name, target["name"], *target_texts(target)) for target in part.get("per_target", ())]
+
+
+def _equalization_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    found = row["equalization"]
+    ratios = ("inf" if found[key] is None else f"{found[key]:.1f}" for key in ("plain_db", "equalized_db"))
+    return (str(row["bits"]), str(found["pairs"]), *ratios, "yes" if found["chosen"] else "no")
 
 
 def _precision_cells(row: Mapping[str, Any]) -> list[tuple[str, str]]:

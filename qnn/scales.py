@@ -33,6 +33,7 @@ class Scales:
     method: how low and high were chosen. samples: how many were looked at.
     input_low, input_high: raw range per feature, beyond which readings saturate; empty where raw values are
     taken as they are.
+    equalized: the ranges are those of the network with equalized weights (qnn.equalization), which is then quantized.
     """
 
     method: str
@@ -40,6 +41,7 @@ class Scales:
     input_low: tuple[int, ...]
     input_high: tuple[int, ...]
     tensors: tuple[TensorRange, ...]
+    equalized: bool = False
 
     def range_of(self, name: str) -> Range:
         """The range of the tensor called `name`. Raises QnnError if the file lacks it."""
@@ -56,6 +58,7 @@ def scales_bytes(scales: Scales) -> bytes:
     )
     head = {"format": FORMAT, "version": VERSION, "method": scales.method, "samples": scales.samples}
     head |= {"input_low": list(scales.input_low), "input_high": list(scales.input_high)}
+    head |= {"equalized": True} if scales.equalized else {}
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items())
     return f'{{\n{lines},\n "tensors": [\n{tensors}\n ]\n}}\n'.encode()
 
@@ -88,6 +91,7 @@ def load_scales(path: Path) -> Scales:
         input_low=document.integers("input_low"),
         input_high=document.integers("input_high"),
         tensors=tensors,
+        equalized=document.truth("equalized") if "equalized" in values else False,
     )
 
 

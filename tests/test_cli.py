@@ -171,7 +171,7 @@ def test_report(trained: Path, tmp_path: Path, qnn: Run) -> None:
     assert float(line["accuracy"]) == row["accuracy"]
     parsed = Page()
     parsed.feed(page.read_text())
-    assert parsed.tables == 5
+    assert parsed.tables == 6
     assert parsed.loads == []
     assert qnn("inspect", str(page.with_suffix(".json")))[1].count("%") == 2
 

@@ -238,7 +238,7 @@ def test_layers_show_where_precision_is_lost() -> None:
         ("16", SIXTEEN),
         ("mixed", Widths(16, Width(16, 16), (("tanh1", Width(16, 8)),))),
     ):
-        rates[name] = dict(layer_sqnr(model, lower_model(model, scales, "t", (), widths), model.samples))
+        rates[name] = dict(layer_sqnr(lower_model(model, scales, "t", (), widths), model.samples))
     assert list(rates["8"]) == ["quantized", "dense1", "tanh1", "dense2", "dense3"]
     assert all(rates["16"][layer] > 65 > 50 > rates["8"][layer] for layer in rates["8"])
     mixed_rates = rates["mixed"]

@@ -107,4 +107,4 @@ def test_readings_of_16_bits_mean_what_they_should(path: Path) -> None:
     """Half a step of 65,536 off at most; one step more would take 10 dB."""
     _, model = trained(path)
     lowered = lower_model(model, calibrate(model, model.samples), "net", (), SIXTEEN)
-    assert dict(layer_sqnr(model, lowered, model.samples))["quantized"] > 85
+    assert dict(layer_sqnr(lowered, model.samples))["quantized"] > 85

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from qnn.calibration import DEFAULT_METHOD, calibrate
+from qnn.balancing import AUTO, choose
+from qnn.calibration import DEFAULT_METHOD
 from qnn.cli.console import JsonOption, Output, QuietOption
+from qnn.cli.equalize import EqualizeOption, candidates_for
 from qnn.cli.loading import (
     DataDirOption,
     DataOption,
@@ -38,6 +40,7 @@ def command(
     model: ModelArgument,
     data: DataOption = None,
     method: MethodOption = DEFAULT_METHOD,
+    equalize: EqualizeOption = AUTO,
     out: Annotated[Path, typer.Option("--output", "-o", help="The scales file.")] = Path("scales.json"),
     part: Annotated[
         str | None,
@@ -63,11 +66,12 @@ def command(
     if data is not None or part is not None:
         asked = request(data, part, label, drop_missing, data_dir, max_memory)
         samples = load_rows(output, asked, network.schema, network.record, "train").x
-    with output.progress("calibrating") as progress:
-        scales = calibrate(network, samples, method, progress)
+    scales, effect = choose(network, candidates_for(output, network, None, samples, method, equalize), equalize)
     save_scales(scales, out)
     show_scales(output, scales, f"{out}: {method} ranges of {scales.samples} samples")
-    output.emit({"scales": str(out), "method": method, "samples": scales.samples})
+    if effect is not None:
+        output.say(f"at 8 bits: {effect}")
+    output.emit({"scales": str(out), "method": method, "samples": scales.samples, "equalized": scales.equalized})
 
 
 def show_scales(output: Output, scales: Scales, title: str) -> None:

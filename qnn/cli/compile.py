@@ -11,10 +11,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from qnn.calibration import DEFAULT_METHOD, calibrate, load_scales_of
+from qnn.balancing import choose
+from qnn.calibration import DEFAULT_METHOD
 from qnn.cli.calibrate import MethodOption, ModelArgument
 from qnn.cli.choices import WeightsOption, weights_of
 from qnn.cli.console import JsonOption, Output, QuietOption
+from qnn.cli.equalize import EqualizeOption, candidates_for
 from qnn.cli.loading import (
     DataDirOption,
     DataOption,
@@ -78,6 +80,7 @@ def command(
     scales: Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")] = None,
     data: DataOption = None,
     method: MethodOption = DEFAULT_METHOD,
+    equalize: EqualizeOption = AUTO,
     reduce_range: ReduceRangeOption = AUTO,
     max_drop: MaxDropOption = None,
     flash: FlashOption = None,
@@ -130,24 +133,28 @@ def command(
     samples = Samples(network.samples, network.labels, str(model), "train")
     if data is not None and (scales is None or bits == MIXED):
         samples = load_rows(output, asked, network.schema, network.record, "train")
-    ranges = load_scales_of(network, scales) if scales else _calibrated(output, network, samples.x, method)
+    found = candidates_for(output, network, scales, samples.x, method, equalize)
+    ranges, effect = choose(network, found, equalize, widths)
     how = How(prefix, reduce_range, self_test, Choices(weights_of(weights) or Weights()), units)
     mixed = _mixed(output, network, ranges, limits, samples, how) if bits == MIXED else None
     widths = mixed.widths if mixed else widths
     build = mixed.build if mixed else how.build(network, ranges, widths)
     removed = write_build(build, out)
     show_build(output, build, out)
+    if effect is not None:
+        output.say(str(effect))
     if mixed is not None:
         show_mixed(output, model, mixed)
     if removed is not None:
         output.say(f"removed {removed}, the header of the build that was there")
-    found = fidelity(network, build.graph, network.samples, network.labels)
+    close = fidelity(network, build.graph, network.samples, network.labels)
     sqnr = build_sqnr(network, ranges, build.graph, widths, network.samples)
-    if found is not None:
-        show_fidelity(output, model, bits, build.graph, found, sqnr)
+    if close is not None:
+        show_fidelity(output, model, bits, build.graph, close, sqnr)
     document = {**build.manifest, "header": str(out / build.manifest["header"])}
+    document |= {"equalization": effect.document() if effect else None}
     document |= {"mixed": mixed.document()} if mixed is not None else {}
-    output.emit({**document, "fidelity": found.document() if found else None, "sqnr": sqnr_document(sqnr)})
+    output.emit({**document, "fidelity": close.document() if close else None, "sqnr": sqnr_document(sqnr)})
     if mixed is not None and mixed.problem:
         show_problem(model, mixed)
         raise typer.Exit(1)
@@ -200,11 +207,6 @@ def _mixed(output: Output, network: Model, ranges: Scales, limits: Limits, sampl
         return compile_mixed(network, ranges, limits, samples.x, samples.y, how, progress)
 
 
-def _calibrated(output: Output, network: Model, samples: object, method: str) -> Scales:
-    with output.progress("calibrating") as progress:
-        return calibrate(network, np.asarray(samples), method, progress)
-
-
 def show_build(output: Output, build: Build, folder: Path) -> None:
     """What was built: one line a node, then the sums."""
     manifest = build.manifest
@@ -220,7 +222,7 @@ def show_build(output: Output, build: Build, folder: Path) -> None:
     output.table(f"{folder / manifest['header']}", columns, rows)
     flash, ram = manifest["flash"], manifest["ram"]
     output.say(
-        f"flash {flash['total']:,} bytes (weights {flash['weights']:,}, tables {flash['tables']:,}), "
-        f"scratch {ram['scratch']:,} bytes, {manifest['macs']:,} MACs"
+        f"flash {flash['total']:,} bytes (weights {flash['weights']:,}, tables {flash['tables']:,}, "
+        f"structs and padding {flash['structs']:,}), scratch {ram['scratch']:,} bytes, {manifest['macs']:,} MACs"
     )
     output.say(manifest["placement"]["text"])

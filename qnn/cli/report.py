@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from qnn.calibration import DEFAULT_METHOD, calibrate, load_scales_of
+from qnn.balancing import AUTO, choose
+from qnn.calibration import DEFAULT_METHOD
 from qnn.cli.calibrate import MethodOption, ModelArgument
 from qnn.cli.console import JsonOption, Output, QuietOption, typed
+from qnn.cli.equalize import EqualizeOption, candidates_for
 from qnn.cli.loading import (
     DataDirOption,
     DataOption,
@@ -62,7 +65,7 @@ from qnn.reportpage import (
     target_texts,
 )
 from qnn.residuals import residuals
-from qnn.widths import check_bits
+from qnn.widths import EIGHT, MIXED, check_bits, widths_named
 
 SHOWN_TARGETS, THERMISTOR = 8, "thermistor"
 BitsOption = Annotated[
@@ -78,6 +81,7 @@ def command(
     out: Annotated[Path | None, typer.Option("--output", "-o", help="Write FILE.html, FILE.json and FILE.csv.")] = None,
     scales: Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")] = None,
     method: MethodOption = DEFAULT_METHOD,
+    equalize: EqualizeOption = AUTO,
     part: PartOption = None,
     label: LabelOption = None,
     drop_missing: DropMissingOption = False,
@@ -110,11 +114,13 @@ def command(
     answers = answers_on(network, samples.x)
     reference = score_of(network.schema, answers, samples.y)
     baseline = _baseline(network, samples)
-    ranges = load_scales_of(network, scales) if scales else calibrate(network, network.samples, method)
+    found = candidates_for(output, network, scales, network.samples, method, equalize)
     rows: list[Row] = []
     for width in widths:
+        ranges, effect = choose(network, found, equalize, EIGHT if width == MIXED else widths_named(width))
         with output.progress(f"verifying {width} bits") as progress:
-            rows.append(measure(network, ranges, name_from(model.stem), width, samples.x, samples.y, progress, limits))
+            row = measure(network, ranges, name_from(model.stem), width, samples.x, samples.y, progress, limits)
+        rows.append(replace(row, equalization=effect))
     names = network.schema.targets
     plotted = residuals(names, answers, samples.y) if names else []
     told = typed(sys.argv[1:])
@@ -125,6 +131,8 @@ def command(
     show_report(output, f"{model}: {samples.source} ({samples.part}, {len(samples.x):,} samples)", document)
     output.emit(document)
     for row in rows:
+        if row.equalization is not None:
+            output.say(f"{row.bits} bits: {row.equalization}")
         lost = loss_text(reference, row.evaluation.score, str(row.bits))
         if lost:
             output.warn(f"{model}: {lost}")

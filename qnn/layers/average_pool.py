@@ -25,6 +25,7 @@ class AveragePool(Pool):
     """y[n, r, s, c] = mean of x[n, window of (r, s), c]; padding does not count. Samples (H, W, C) or (L, C)."""
 
     kind: ClassVar[str] = "average_pool"
+    homogeneous: ClassVar[bool] = True
     requantizes: ClassVar[bool] = True
     word: ClassVar[str] = "avgpool"
 

@@ -98,6 +98,10 @@ class DepthwiseConv2d(SlidingLayer):
         )
         return ((outermost(inside, dimensions),) if inputs_wanted else ()), by_parameters
 
+    def by_input(self, weights: np.ndarray) -> np.ndarray:
+        """weights (C * multiplier, KH, KW) as (C, multiplier, KH, KW)."""
+        return weights.reshape(-1, self.multiplier, *weights.shape[1:])
+
     def lower(self, lowering: Lowering) -> tuple[Node, ...]:
         """One integer depthwise_conv2d; padding reads the input's zero point."""
         q = convolution_weights(lowering)

@@ -18,6 +18,7 @@ class Flatten(Elementwise):
     """The same values in one dimension."""
 
     kind: ClassVar[str] = "flatten"
+    homogeneous: ClassVar[bool] = True
     vanishes: ClassVar[bool] = True
 
     def output_shape(self, shapes: tuple[Shape, ...]) -> Shape:

@@ -32,6 +32,7 @@ class Layer(Protocol):
     pairs_weights: ClassVar[bool]
     keeps_type: ClassVar[bool]
     takes_grid: ClassVar[bool]
+    homogeneous: ClassVar[bool]
     useful: ClassVar[tuple[float, float]]
     useful_wide: ClassVar[tuple[float, float]]
     bounds: ClassVar[tuple[float, float]]
@@ -82,6 +83,10 @@ class Layer(Protocol):
         """float64 (channels,) each, of a layer that scales channels: y = x * scale + shift."""
         ...
 
+    def by_input(self, weights: np.ndarray) -> np.ndarray:
+        """A view of its contiguous weights, of a layer that has some, with the channels that it reads first."""
+        ...
+
     def lower(self, lowering: Lowering) -> tuple[Node, ...]:
         """The integer operators that compute it, the last one its result. Not called where it vanishes."""
         ...
@@ -99,6 +104,7 @@ class Traits:
     pairs_weights: ClassVar[bool] = False  # a faster kernel serves weights that leave a bit of headroom (SPEC 4.6)
     keeps_type: ClassVar[bool] = False  # its values are those of its inputs: scale and zero point stay
     takes_grid: ClassVar[bool] = False  # may read a model input that has a scale and an offset per feature
+    homogeneous: ClassVar[bool] = False  # a channel s times as large, s > 0, leaves it s times as large, and alone
     useful: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # beyond it the input changes nothing
     useful_wide: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # the same for 16 bits
     bounds: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # what it gives lies within them always
@@ -119,6 +125,10 @@ class Traits:
     def scale_shift(self, parameters: Arrays) -> tuple[np.ndarray, np.ndarray]:
         """float64 (channels,) each, of a layer that scales channels: y = x * scale + shift."""
         raise TypeError("the layer does not scale channels")
+
+    def by_input(self, weights: np.ndarray) -> np.ndarray:
+        """A view of its contiguous weights, of a layer that has some, with the channels that it reads first."""
+        return np.moveaxis(weights, -1, 0)
 
 
 def only(shapes: tuple[Shape, ...], kind: str) -> Shape:

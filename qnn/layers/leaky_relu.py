@@ -18,6 +18,7 @@ class LeakyRelu(Elementwise):
     """y = x where x > 0, else slope * x; 0 <= slope < 1."""
 
     kind: ClassVar[str] = "leaky_relu"
+    homogeneous: ClassVar[bool] = True
     slope: float = 0.1
 
     def check(self) -> None:

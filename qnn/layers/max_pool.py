@@ -21,6 +21,7 @@ class MaxPool(Pool):
     """y[n, r, s, c] = max of x[n, window of (r, s), c]; padding does not count. Samples (H, W, C) or (L, C)."""
 
     kind: ClassVar[str] = "max_pool"
+    homogeneous: ClassVar[bool] = True
     keeps_type: ClassVar[bool] = True
     word: ClassVar[str] = "maxpool"
 

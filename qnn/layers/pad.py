@@ -25,6 +25,7 @@ class Pad(Elementwise):
     """Rows of zeros above and below and columns left and right of maps (H, W, C); of (L, C) left and right only."""
 
     kind: ClassVar[str] = "pad"
+    homogeneous: ClassVar[bool] = True
     keeps_type: ClassVar[bool] = True
     top: int
     bottom: int

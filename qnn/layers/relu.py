@@ -17,6 +17,7 @@ class Relu(Elementwise):
     """y = max(x, 0)."""
 
     kind: ClassVar[str] = "relu"
+    homogeneous: ClassVar[bool] = True
     clamps: ClassVar[bool] = True
 
     def limits(self) -> tuple[float, float]:

@@ -21,6 +21,7 @@ class Reshape(Elementwise):
     """Samples of any shape as maps (height, width, channels); height 0: as sequences (width, channels)."""
 
     kind: ClassVar[str] = "reshape"
+    homogeneous: ClassVar[bool] = True
     vanishes: ClassVar[bool] = True
     height: int
     width: int
