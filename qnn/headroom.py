@@ -60,6 +60,7 @@ def _pairing(model: Model, scales: Scales, widths: Widths) -> list[Node]:
         for node in prepare(model).nodes
         if node.layer.pairs_weights
         and widths.of(node.name).weights == 8
+        and not widths.of(node.name).steps
         and graph.types_of(graph.node(node.name))[0].dtype == "uint8"
     ]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from qnn.layers.layer import Layer
+from qnn.learned import Learned
 from qnn.schema import DataRecord, Schema
 from qnn.segments import SEGMENTS
 
@@ -59,6 +60,7 @@ class Model:
     net: the NET text it was made from. kinds: how each feature was normalized, in a word; () where that is unknown, or
     one for all. samples: up to MAX_STORED_SAMPLES raw training samples (N, *shape).
     labels: what is right for the samples, as Dataset.y, or None where it is not known.
+    learned: what quantization-aware training left; the nodes are those of `prepare` then. None otherwise.
     """
 
     net: str
@@ -69,3 +71,4 @@ class Model:
     samples: np.ndarray
     kinds: tuple[str, ...] = ()
     labels: np.ndarray | None = None
+    learned: Learned | None = None

@@ -19,6 +19,7 @@ from qnn.files import StrPath, write_whole
 from qnn.forward import node_shapes
 from qnn.layers import LAYERS
 from qnn.layers.layer import Layer
+from qnn.learned import Learned, learned_document, read_learned
 from qnn.model import INPUT, MAX_STORED_SAMPLES, Model, Node, Normalization, no_segments
 from qnn.net import output_widths
 from qnn.outputs import Kind, container_kind
@@ -56,6 +57,8 @@ def model_bytes(model: Model) -> bytes:
             for node in model.nodes
         ],
     }
+    if model.learned is not None:
+        document["learned"] = learned_document(model.learned)
     arrays |= {"samples": model.samples} if model.labels is None else {"samples": model.samples, "labels": model.labels}
     return pack(Container(KIND, document, arrays))
 
@@ -103,7 +106,16 @@ def model_of(container: Container, path: Path) -> Model:
         samples=samples,
         kinds=_kinds(document, schema),
         labels=_labels(schema, len(samples), container.arrays, path),
+        learned=_learned(document, nodes),
     )
+
+
+def _learned(document: Document, nodes: tuple[Node, ...]) -> Learned | None:
+    """What quantization-aware training left, if the file has it."""
+    if "learned" not in document.values:
+        return None
+    outputs = {node.name: len(node.parameters[0]) for node in nodes if node.layer.has_weights}
+    return read_learned(document.child("learned"), outputs)
 
 
 def _kinds(document: Document, schema: Schema) -> tuple[str, ...]:

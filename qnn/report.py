@@ -22,6 +22,7 @@ from qnn.errors import QnnError
 from qnn.evaluation import Evaluation, evaluate
 from qnn.fidelity import Fidelity, fidelity
 from qnn.layersqnr import build_sqnr, sqnr_document
+from qnn.learned import learned_of
 from qnn.metrics import Score
 from qnn.mixed import NO_LIMITS, Limits
 from qnn.mixedbuild import How, MixedBuild, compile_mixed
@@ -34,7 +35,7 @@ from qnn.scales import Scales
 from qnn.schemafile import Document
 from qnn.verification import Verification
 from qnn.verifier import HOST, RV32, verify
-from qnn.widths import MIXED, widths_named
+from qnn.widths import MIXED, TRAINED, widths_named
 
 CSV_COLUMNS = (
     "bits",
@@ -140,7 +141,10 @@ def measure(
     machine has. Raises QnnError without a C compiler.
     """
     mixed = compile_mixed(model, scales, limits, model.samples, model.labels, How(name)) if bits == MIXED else None
-    widths = mixed.widths if mixed else widths_named(bits)
+    if bits == TRAINED:
+        widths = learned_of(model.learned, "the model").widths
+    else:
+        widths = mixed.widths if mixed else widths_named(bits)
     build = mixed.build if mixed else compile_model(model, scales, name, widths=widths)
     return replace(
         measure_build(build, bits, x, y, progress),

@@ -77,9 +77,14 @@ def load_scales(path: Path) -> Scales:
         raise QnnError(path, f"is not a scales file ({error})", "make one with qnn calibrate") from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise QnnError(path, "is not a scales file", "make one with qnn calibrate")
-    document = Document(values, path)
-    if document.integer("version") != VERSION:
-        raise QnnError(path, f"has version {values['version']}; this qnn reads version {VERSION}", "update qnn")
+    return read_scales(Document(values, path))
+
+
+def read_scales(document: Document) -> Scales:
+    """The Scales in a document of that format. Raises QnnError naming file and field."""
+    path, version = document.path, document.integer("version")
+    if version != VERSION:
+        raise QnnError(path, f"has version {version}; this qnn reads version {VERSION}", "update qnn")
     tensors = tuple(TensorRange(item.text("name"), _read_range(item)) for item in document.list("tensors"))
     names = [tensor.name for tensor in tensors]
     doubled = next((name for name in names if names.count(name) > 1), None)
@@ -91,7 +96,7 @@ def load_scales(path: Path) -> Scales:
         input_low=document.integers("input_low"),
         input_high=document.integers("input_high"),
         tensors=tensors,
-        equalized=document.truth("equalized") if "equalized" in values else False,
+        equalized=document.truth("equalized") if "equalized" in document.values else False,
     )
 
 

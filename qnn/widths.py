@@ -12,7 +12,7 @@ from qnn.precision import TERNARY
 
 WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8, 16)
 ACTIVATION_BITS = (4, 5, 6, 7, 8, 16)
-MIXED = "mixed"
+MIXED, TRAINED = "mixed", "trained"  # widths that are chosen, and those that a model was trained with
 PAIR = re.compile(r"w([0-9]+)a([0-9]+)\Z")
 NAMES = (*((str(bits), bits) for bits in WEIGHT_BITS), ("ternary", TERNARY))
 FIRST, LAST = "first", "last"
@@ -92,6 +92,6 @@ def number_of(text: str) -> int:
 
 
 def check_bits(bits: str) -> None:
-    """Raises QnnError unless `bits` is a width, a pair of widths, or mixed."""
-    if bits != MIXED:
+    """Raises QnnError unless `bits` is a width, a pair of widths, mixed, or trained."""
+    if bits not in (MIXED, TRAINED):
         widths_named(bits)

@@ -36,6 +36,7 @@ from qnn.graph import Graph
 from qnn.graphfile import INTEGER_MODEL, load_graph
 from qnn.headroom import AUTO, CHOICES
 from qnn.layersqnr import SQNR_COLUMNS, build_sqnr, sqnr_document, sqnr_rows
+from qnn.learned import default_bits, learned_of
 from qnn.mixed import Limits
 from qnn.mixedbuild import How, MixedBuild, compile_mixed
 from qnn.model import Model
@@ -45,8 +46,9 @@ from qnn.ops.choices import Choices, Weights
 from qnn.prepare import weighted_layers
 from qnn.scales import Scales
 from qnn.units import wanted_units
-from qnn.widths import EIGHT, MIXED, Widths, check_bits, widths_named, with_weight_bits
+from qnn.widths import EIGHT, MIXED, TRAINED, Widths, check_bits, widths_named, with_weight_bits
 
+EIGHT_NAME = "8"
 ReduceRangeOption = Annotated[
     str,
     typer.Option(
@@ -55,9 +57,11 @@ ReduceRangeOption = Annotated[
     ),
 ]
 BitsOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--bits", help="Width of weights and activations: 4 to 8, 16, a pair such as w4a8, or mixed: chosen per layer."
+        "--bits",
+        show_default="8, or trained after --qat",
+        help="Width of weights and activations: 4 to 8, 16, a pair such as w4a8, mixed: chosen per layer, trained.",
     ),
 ]
 WeightBitsOption = Annotated[
@@ -71,7 +75,7 @@ WeightBitsOption = Annotated[
 
 def command(
     model: ModelArgument,
-    bits: BitsOption = "8",
+    bits: BitsOption = None,
     weight_bits: WeightBitsOption = None,
     out: Annotated[Path, typer.Option("--output", "-o", help="The build folder.")] = Path("build"),
     name: Annotated[
@@ -116,8 +120,8 @@ def command(
     Example: qnn compile model.qnn --weights auto --weights dense2=flash
     """
     output = Output(json, quiet)
-    check_bits(bits)
-    limits = limits_of((bits,), max_drop, flash, ram)
+    check_bits(bits or EIGHT_NAME)
+    limits = limits_of((bits or EIGHT_NAME,), max_drop, flash, ram)
     if model.is_file() and INTEGER_MODEL.holds(model):
         given = (("--scales", scales), ("--data", data), ("--label", label), ("--weight-bits", weight_bits))
         _refuse_calibration(model, [option for option, value in given if value is not None])
@@ -128,12 +132,13 @@ def command(
     check_build_folder(out, prefix, [model])
     network = load_model(model)
     units = wanted_units(unit, network.schema)
-    widths = _widths(network, bits, weight_bits)
+    bits = bits or (default_bits(network.learned) if weight_bits is None else EIGHT_NAME)
+    widths = _widths(network, str(model), bits, weight_bits)
     asked = request(data, None, label, drop_missing, data_dir, max_memory)
     samples = Samples(network.samples, network.labels, str(model), "train")
     if data is not None and (scales is None or bits == MIXED):
         samples = load_rows(output, asked, network.schema, network.record, "train")
-    found = candidates_for(output, network, scales, samples.x, method, equalize)
+    found = candidates_for(output, network, scales, samples.x, method, equalize, bits)
     ranges, effect = choose(network, found, equalize, widths)
     how = How(prefix, reduce_range, self_test, Choices(weights_of(weights) or Weights()), units)
     mixed = _mixed(output, network, ranges, limits, samples, how) if bits == MIXED else None
@@ -161,12 +166,15 @@ def command(
     return None
 
 
-def _widths(network: Model, bits: str, weight_bits: str | None) -> Widths:
+def _widths(network: Model, subject: str, bits: str, weight_bits: str | None) -> Widths:
     """What --bits and --weight-bits name; 8 bits where the former says mixed. Raises QnnError where they contradict."""
+    if weight_bits is not None and bits in (MIXED, TRAINED):
+        problem = "chooses" if bits == MIXED else "has in the model"
+        raise QnnError("--weight-bits", f"says what --bits {bits} {problem}", "leave one of them out")
+    if bits == TRAINED:
+        return learned_of(network.learned, subject).widths
     if weight_bits is None:
         return EIGHT if bits == MIXED else widths_named(bits)
-    if bits == MIXED:
-        raise QnnError("--weight-bits", "says what --bits mixed chooses", "leave one of them out")
     return with_weight_bits(widths_named(bits), weight_bits, weighted_layers(network))
 
 

@@ -13,7 +13,9 @@ from qnn.balancing import AUTO, CHOICES, LEAST_GAIN, ON, Candidates, candidates,
 from qnn.calibration import load_scales_of
 from qnn.cli.console import Output
 from qnn.errors import QnnError
+from qnn.learned import learned_of
 from qnn.model import Model
+from qnn.widths import TRAINED
 
 EqualizeOption = Annotated[
     str,
@@ -26,13 +28,18 @@ EqualizeOption = Annotated[
 
 
 def candidates_for(
-    output: Output, network: Model, file: Path | None, samples: np.ndarray, method: str, equalize: str
+    output: Output, network: Model, file: Path | None, samples: np.ndarray, method: str, equalize: str, bits: str = ""
 ) -> Candidates:
     """What qnn.balancing.choose chooses from: the scales in `file`, else what calibration finds on raw `samples`.
 
-    Raises QnnError for another wish about equalization than that which the ranges in a file follow.
+    Where `bits` says TRAINED, the scales that were trained. Raises QnnError for another wish about equalization than
+    that which the ranges in a file or a model follow.
     """
     check_choice(equalize)
+    if bits == TRAINED and file is None:
+        if equalize == ON:
+            raise QnnError("--equalize on", "changes weights whose steps were trained", "leave it out, or name --bits")
+        return Candidates(learned_of(network.learned, "the model").scales)
     if file is None:
         with output.progress("calibrating") as progress:
             return candidates(network, samples, method, equalize, progress)

@@ -39,6 +39,7 @@ from qnn.errors import QnnError
 from qnn.fidelity import coarse_text, loss_text
 from qnn.files import write_all_whole
 from qnn.graphfile import INTEGER_MODEL, load_graph
+from qnn.learned import default_bits
 from qnn.metrics import answers_on, score_of
 from qnn.model import Model
 from qnn.modelfile import load_model
@@ -65,18 +66,23 @@ from qnn.reportpage import (
     target_texts,
 )
 from qnn.residuals import residuals
-from qnn.widths import EIGHT, MIXED, check_bits, widths_named
+from qnn.widths import EIGHT, MIXED, TRAINED, check_bits, widths_named
 
 SHOWN_TARGETS, THERMISTOR = 8, "thermistor"
 BitsOption = Annotated[
-    str, typer.Option("--bits", help="Widths, separated by commas: 8, 16, pairs such as w8a16, mixed.")
+    str | None,
+    typer.Option(
+        "--bits",
+        show_default="8, or trained after --qat",
+        help="Widths, separated by commas: 4 to 8, 16, pairs such as w4a8, mixed, trained.",
+    ),
 ]
 
 
 def command(
     model: ModelArgument,
     data: DataOption = None,
-    bits: BitsOption = "8",
+    bits: BitsOption = None,
     max_drop: MaxDropOption = None,
     out: Annotated[Path | None, typer.Option("--output", "-o", help="Write FILE.html, FILE.json and FILE.csv.")] = None,
     scales: Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")] = None,
@@ -97,7 +103,7 @@ def command(
     Example: qnn report model.qnn --data digits --bits 8,16,mixed -o report.html
     """
     output = Output(json, quiet)
-    widths = [width.strip() for width in bits.split(",")]
+    widths = [width.strip() for width in (bits or "8").split(",")]
     for width in widths:
         check_bits(width)
     limits = limits_of(widths, max_drop)
@@ -107,6 +113,7 @@ def command(
         asked = request(data, part, label, drop_missing, data_dir, max_memory)
         return _report_quantized(output, model, asked, out)
     network = load_model(model)
+    widths = widths if bits else [default_bits(network.learned)]
     asked = request(data, part, label, drop_missing, data_dir, max_memory)
     samples = load_rows(output, asked, network.schema, network.record, "evaluate")
     if samples.y is None:
@@ -117,7 +124,11 @@ def command(
     found = candidates_for(output, network, scales, network.samples, method, equalize)
     rows: list[Row] = []
     for width in widths:
-        ranges, effect = choose(network, found, equalize, EIGHT if width == MIXED else widths_named(width))
+        if width == TRAINED:
+            given = candidates_for(output, network, scales, network.samples, method, equalize, width)
+            ranges, effect = given.plain, None
+        else:
+            ranges, effect = choose(network, found, equalize, EIGHT if width == MIXED else widths_named(width))
         with output.progress(f"verifying {width} bits") as progress:
             row = measure(network, ranges, name_from(model.stem), width, samples.x, samples.y, progress, limits)
         rows.append(replace(row, equalization=effect))

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -15,7 +16,7 @@ import typer
 from qnn.cli import trainoptions as options
 from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption, typed
 from qnn.cli.inputlines import InputLine, input_lines, show_inputs
-from qnn.cli.trainoptions import load_options, train_options
+from qnn.cli.trainoptions import begun_with, first_phase, float_options, given, load_options, train_options
 from qnn.cli.trainreport import Report, document, epoch_line, scores, show_data, show_recipe, show_result
 from qnn.data import load
 from qnn.data.dataset import Dataset
@@ -27,7 +28,8 @@ from qnn.outputs import keep_previous
 from qnn.progress import silent
 from qnn.training import Epoch, TrainOptions, TrainResult, check_outputs, read_unfinished, resolved, train
 from qnn.training.normalization import Fitted
-from qnn.training.options import LAST
+from qnn.training.options import LAST, QAT_SHARE
+from qnn.training.resume import resume_path
 
 FLOAT = TrainOptions()
 LOAD = LoadOptions()
@@ -66,6 +68,8 @@ def command(
     teacher: options.TeacherOption = None,
     distill: options.DistillOption = FLOAT.distill,
     temperature: options.TemperatureOption = FLOAT.temperature,
+    qat: options.QatOption = FLOAT.qat,
+    start: options.FromOption = None,
     label: options.LabelOption = LABEL,
     task: options.TaskOption = LOAD.task,
     inputs: options.InputsOption = "",
@@ -91,22 +95,35 @@ def command(
 
     The test samples are only read at the end, to be reported.
 
+    With --qat, training goes on with rounded weights whose steps are learned; qnn compile then takes widths, steps and
+    ranges as they were trained.
+
     Example: qnn train mnist --net "dense 64 relu, dense 10" -o mnist.qnn
+
+    Example: qnn train mnist --from mnist.qnn --qat 4 -o mnist4.qnn
     """
     console = Output(json, quiet)
-    unfinished = read_unfinished(output) if resume else None
-    chosen = train_options(context, unfinished)
+    first = first_phase(output) if qat and start is None else None
+    going_on = first if resume and first is not None and resume_path(first).exists() else output
+    unfinished = read_unfinished(going_on) if resume else None
+    chosen = replace(train_options(context, unfinished), qat=qat)
+    if going_on == first and not given(context, "rate"):
+        chosen = replace(chosen, rate=QAT_SHARE * chosen.rate)
     check_outputs(output)
     taught = load_model(teacher) if teacher else None
+    begun = begun_with(start, net) if start else None
     dataset = _load(console, data, load_options(context, unfinished), chosen.keep)
     show_data(console, dataset)
-    net = net or (unfinished.net if unfinished else default_net(dataset.schema))
+    net = begun.net if begun else net or (unfinished.net if unfinished else default_net(dataset.schema))
     chosen = resolved(chosen, dataset, convolves(parse_net(net, dataset.schema)))
     kept = None if resume else keep_previous(output, FLOAT_MODEL)
     if kept is not None:
         console.say(f"the model that was in {output} is now in {kept}")
     show_recipe(console, chosen)
-    result, lines = _train(console, dataset, net, chosen, output, resume, taught)
+    if first is not None:
+        begun = _float_first(console, dataset, net, chosen, first, resume, going_on == first, taught)
+        resume = resume and going_on == output
+    result, lines = _train(console, dataset, net, chosen, output, resume, taught, begun)
     if unfinished is not None and len(unfinished.state.history) > chosen.epochs:
         done = len(unfinished.state.history)
         console.warn(f"{done} epochs are done, more than --epochs {chosen.epochs}; nothing was trained or changed")
@@ -135,6 +152,7 @@ def _train(
     path: Path,
     resume: bool,
     teacher: Model | None,
+    start: Model | None = None,
 ) -> tuple[TrainResult, tuple[InputLine, ...]]:
     """Train with a bar on a terminal, else about SHOWN_EPOCHS lines; Ctrl-C ends it after the batch."""
     every = -(-chosen.epochs // SHOWN_EPOCHS)
@@ -156,6 +174,7 @@ def _train(
             chosen,
             path,
             teacher=teacher,
+            start=start,
             resume=resume,
             progress=progress,
             observer=observe,
@@ -163,6 +182,29 @@ def _train(
             prepared=prepared,
         )
     return result, tuple(inputs)
+
+
+def _float_first(
+    console: Output,
+    dataset: Dataset,
+    net: str,
+    chosen: TrainOptions,
+    path: Path,
+    resume: bool,
+    unfinished: bool,
+    teacher: Model | None,
+) -> Model:
+    """The float model at `path` that --qat without --from begins with: trained now, or before where that is resumed.
+
+    Exits where it is stopped.
+    """
+    if resume and not unfinished:
+        return load_model(path)
+    result, lines = _train(console, dataset, net, float_options(chosen), path, resume, teacher)
+    if result.stopped or result.model is None:
+        show_result(console, Report(result, scores(dataset, result.model), path, _again(), lines))
+        raise typer.Exit(STOPPED)
+    return result.model
 
 
 @contextmanager

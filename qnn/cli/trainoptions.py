@@ -13,14 +13,18 @@ from qnn.data import LoadOptions
 from qnn.data.options import parse_bytes
 from qnn.errors import QnnError
 from qnn.layers.initial import INITS
+from qnn.model import Model
+from qnn.modelfile import load_model
 from qnn.net import PRESETS, WORDS
 from qnn.optimizers import OPTIMIZERS
 from qnn.schedules import SCHEDULES
 from qnn.training import TrainOptions, Unfinished
 from qnn.training.normalization import CHOICES as NORMALIZATIONS
+from qnn.training.options import QAT_SHARE
 
 DATA, TRAINING, RECIPE, IMAGES = "Data", "Training", "Recipe", "Images, changed at random"
 TEACHER = "Knowledge distillation"
+AWARE = "Quantization-aware training"
 
 DataArgument = Annotated[
     str, typer.Argument(metavar="DATA", help="A built-in name (digits, thermistor, mnist), CSV, IDX folder or .npz.")
@@ -123,6 +127,20 @@ TemperatureOption = Annotated[
     float, typer.Option("--temperature", help="Of both softmaxes that are compared.", rich_help_panel=TEACHER)
 ]
 
+QatOption = Annotated[
+    str,
+    typer.Option(
+        "--qat",
+        show_default="off",
+        help="After float training go on for weights of so many bits: 2 to 8, ternary; layer by layer: first=7,4.",
+        rich_help_panel=AWARE,
+    ),
+]
+FromOption = Annotated[
+    Path | None,
+    typer.Option("--from", help="A float model that is trained already, with --qat.", rich_help_panel=AWARE),
+]
+
 NormalizeOption = Annotated[
     str,
     typer.Option(
@@ -206,9 +224,28 @@ def train_options(context: typer.Context, unfinished: Unfinished | None) -> Trai
     for name in ("distill", "temperature"):
         if given(context, name) and not context.params["teacher"]:
             raise QnnError(f"--{name}", "says nothing without a teacher", "name one with --teacher, or leave it out")
+    if context.params["start"] and not context.params["qat"]:
+        raise QnnError("--from", "says nothing without --qat", "say for how many bits, or leave it out")
     base = unfinished.options if unfinished else TrainOptions()
     names = [field.name for field in fields(TrainOptions)]
     return replace(base, **{name: context.params[name] for name in names if given(context, name)})
+
+
+def begun_with(path: Path, net: str | None) -> Model:
+    """The float model at `path`, which --from names. Raises QnnError where NET is given as well."""
+    if net is not None:
+        raise QnnError("--net", "is that of the model that --from names", "leave one of them out")
+    return load_model(path)
+
+
+def first_phase(output: Path) -> Path:
+    """Where the float model lies that --qat without --from begins with: model-float.qnn for model.qnn."""
+    return output.with_name(f"{output.stem}-float{output.suffix}") if output.name else output
+
+
+def float_options(options: TrainOptions) -> TrainOptions:
+    """Those of the float training before that of `options`, whose rate is a part of the former's."""
+    return replace(options, qat="", rate=options.rate / QAT_SHARE)
 
 
 def load_options(context: typer.Context, unfinished: Unfinished | None) -> LoadOptions:

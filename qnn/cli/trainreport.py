@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from qnn.model import Model
 from qnn.training import Epoch, TrainOptions, TrainResult
 from qnn.training.epoch import describe, held_name
 from qnn.training.options import BEST, augmentation_of
+from qnn.training.qat import training_nodes
 
 PARTS = ("validation", "test")
 
@@ -69,7 +70,11 @@ def parameter_count(model: Model) -> int:
 
 
 def scores(dataset: Dataset, model: Model | None) -> dict[str, Score | None]:
-    """The model's score on the validation and the test part; None where there is nothing to measure."""
+    """The model's score on the validation and the test part; None where there is nothing to measure.
+
+    What was trained for few bits is scored as it was trained, with rounded weights.
+    """
+    model = replace(model, nodes=training_nodes(model)) if model else None
     rows = {part: dataset.rows(part) for part in PARTS}
     return {part: score(model, dataset, rows[part]) if model and len(rows[part]) else None for part in PARTS}
 
@@ -105,7 +110,7 @@ def show_result(output: Output, report: Report) -> None:
             ("epochs (kept)", f"{len(history)} ({best.number})"),
             ("seconds", f"{history[-1].seconds:.1f}"),
         ]
-        output.table(f"{report.path}: {model.net}", ("float model", ""), rows)
+        output.table(f"{report.path}: {model.net}", ("as quantized" if model.learned else "float model", ""), rows)
     if report.again is not None:
         kept = (
             f"the best model so far is in {report.path}" if best else "no epoch was finished, so there is no model yet"

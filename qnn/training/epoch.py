@@ -35,7 +35,7 @@ def run_epoch(job: Job, state: State, partner: Partner | None = None) -> float |
     order = state.rng.permutation(job.dataset.train)
     seeds = state.rng.integers(0, MAX_SEED, (job.steps_an_epoch, len(job.shards)))
     total = 0.0
-    workers = team(job.model.nodes, state.parameters, job.shards, partner)
+    workers = team(job.nodes, state.parameters, job.shards, partner)
     with np.errstate(over="ignore", invalid="ignore"):
         for index, rows in enumerate(_slices(order, job.options.batch)):
             total += workers.learn(rows, seeds[index], job.goal) * len(rows)
@@ -59,7 +59,7 @@ def close_epoch(job: Job, state: State, train_loss: float, seconds: float) -> Ep
     They get statistics of their own, measured on training rows.
     """
     candidate = state.average.copy()
-    nodes = bind(job.model.nodes, candidate)
+    nodes = bind(job.nodes, candidate)
     measure_statistics(nodes, job.batches, job.dataset.train, job.options.batch)
     loss, metric = _evaluate(job, nodes)
     if not math.isfinite(loss):

@@ -31,6 +31,7 @@ from qnn.schemafile import Document
 from qnn.training.batches import Batches
 from qnn.training.engine import bind, flat_parameters
 from qnn.training.options import TrainOptions, augmentation_of, read_options
+from qnn.training.qat import training_nodes
 from qnn.training.shards import Shard, goal_of
 
 START, DONE = b"s", b"d"
@@ -120,9 +121,8 @@ def main(folder: str) -> None:
     rows = np.arange(len(x), dtype=np.int64)
     dataset = Dataset(model.schema, model.record, x, y, rows, rows[:0], rows[:0])
     batches = Batches(dataset, model.normalization, options.batch, augmentation_of(options))
-    shard = Shard(
-        batches, bind(model.nodes, exchange.parameters), bind(model.nodes, exchange.gradient), exchange.gradient
-    )
+    nodes = training_nodes(model)
+    shard = Shard(batches, bind(nodes, exchange.parameters), bind(nodes, exchange.gradient), exchange.gradient)
     loss = loss_for(model.schema, output_shape(model)[0], options.smoothing)
     goal = goal_of(loss, teacher, options.distill, options.temperature)
     with blas_threads(0), np.errstate(over="ignore", invalid="ignore"):
@@ -142,7 +142,7 @@ def _write(folder: Path, model: Model, teacher: Model | None, dataset: Dataset, 
     (folder / OPTIONS).write_text(json.dumps(asdict(options)))
     np.save(folder / X, dataset.x[dataset.train])
     np.save(folder / Y, np.zeros(0) if dataset.y is None else dataset.y[dataset.train])
-    vectors = flat_parameters(model.nodes).size
+    vectors = flat_parameters(training_nodes(model)).size
     sizes = (vectors, vectors, 2 + options.batch, 2)
     for (file, dtype), size in zip(SHARED, sizes, strict=True):
         # Written, not only extended: a full disk is an error here, and would be a signal in a mapped file.

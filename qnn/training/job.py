@@ -14,15 +14,17 @@ from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
 from qnn.forward import node_shapes, output_shape
 from qnn.losses import Loss, loss_for
-from qnn.model import Model
+from qnn.model import Model, Node
 from qnn.modelfile import model_hash
 from qnn.net import build_nodes, convolves, net_text, parse_net
+from qnn.net.tree import Item
 from qnn.optimizers import Optimizer, optimizer_for
 from qnn.prepare import takes_grid
 from qnn.progress import Progress
 from qnn.training.batches import Batches
 from qnn.training.normalization import Fitted, fit_normalization
 from qnn.training.options import TrainOptions, augmentation_of, resolved
+from qnn.training.qat import begin, training_nodes
 from qnn.training.samples import choose_samples
 from qnn.training.shards import SHARDS, Goal, goal_of
 from qnn.training.statistics import some_of
@@ -49,15 +51,18 @@ class Job:
     batches: of all rows of a step; shards: of the parts of a step that are trained in parallel. goal is what is
     minimized, plain_loss (without smoothing) what is reported on `held`, the rows that choose the best epoch: the
     validation part, or some of the training part where there is none. path: of the model, if it goes to disk.
+    nodes: what is trained. start_sha256: model_hash of the model that training begins with, "" without one.
     """
 
     dataset: Dataset
     model: Model
+    nodes: tuple[Node, ...]
     options: TrainOptions
     optimizer: Optimizer
     goal: Goal
     teacher: Model | None
     teacher_sha256: str
+    start_sha256: str
     plain_loss: Loss
     batches: Batches
     shards: tuple[Batches, ...]
@@ -85,8 +90,12 @@ def prepare(
     path: Path | None,
     callbacks: Callbacks,
     teacher: Model | None = None,
+    start: Model | None = None,
 ) -> tuple[Job, np.random.Generator]:
-    """The job, and the generator for its batches; initial weights and stored samples have generators of their own."""
+    """The job, and the generator for its batches; initial weights and stored samples have generators of their own.
+
+    start: what quantization-aware training begins with.
+    """
     if dataset.y is None or not len(dataset.train):
         problem = "has no labels" if dataset.y is None else "has no training samples"
         raise QnnError(dataset.record.source, problem, "use data to learn from")
@@ -94,11 +103,50 @@ def prepare(
     options = resolved(options, dataset, convolves(items))
     seeds = np.random.SeedSequence(options.seed).spawn(3)
     init_rng, sample_rng, rng = (np.random.Generator(np.random.PCG64(seed)) for seed in seeds)
+    if start is not None:
+        model = begin(start, dataset, options.qat)
+    else:
+        model = _fresh(dataset, items, options, init_rng, sample_rng, callbacks)
+    (outputs,) = output_shape(model)
+    _check_memory(dataset, model, options)
+    if teacher is not None:
+        check_teacher(teacher, model, dataset)
+    job = Job(
+        dataset=dataset,
+        model=model,
+        nodes=training_nodes(model),
+        options=options,
+        optimizer=optimizer_for(options.optimizer, options.momentum),
+        goal=goal_of(
+            loss_for(dataset.schema, outputs, options.smoothing), teacher, options.distill, options.temperature
+        ),
+        teacher=teacher,
+        teacher_sha256=model_hash(teacher) if teacher else "",
+        start_sha256=model_hash(start) if start else "",
+        plain_loss=loss_for(dataset.schema, outputs),
+        batches=Batches(dataset, model.normalization, options.batch),
+        shards=_shards(dataset, model, options),
+        held=dataset.validation if len(dataset.validation) else some_of(dataset.train, MOST_HELD),
+        path=path,
+        callbacks=callbacks,
+    )
+    return job, rng
+
+
+def _fresh(
+    dataset: Dataset,
+    items: tuple[Item, ...],
+    options: TrainOptions,
+    init_rng: np.random.Generator,
+    sample_rng: np.random.Generator,
+    callbacks: Callbacks,
+) -> Model:
+    """A model with initial weights."""
     nodes = build_nodes(items, dataset.schema, init_rng, options.init)
     fitted = fit_normalization(dataset, options.normalize, segments=takes_grid(nodes))
     callbacks.prepared(fitted)
     samples, labels = choose_samples(dataset, sample_rng)
-    model = Model(
+    return Model(
         net=net_text(items),
         schema=dataset.schema,
         record=dataset.record,
@@ -108,28 +156,6 @@ def prepare(
         kinds=tuple(choice.kind for choice in fitted.choices),
         labels=labels,
     )
-    (outputs,) = output_shape(model)
-    _check_memory(dataset, model, options)
-    if teacher is not None:
-        check_teacher(teacher, model, dataset)
-    job = Job(
-        dataset=dataset,
-        model=model,
-        options=options,
-        optimizer=optimizer_for(options.optimizer, options.momentum),
-        goal=goal_of(
-            loss_for(dataset.schema, outputs, options.smoothing), teacher, options.distill, options.temperature
-        ),
-        teacher=teacher,
-        teacher_sha256=model_hash(teacher) if teacher else "",
-        plain_loss=loss_for(dataset.schema, outputs),
-        batches=Batches(dataset, model.normalization, options.batch),
-        shards=_shards(dataset, model, options),
-        held=dataset.validation if len(dataset.validation) else some_of(dataset.train, MOST_HELD),
-        path=path,
-        callbacks=callbacks,
-    )
-    return job, rng
 
 
 def _check_memory(dataset: Dataset, model: Model, options: TrainOptions) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from qnn.blas import blas_threads
@@ -24,6 +24,7 @@ from qnn.training.helper import helper_for
 from qnn.training.job import Callbacks, Job, prepare
 from qnn.training.normalization import Fitted
 from qnn.training.options import TrainOptions, changed, option_name
+from qnn.training.qat import trained
 from qnn.training.resume import AGAIN, UNFINISHED, Unfinished, read_unfinished, resume_path, unfinished_bytes
 from qnn.training.shards import Partner, processors
 from qnn.training.state import Epoch, State, fresh_state
@@ -52,6 +53,7 @@ def train(
     path: StrPath | None = None,
     *,
     teacher: Model | None = None,
+    start: Model | None = None,
     resume: bool = False,
     progress: Progress = silent,
     observer: Callable[[Epoch], object] = lambda epoch: None,
@@ -64,6 +66,7 @@ def train(
     stays where more epochs were done than options.epochs asks for.
     `resume` continues from that file to the result that an uninterrupted training gives, bit for bit.
     `teacher`: a model whose outputs the network learns as well (options.distill, options.temperature).
+    `start`: the float model whose weights quantization-aware training (options.qat) begins with; NET is its own.
     `should_stop` is asked after every batch, `observer` gets every epoch, `prepared` hears how inputs are normalized
     before the first. Raises QnnError for NET or options that do
     not fit, data without labels, a training that diverges, files that cannot be written, and a resume file that is
@@ -73,10 +76,12 @@ def train(
         path = Path(path)
         check_outputs(path)
     unfinished = read_unfinished(path) if resume and path is not None else None
+    if start is not None:
+        net = start.net
     if net is None:
         net = unfinished.net if unfinished else default_net(dataset.schema)
-    job, rng = prepare(dataset, net, options, path, Callbacks(progress, should_stop, prepared), teacher)
-    parameters = flat_parameters(job.model.nodes)
+    job, rng = prepare(dataset, net, options, path, Callbacks(progress, should_stop, prepared), teacher, start)
+    parameters = flat_parameters(job.nodes)
     if unfinished is not None and path is not None:
         _check_same(job, unfinished, parameters.size, resume_path(path))
         state = unfinished.state
@@ -133,6 +138,9 @@ def _check_same(job: Job, unfinished: Unfinished, parameters: int, file: Path) -
     if unfinished.teacher_sha256 != job.teacher_sha256:
         was = "with another --teacher" if unfinished.teacher_sha256 else "without --teacher"
         raise QnnError(file, f"was trained {was}", "name the same, or " + AGAIN)
+    if unfinished.start_sha256 != job.start_sha256:
+        was = "from another model" if unfinished.start_sha256 else "without --from"
+        raise QnnError(file, f"was trained {was}", "name the same with --from, or " + AGAIN)
     names = changed(unfinished.options, job.options, MAY_CHANGE)
     if names:
         values = ", ".join(f"{option_name(name)} {getattr(unfinished.options, name)}" for name in names)
@@ -146,7 +154,7 @@ def _store(job: Job, state: State, with_model: bool) -> None:
     """Write the resume file, and the best model if it is wanted: both or none."""
     if job.path is None:
         return
-    unfinished = Unfinished(job.model.net, job.options, job.dataset.record, state, job.teacher_sha256)
+    unfinished = Unfinished(job.model.net, job.options, job.dataset.record, state, job.teacher_sha256, job.start_sha256)
     outputs = [(resume_path(job.path), unfinished_bytes(unfinished))]
     if with_model:
         outputs.insert(0, (job.path, model_bytes(_model(job, state))))
@@ -160,7 +168,7 @@ def _finished(options: TrainOptions, state: State) -> bool:
 
 
 def _model(job: Job, state: State) -> Model:
-    return replace(job.model, nodes=bind(job.model.nodes, state.best.copy()))
+    return trained(job.model, bind(job.nodes, state.best.copy()))
 
 
 def _largest_layer(job: Job) -> int:

@@ -22,6 +22,7 @@ EPOCHS_LEAST, EPOCHS_MOST = 3, 300
 BATCH_LEAST, BATCH_MOST = 16, 128
 BATCHES = 128  # wanted in an epoch
 RATES = {"adam": 0.01, "sgd": 0.05}
+QAT_SHARE = 0.25  # of the rate, where training goes on with trained weights
 CHANGE_FROM = 16  # pixels a side: smaller images lose too much to a shift
 DENSE_CHANGES = Augmentation(shift=1)
 CONVOLUTION_CHANGES = Augmentation(shift=2, rotate=12, zoom=0.12, shear=0.15, elastic=0.4)
@@ -66,6 +67,7 @@ class TrainOptions:
     distill: the part of the loss that asks for a teacher's outputs instead of the labels; temperature: of its softmax.
     patience: stop when so many epochs brought nothing better; 0: never.
     normalize: how columns become the network's inputs: one of normalization.CHOICES, or NAME=CHOICE, commas between.
+    qat: the bits that the weights will have, as widths.with_weight_bits names them; "": they are not thought of.
     keep: the "best" epoch on the validation rows, or the "last", which needs none of them.
     """
 
@@ -91,6 +93,7 @@ class TrainOptions:
     patience: int = 0
     keep: str = BEST
     normalize: str = "auto"
+    qat: str = ""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -123,7 +126,7 @@ def resolved(options: TrainOptions, dataset: Dataset, convolves: bool = False) -
     smoothing = options.smoothing
     if smoothing == UNDECIDED:
         smoothing = CONVOLUTION_SMOOTHING if convolves and classes else 0.0
-    rate = options.rate or RATES[options.optimizer]
+    rate = options.rate or RATES[options.optimizer] * (QAT_SHARE if options.qat else 1)
     options = replace(options, epochs=epochs, batch=batch, smoothing=smoothing, rate=rate)
     return _with_changes(options, dataset.schema.shape, convolves)
 

@@ -29,7 +29,7 @@ AGAIN = "train again without --resume"
 class Unfinished:
     """A training that was interrupted: its NET, its resolved options, its data's record, its last whole epoch.
 
-    teacher_sha256: the model_hash of its teacher, "" without one.
+    teacher_sha256, start_sha256: the model_hash of its teacher and of the model it began with, "" without one.
     """
 
     net: str
@@ -37,6 +37,7 @@ class Unfinished:
     record: DataRecord
     state: State
     teacher_sha256: str = ""
+    start_sha256: str = ""
 
 
 def resume_path(path: Path) -> Path:
@@ -52,6 +53,7 @@ def unfinished_bytes(unfinished: Unfinished) -> bytes:
         "options": dataclasses.asdict(unfinished.options),
         "record": dataclasses.asdict(unfinished.record),
         "teacher_sha256": unfinished.teacher_sha256,
+        "start_sha256": unfinished.start_sha256,
         "step": state.step,
         "rng": _rng_words(state.rng),
         "history": [{**vars(epoch), "best": int(epoch.best)} for epoch in state.history],
@@ -89,7 +91,8 @@ def read_resume_file(file: Path) -> Unfinished:
         raise QnnError(file, "its step does not fit its history", AGAIN)
     state = State(vectors[0], vectors[1], vectors[2], tuple(vectors[3:]), _read_rng(document), step, history)
     options, record = read_options(document.child("options")), read_record(document.child("record"))
-    return Unfinished(document.text("net"), options, record, state, document.text("teacher_sha256"))
+    hashes = (document.text(name) for name in ("teacher_sha256", "start_sha256"))
+    return Unfinished(document.text("net"), options, record, state, *hashes)
 
 
 def _read_epoch(document: Document, number: int) -> Epoch:

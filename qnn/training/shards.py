@@ -17,7 +17,7 @@ from qnn.losses import Distillation, Loss
 from qnn.model import Model, Node
 from qnn.training.batches import Batches
 from qnn.training.engine import bind, run_backward, run_forward, statistics_of
-from qnn.training.teacher import teacher_nodes
+from qnn.training.teacher import folded_nodes
 
 SHARDS = 2  # of a batch where layers work on maps
 
@@ -117,7 +117,7 @@ def goal_of(loss: Loss, teacher: Model | None, weight: float, temperature: float
     """What is minimized, with or without a teacher."""
     if teacher is None:
         return Goal(loss, None, ())
-    return Goal(loss, Distillation(loss, weight, temperature), teacher_nodes(teacher))
+    return Goal(loss, Distillation(loss, weight, temperature), folded_nodes(teacher))
 
 
 def processors() -> int:

@@ -19,22 +19,25 @@ SUBJECT = "--teacher"
 SPLIT = ("seed", "validation_fraction", "test_fraction")
 
 
-def check_teacher(teacher: Model, student: Model, dataset: Dataset) -> None:
-    """Raises QnnError unless the teacher answers the student's question and has not learned the rows held out here."""
+def check_teacher(teacher: Model, student: Model, dataset: Dataset, subject: str = SUBJECT) -> None:
+    """Raises QnnError unless the teacher answers the student's question and has not learned the rows held out here.
+
+    subject: how it was named.
+    """
     old, new = teacher.schema, student.schema
     if (old.shape, old.dtype, old.task) != (new.shape, new.dtype, new.task):
         problem = f"was trained for {_kind(old)}, not for {_kind(new)}"
-        raise QnnError(SUBJECT, problem, "train it on this data")
+        raise QnnError(subject, problem, "train it on this data")
     if (old.classes, old.targets) != (new.classes, new.targets) or output_shape(teacher) != output_shape(student):
-        raise QnnError(SUBJECT, "has other outputs than the network", "train it on this data, with as many outputs")
+        raise QnnError(subject, "has other outputs than the network", "train it on this data, with as many outputs")
     learned = np.intersect1d(_learned(teacher, dataset), np.concatenate([dataset.validation, dataset.test])).size
     if learned:
         seed = teacher.record.seed
         problem = f"was trained with --seed {seed} on {learned} rows that are held out here"
-        raise QnnError(SUBJECT, problem, "train both with the same --seed, --validation and --test")
+        raise QnnError(subject, problem, "train both with the same --seed, --validation and --test")
     for name, found in vars(teacher.normalization).items():
         if not np.array_equal(found, getattr(student.normalization, name)):
-            raise QnnError(SUBJECT, "normalizes its inputs or targets differently", "train it on this data")
+            raise QnnError(subject, "normalizes its inputs or targets differently", "train it on this data")
 
 
 def _kind(schema: Schema) -> str:
@@ -53,7 +56,7 @@ def _learned(teacher: Model, dataset: Dataset) -> np.ndarray:
     return split_rows(count, given, teacher.record)[0]
 
 
-def teacher_nodes(teacher: Model) -> tuple[Node, ...]:
-    """The teacher's nodes, batch norms folded, in float32."""
-    nodes = prepare(teacher).nodes
+def folded_nodes(model: Model) -> tuple[Node, ...]:
+    """The model's nodes, batch norms folded, in float32."""
+    nodes = prepare(model).nodes
     return tuple(replace(node, parameters=tuple(p.astype(np.float32) for p in node.parameters)) for node in nodes)
