@@ -92,6 +92,37 @@
 #define QNN_ENTRY
 #endif
 
+#ifdef QNN_LEAST
+/* --optimize size: every function is compiled for size, and no kernel is instantiated for each layer. */
+#undef QNN_KERNEL
+#undef QNN_SHARED
+#undef QNN_BLOCK
+#undef QNN_SMALL
+#undef QNN_ENTRY
+#if defined(__clang__)
+#define QNN_TIGHT unused, minsize
+#define QNN_ENTRY __attribute__((noinline, minsize))
+#elif defined(__GNUC__)
+#define QNN_TIGHT unused, optimize("Os", "no-move-loop-invariants")
+#define QNN_ENTRY __attribute__((noinline, optimize("Os", "no-move-loop-invariants")))
+#else
+#define QNN_ENTRY
+#endif
+#if defined(__GNUC__)
+#define QNN_KERNEL static __attribute__((QNN_TIGHT))
+#define QNN_SHARED static __attribute__((noinline, QNN_TIGHT))
+#else
+#define QNN_KERNEL static
+#define QNN_SHARED static
+#endif
+#define QNN_BLOCK QNN_SHARED
+#define QNN_SMALL QNN_SHARED
+#endif /* QNN_LEAST */
+#ifdef QNN_BALANCED
+/* --optimize balanced: no kernel is instantiated for each layer. */
+#undef QNN_KERNEL
+#define QNN_KERNEL QNN_SHARED
+#endif /* QNN_BALANCED */
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define QNN_LITTLE_ENDIAN 1
 #else

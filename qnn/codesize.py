@@ -15,6 +15,8 @@ NOMINAL = (
     ("qnn_dense_short_", 220, False),
     ("qnn_dense_short_any_u8", 140, True),
     ("qnn_dense_short_fours_u8", 140, True),
+    ("qnn_dense_least", 130, True),
+    ("qnn_filters_least", 340, True),
     ("qnn_dense_narrow", 700, True),
     ("qnn_dense_dual", 800, True),
     ("qnn_conv2d_", 750, False),
@@ -32,7 +34,9 @@ NOMINAL = (
     ("qnn_retype_", 140, False),
     ("qnn_rescale_", 170, False),
     ("qnn_argmax_", 80, False),
+    ("qnn_argmax_least", 50, False),
     ("qnn_softmax_", 600, False),
+    ("qnn_softmax_least", 200, False),
     ("qnn_softmax_two", 250, False),
 )
 SUM64_BYTES = 400  # more, where sums have 64 bits; of kernels of little code a third

@@ -9,12 +9,12 @@ from functools import cached_property
 from qnn.ops.choices import DEFAULT, Choices
 from qnn.ops.ckernel import CKernel
 from qnn.ops.op import Op, TensorType
+from qnn.ops.select import Step, select_kernels
 from qnn.schema import DataRecord, Schema
 
 INPUT = "input"
 CLASS, PROBABILITIES, VALUE = "class", "probabilities", "value"
 HEADS = (CLASS, PROBABILITIES, VALUE)
-SMALL_MODEL = 512  # multiplications with a weight: some 20 microseconds on a small chip
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,19 +71,9 @@ class Graph:
 
     @cached_property
     def kernels(self) -> tuple[CKernel, ...]:
-        """The C kernel of every node, in order: chosen and laid out once, since weights may be large.
-
-        A small model has kernels of little code, if all nodes with weights have such a kernel.
-        """
-        macs = [node.op.macs(self.types_of(node), node.type) for node in self.nodes]
-        small: list[CKernel | None] = [None] * len(macs)
-        if sum(macs) <= SMALL_MODEL:
-            found = [node.op.small_kernel(self.types_of(node), node.type) for node in self.nodes]
-            small = found if all(kernel or not count for kernel, count in zip(found, macs, strict=True)) else small
-        return tuple(
-            kernel or node.op.kernel(self.types_of(node), node.type)
-            for kernel, node in zip(small, self.nodes, strict=True)
-        )
+        """The C kernel of every node, in order: chosen and laid out once, since weights may be large."""
+        steps = [Step(node.op, self.types_of(node), node.type) for node in self.nodes]
+        return select_kernels(steps, self.choices.optimize)
 
     def kernel_of(self, node: Node) -> CKernel:
         """The C kernel of one of the graph's nodes."""

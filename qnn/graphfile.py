@@ -17,7 +17,7 @@ from qnn.errors import QnnError
 from qnn.files import StrPath, write_whole
 from qnn.graph import Graph, Node
 from qnn.ops import OPS
-from qnn.ops.choices import Choices, parse_weights
+from qnn.ops.choices import SPEED, Choices, check_goal, parse_weights
 from qnn.ops.op import TensorType
 from qnn.outputs import Kind, container_kind
 from qnn.schemafile import Document, read_plain, read_record, read_schema
@@ -43,7 +43,7 @@ def graph_bytes(graph: Graph) -> bytes:
         "nodes": nodes,
         "output": graph.output,
         "quantized_input": graph.quantized_input,
-        "choices": {"weights": str(graph.choices.weights)},
+        "choices": _choices_document(graph.choices),
     }
     return pack(Container(KIND, document, arrays))
 
@@ -80,8 +80,14 @@ def graph_of(container: Container, path: Path) -> Graph:
     )
 
 
+def _choices_document(choices: Choices) -> dict[str, Any]:
+    goal = {} if choices.optimize == SPEED else {"optimize": choices.optimize}
+    return {"weights": str(choices.weights), **goal}
+
+
 def _read_choices(document: Document) -> Choices:
-    return Choices(parse_weights(document.text("weights")))
+    goal = document.text("optimize") if "optimize" in document.values else SPEED
+    return Choices(parse_weights(document.text("weights")), check_goal(goal, document.path))
 
 
 def _node_document(index: int, node: Node, arrays: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qnn.codesize import code_bytes
 from qnn.emitter.flash import graph_flash
 from qnn.graph import INPUT, Graph
 from qnn.memory import plan_memory
 from qnn.model import Model
+from qnn.ops.choices import DEFAULT, Choices
 from qnn.prepare import prepare
 from qnn.progress import Progress, silent
 from qnn.quantization import quantize
@@ -80,7 +81,10 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """A model and what is known of it; `costs` and `losses` of combinations that were tried are kept."""
+    """A model and what is known of it; `costs` and `losses` of combinations that were tried are kept.
+
+    made: how the C is to be made, which decides its size.
+    """
 
     model: Model
     scales: Scales
@@ -89,10 +93,12 @@ class Search:
     limits: Limits
     costs: dict[Bits, Cost]
     losses: dict[Bits, Loss]
+    made: Choices = DEFAULT
 
     def graph(self, bits: Bits) -> Graph:
         """The integer graph of a combination."""
-        return quantize(self.model, self.scales, "trial", (), widths_of(self.choices, bits))
+        graph = quantize(self.model, self.scales, "trial", (), widths_of(self.choices, bits))
+        return replace(graph, choices=self.made)
 
     def cost(self, bits: Bits) -> Cost:
         """What a combination costs."""

@@ -105,7 +105,7 @@ def compile_mixed(
     rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_SAMPLES)).round().astype(np.int64))
     reference = reference_of(model, x[rows], None if labels is None else labels[rows])
     limits = default_limits(limits, reference.classifies)
-    search = Search(model, scales, reference, choices_of(model, scales), limits, {}, {})
+    search = Search(model, scales, reference, choices_of(model, scales), limits, {}, {}, how.choices)
     best = best_widths(search, progress)
     widths = widths_of(search.choices, best.bits)
     build = how.build(model, scales, widths)

@@ -17,7 +17,7 @@ import numpy as np
 
 from qnn import toolchain
 from qnn.balancing import Effect
-from qnn.compiler import Build, compile_model, write_build
+from qnn.compiler import Build, write_build
 from qnn.errors import QnnError
 from qnn.evaluation import Evaluation, evaluate
 from qnn.fidelity import Fidelity, fidelity
@@ -27,6 +27,7 @@ from qnn.metrics import Score
 from qnn.mixed import NO_LIMITS, Limits
 from qnn.mixedbuild import How, MixedBuild, compile_mixed
 from qnn.model import Model
+from qnn.ops.choices import DEFAULT, Choices
 from qnn.outputs import Kind, head_of, json_of
 from qnn.progress import Progress, silent
 from qnn.reportpage import GENERATOR
@@ -134,18 +135,20 @@ def measure(
     y: np.ndarray,
     progress: Progress = silent,
     limits: Limits = NO_LIMITS,
+    choices: Choices = DEFAULT,
 ) -> Row:
     """The Row of one width of `model`, as --bits names it, on raw test samples x (N, *shape) with labels y.
 
-    Mixed widths are chosen on the model's own samples, by `limits`. Every sample is verified on the targets that this
-    machine has. Raises QnnError without a C compiler.
+    Mixed widths are chosen on the model's own samples, by `limits`. choices: how the C is made. Every sample is
+    verified on the targets that this machine has. Raises QnnError without a C compiler.
     """
-    mixed = compile_mixed(model, scales, limits, model.samples, model.labels, How(name)) if bits == MIXED else None
+    how = How(name, choices=choices)
+    mixed = compile_mixed(model, scales, limits, model.samples, model.labels, how) if bits == MIXED else None
     if bits == TRAINED:
         widths = learned_of(model.learned, "the model").widths
     else:
         widths = mixed.widths if mixed else widths_named(bits)
-    build = mixed.build if mixed else compile_model(model, scales, name, widths=widths)
+    build = mixed.build if mixed else how.build(model, scales, widths)
     return replace(
         measure_build(build, bits, x, y, progress),
         mixed=mixed,

@@ -23,6 +23,7 @@ from qnn.files import write_whole
 from qnn.headroom import AUTO, OFF, WEIGHTS
 from qnn.model import Model
 from qnn.modelfile import load_model
+from qnn.ops.choices import BALANCED, SIZE, SPEED, Choices
 from qnn.scales import load_scales
 from qnn.toolchain import GCC, ZIG, ZIGLANG, Compiler
 from qnn.widths import widths_named
@@ -37,8 +38,8 @@ CALIBRATION_SAMPLES = 64
 class BenchModel:
     """A model with a budget: a network with random weights (`example`), else the committed model of that name.
 
-    reduce_range, bits: as of qnn compile. instructions, flash: what is promised whatever the budget says: the most RV32
-    instructions per inference, and bytes of weights and code.
+    reduce_range, bits, optimize: as of qnn compile. instructions, flash: what is promised whatever the budget says:
+    the most RV32 instructions per inference, and bytes of weights and code.
     """
 
     name: str
@@ -47,6 +48,7 @@ class BenchModel:
     flash: int | None = None
     reduce_range: str = AUTO
     bits: str = "8"
+    optimize: str = SPEED
 
 
 def layer(name: str, net: str, shape: tuple[int, ...], reduce_range: str = WEIGHTS, bits: str = "8") -> BenchModel:
@@ -63,13 +65,14 @@ RESNET_8 = (
     "residual(conv 3x3 32 stride 2 relu, conv 3x3 32) relu, "
     "residual(conv 3x3 64 stride 2 relu, conv 3x3 64) relu, gap, dense 10"
 )
+MLP = Example("mlp", "dense 64 relu, dense 10", (28, 28, 1), "uint8", 10)
 WIDE = ("w16a8", "w8a16", "16")
 READINGS = Example("readings", "dense 64 relu, dense 64 tanh, dense", (32,), "int32", 3)
 MAPS = Example(
     "maps", "conv 3x3 8 same relu, depthwise 3x3 same relu, conv 1x1 16 relu, gap, dense", (12, 12, 3), "uint8", 10
 )
 MODELS = (
-    BenchModel("784-64-10", Example("mlp", "dense 64 relu, dense 10", (28, 28, 1), "uint8", 10), 260_000, 54_000),
+    BenchModel("784-64-10", MLP, 260_000, 54_000),
     BenchModel("64-32-10", Example("small", "dense 32 relu, dense 10", (8, 8, 1), "uint8", 10)),
     BenchModel("12-8-4-1", Example("tiny", "dense 8 relu, dense 4 relu, dense 1", (12,), "int32", 0, 1), 1_500, 1_300),
     BenchModel(
@@ -98,6 +101,9 @@ MODELS = (
     BenchModel("resnet-8", Example("resnet", RESNET_8, (32, 32, 3), "uint8", 10), reduce_range=WEIGHTS),
     *(BenchModel(f"readings {bits}", READINGS, bits=bits) for bits in WIDE),
     *(BenchModel(f"maps {bits}", MAPS, bits=bits) for bits in WIDE),
+    BenchModel("784-64-10 balanced", MLP, optimize=BALANCED),
+    BenchModel("784-64-10 size", MLP, optimize=SIZE),
+    BenchModel("maps size", MAPS, optimize=SIZE),
 )
 
 
@@ -123,7 +129,8 @@ def build_of(model: BenchModel) -> tuple[Build, np.ndarray]:
     else:
         source = bell_shaped(model.example)
         scales, widths = calibrate(source, source.samples), widths_named(model.bits)
-        build = compile_model(source, scales, model.example.name, model.reduce_range, widths=widths)
+        choices = Choices(optimize=model.optimize)
+        build = compile_model(source, scales, model.example.name, model.reduce_range, widths=widths, choices=choices)
     typical = source.samples[0]
     return build, np.stack([np.full_like(typical, np.iinfo(typical.dtype).max), typical])
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from choicegraphs import sized_graph
 from graphs import RECORD, edge_samples, random_graph, random_schema, value_heads
 from importgraphs import random_imported_graph
 from mapgraphs import random_map_graph
@@ -28,7 +29,8 @@ from qnn.simulator import simulate
 
 VECTORS, MOST_OUTPUTS, MOST_SEEDS = 12, 64, 400
 KERNEL = re.compile(
-    r"QNN_(?:KERNEL|SMALL|INLINE) void (qnn_\w+_u8_\w+|qnn_(?:quantize|compand|rescale|softmax)_i\w+)\("
+    r"QNN_(?:KERNEL|SMALL|INLINE) (?:void|int) "
+    r"(qnn_\w+_u8_\w+|qnn_(?:quantize|compand|rescale|softmax)_i\w+|qnn_\w+_least)\("
 )
 WIDE = Example("wide", "dense 10", (21, 20, 1), "uint8", 10)
 LARGE = Example("large", "dense 41 relu, dense 10", (10, 10, 1), "uint8", 10)
@@ -77,7 +79,7 @@ def candidates() -> Iterator[tuple[Graph, np.ndarray]]:
     alone = table_graph(rng)
     yield alone, edge_samples(rng, alone, VECTORS)
     for seed in range(MOST_SEEDS):
-        for make in (random_graph, random_map_graph, random_imported_graph):
+        for make in (random_graph, random_map_graph, random_imported_graph, sized_graph):
             rng = np.random.default_rng(seed)
             graph = make(rng, f"{make.__name__}{seed}")
             if graph.type_of(graph.output).elements <= MOST_OUTPUTS:

@@ -36,6 +36,12 @@ def test_costs_stay_within_their_budget(model: BenchModel, kind: str) -> None:
         pytest.skip(f"tests/budgets.json knows no {budget_name(compiler)}: python bench/run.py --write-budgets")
 
 
+def test_the_least_code_is_at_most_500_bytes() -> None:
+    """Of 784-64-10: driver, kernels and heads by gcc, without parameter structs (40 bytes) and a table (20 bytes)."""
+    model = next(model for model in MODELS if model.name == "784-64-10 size")
+    assert costs_of(model, compiler_of(GCC)).code <= 500
+
+
 @pytest.mark.parametrize("field", [field.name for field in fields(Costs)])
 def test_an_exceeded_budget_is_told(field: str) -> None:
     budget = Costs(maximum=10_000, typical=9_000, code=2_000, stack=100, scratch=100)

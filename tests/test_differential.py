@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from choicegraphs import sized_graph
 from graphs import RECORD, edge_samples, random_graph, random_schema, value_heads
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -36,10 +37,10 @@ from qnn.ops.window import Window
 from qnn.simulator import simulate, tensor_names
 
 SEEDS = st.integers(0, 1 << 30)
-EVERY = (rare_graph, random_graph, random_map_graph, random_imported_graph)
+EVERY = (rare_graph, random_graph, random_map_graph, random_imported_graph, sized_graph)
 MAKERS = st.sampled_from(EVERY)
 Make = Callable[[np.random.Generator], Graph]
-FEW = settings(max_examples=16, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def write_graph(graph: Graph, folder: Path) -> Path:
@@ -241,6 +242,17 @@ BREAKAGES = (
     ("w = qnn_values_after(w, p->inputs + 1);", "w = qnn_values_after(w, p->inputs);"),
     ("(((acc >> (shift & 31)) + 1) >> 1) + p->zero_point;", "((acc >> (shift & 31)) + 1) >> 1;"),
     ("(start + (uint64_t)qnn_sum_value(sum))", "(start / 2 + (uint64_t)qnn_sum_value(sum))"),
+    ("acc += (int32_t)*v * QNN_READ(*w++);", "acc += (int32_t)*v * QNN_READ(*w);"),
+    ("acc = ((acc >> (shift & 31)) + p->rounding) >> 1;", "acc = ((acc >> (shift & 31)) + 1) >> 1;"),
+    ("acc = acc > p->high ? p->high : acc;", ""),
+    ("y += p->wide;", "y += 0;"),
+    ("(uint8_t)(p->pad_value ^ p->flip);", "(uint8_t)p->flip;"),
+    ("sum += (*tap ^ p->flip) * QNN_READ(**weights);", "sum += *tap * QNN_READ(**weights);"),
+    ("tap += inside;", "tap += 1 - inside;"),
+    ("channel++;", "channel += 2;"),
+    ("if (*x > largest) {", "if (*x >= largest) {"),
+    ("return (share + 1) >> 1;", "return share >> 1;"),
+    ("for (left = 5; left > 0; left--) {", "for (left = 4; left > 0; left--) {"),
 )
 
 

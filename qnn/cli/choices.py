@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from qnn.ops.choices import MEMORIES, Weights, parse_weights
+from qnn.ops.choices import GOALS, MEMORIES, Choices, Weights, check_goal, parse_weights
 
 WeightsOption = Annotated[
     list[str] | None,
@@ -18,6 +19,18 @@ WeightsOption = Annotated[
         "single layers; more than once, or with commas.",
     ),
 ]
+OptimizeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--optimize",
+        help=f"What kernels are chosen for: {', '.join(GOALS)} (speed if nothing is said); every bit stays the same.",
+    ),
+]
+
+
+def with_goal(choices: Choices, optimize: str | None) -> Choices:
+    """`choices` with what --optimize says, where it is given. Raises QnnError for what is no goal."""
+    return choices if optimize is None else replace(choices, optimize=check_goal(optimize, "--optimize"))
 
 
 def weights_of(words: Sequence[str] | None) -> Weights | None:

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -14,7 +14,7 @@ import typer
 from qnn.balancing import choose
 from qnn.calibration import DEFAULT_METHOD
 from qnn.cli.calibrate import MethodOption, ModelArgument
-from qnn.cli.choices import WeightsOption, weights_of
+from qnn.cli.choices import OptimizeOption, WeightsOption, weights_of, with_goal
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.equalize import EqualizeOption, candidates_for
 from qnn.cli.loading import (
@@ -30,6 +30,7 @@ from qnn.cli.loading import (
 from qnn.cli.mixed import FlashOption, MaxDropOption, RamOption, limits_of, show_mixed, show_problem
 from qnn.compiler import Build, build_graph, check_build_folder, write_build
 from qnn.data.synthetic import random_samples
+from qnn.emitter.notes import GOAL_TEXTS
 from qnn.errors import QnnError
 from qnn.fidelity import Fidelity, coarse_text, fidelity
 from qnn.graph import Graph
@@ -42,7 +43,7 @@ from qnn.mixedbuild import How, MixedBuild, compile_mixed
 from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.names import check_name, name_from
-from qnn.ops.choices import Choices, Weights
+from qnn.ops.choices import SPEED, Choices, Weights
 from qnn.prepare import weighted_layers
 from qnn.scales import Scales
 from qnn.units import wanted_units
@@ -90,6 +91,7 @@ def command(
     flash: FlashOption = None,
     ram: RamOption = None,
     weights: WeightsOption = None,
+    optimize: OptimizeOption = None,
     unit: Annotated[
         str | None,
         typer.Option("--unit", help="Decimal unit of NAME_value's integers: 0.001, or co=0.1,no2=1 by target."),
@@ -118,16 +120,19 @@ def command(
     Example: qnn compile model.qnn --weight-bits first=8,4 -o small/
 
     Example: qnn compile model.qnn --weights auto --weights dense2=flash
+
+    Example: qnn compile model.qnn --optimize size
     """
     output = Output(json, quiet)
     check_bits(bits or EIGHT_NAME)
+    choices = with_goal(Choices(weights_of(weights) or Weights()), optimize)
     limits = limits_of((bits or EIGHT_NAME,), max_drop, flash, ram)
     if model.is_file() and INTEGER_MODEL.holds(model):
         given = (("--scales", scales), ("--data", data), ("--label", label), ("--weight-bits", weight_bits))
         _refuse_calibration(model, [option for option, value in given if value is not None])
         if unit is not None:
             raise QnnError(model, "is quantized already: its values have their unit", "leave --unit out")
-        return _compile_quantized(output, model, out, name, self_test)
+        return _compile_quantized(output, model, out, name, self_test, optimize)
     prefix = check_name(name) if name is not None else name_from(model.stem)
     check_build_folder(out, prefix, [model])
     network = load_model(model)
@@ -140,7 +145,7 @@ def command(
         samples = load_rows(output, asked, network.schema, network.record, "train")
     found = candidates_for(output, network, scales, samples.x, method, equalize, bits)
     ranges, effect = choose(network, found, equalize, widths)
-    how = How(prefix, reduce_range, self_test, Choices(weights_of(weights) or Weights()), units)
+    how = How(prefix, reduce_range, self_test, choices, units)
     mixed = _mixed(output, network, ranges, limits, samples, how) if bits == MIXED else None
     widths = mixed.widths if mixed else widths
     build = mixed.build if mixed else how.build(network, ranges, widths)
@@ -196,10 +201,13 @@ def _refuse_calibration(model: Path, given: list[str]) -> None:
         raise QnnError(model, f"is quantized already; {' and '.join(given)} cannot change its ranges", remedy)
 
 
-def _compile_quantized(output: Output, model: Path, out: Path, name: str | None, self_test: int) -> None:
+def _compile_quantized(
+    output: Output, model: Path, out: Path, name: str | None, self_test: int, optimize: str | None
+) -> None:
     """The build of an integer graph, under another name if one is given; its samples are random ones."""
     graph = load_graph(model)
-    graph = replace(graph, name=graph.name if name is None else check_name(name))
+    choices = with_goal(graph.choices, optimize)
+    graph = replace(graph, name=graph.name if name is None else check_name(name), choices=choices)
     check_build_folder(out, graph.name, [model])
     samples = random_samples(graph.schema, (), (), max(self_test, 1), np.random.default_rng(0))
     build = build_graph(graph, None, samples[0], samples[:self_test])
@@ -234,3 +242,11 @@ def show_build(output: Output, build: Build, folder: Path) -> None:
         f"structs and padding {flash['structs']:,}), scratch {ram['scratch']:,} bytes, {manifest['macs']:,} MACs"
     )
     output.say(manifest["placement"]["text"])
+    if manifest["optimize"] != SPEED:
+        output.say(f"made {GOAL_TEXTS[manifest['optimize']]}")
+
+
+def show_kernels(output: Output, manifest: Mapping[str, Any]) -> None:
+    """Which kernel each node has, and why."""
+    rows = [(node["name"], node["kernel"], node["reason"]) for node in manifest["nodes"]]
+    output.table("Kernels", ("node", "kernel", "why"), rows)

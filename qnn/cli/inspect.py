@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from qnn.cli.calibrate import show_scales
-from qnn.cli.compile import show_build
+from qnn.cli.compile import show_build, show_kernels
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.memorymap import show_memory
 from qnn.cli.report import show_report
@@ -150,6 +150,7 @@ def _inspect_graph(output: Output, path: Path) -> None:
     build = build_graph(graph, None, None)
     show_schema(output, graph.schema)
     show_build(output, build, path.parent)
+    show_kernels(output, build.manifest)
     show_memory(output, build.manifest)
     output.say(str(graph))
     output.emit({"kind": "integer", **build.manifest})

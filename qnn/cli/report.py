@@ -14,6 +14,7 @@ import typer
 from qnn.balancing import AUTO, choose
 from qnn.calibration import DEFAULT_METHOD
 from qnn.cli.calibrate import MethodOption, ModelArgument
+from qnn.cli.choices import OptimizeOption, with_goal
 from qnn.cli.console import JsonOption, Output, QuietOption, typed
 from qnn.cli.equalize import EqualizeOption, candidates_for
 from qnn.cli.loading import (
@@ -44,6 +45,7 @@ from qnn.metrics import answers_on, score_of
 from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.names import name_from
+from qnn.ops.choices import DEFAULT
 from qnn.outputs import Kind, check_replaceable
 from qnn.report import (
     REPORT_CSV,
@@ -84,6 +86,7 @@ def command(
     data: DataOption = None,
     bits: BitsOption = None,
     max_drop: MaxDropOption = None,
+    optimize: OptimizeOption = None,
     out: Annotated[Path | None, typer.Option("--output", "-o", help="Write FILE.html, FILE.json and FILE.csv.")] = None,
     scales: Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")] = None,
     method: MethodOption = DEFAULT_METHOD,
@@ -106,12 +109,12 @@ def command(
     widths = [width.strip() for width in (bits or "8").split(",")]
     for width in widths:
         check_bits(width)
-    limits = limits_of(widths, max_drop)
+    limits, choices = limits_of(widths, max_drop), with_goal(DEFAULT, optimize)
     if out is not None:
         check_replaceable(report_files(out))
     if model.is_file() and INTEGER_MODEL.holds(model):
         asked = request(data, part, label, drop_missing, data_dir, max_memory)
-        return _report_quantized(output, model, asked, out)
+        return _report_quantized(output, model, asked, out, optimize)
     network = load_model(model)
     widths = widths if bits else [default_bits(network.learned)]
     asked = request(data, part, label, drop_missing, data_dir, max_memory)
@@ -130,7 +133,8 @@ def command(
         else:
             ranges, effect = choose(network, found, equalize, EIGHT if width == MIXED else widths_named(width))
         with output.progress(f"verifying {width} bits") as progress:
-            row = measure(network, ranges, name_from(model.stem), width, samples.x, samples.y, progress, limits)
+            prefix = name_from(model.stem)
+            row = measure(network, ranges, prefix, width, samples.x, samples.y, progress, limits, choices)
         rows.append(replace(row, equalization=effect))
     names = network.schema.targets
     plotted = residuals(names, answers, samples.y) if names else []
@@ -168,11 +172,12 @@ def _baseline(network: Model, samples: Samples) -> Baseline | None:
     return Baseline(STEINHART_HART, score, residuals(network.schema.targets, answers, samples.y))
 
 
-def _report_quantized(output: Output, model: Path, asked: Request, out: Path | None) -> None:
+def _report_quantized(output: Output, model: Path, asked: Request, out: Path | None, optimize: str | None) -> None:
     """The one column of a model that was quantized elsewhere: there is no float model beside it."""
     if out is not None:
         raise QnnError(model, "was quantized elsewhere: there is no float model for a page", "leave -o out")
     graph = load_graph(model)
+    graph = replace(graph, choices=with_goal(graph.choices, optimize))
     samples = load_rows(output, asked, graph.schema, graph.record, "evaluate")
     if samples.y is None:
         raise QnnError(samples.source, "has no labels to compare with", "use data with labels")

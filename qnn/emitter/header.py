@@ -11,6 +11,7 @@ from qnn.emitter.runtime import renamed, runtime_text
 from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.memory import MemoryPlan
 from qnn.names import check_name
+from qnn.ops.choices import SIZE
 from qnn.ops.op import BYTES
 from qnn.placement import placement_of
 
@@ -189,6 +190,6 @@ def _head(graph: Graph, node: Node) -> str:
     function = f"{renamed(kernel.function, name)}(&{name}_node{index}, out"
     targets = {CLASS: "", PROBABILITIES: ", q15", VALUE: ", values"}
     final = f"return {function});" if node.name == CLASS else f"{function}{targets[node.name]});\n    return 0;"
-    return (
-        f"{signature}\n{{\n    {name}_out_t out[{name}_OUTPUTS];\n    {name}_run(in, out, scratch);\n    {final}\n}}\n"
-    )
+    mark = f"{name}_ENTRY " if graph.choices.optimize == SIZE else ""  # compiles it for size as well
+    calls = f"    {name}_out_t out[{name}_OUTPUTS];\n    {name}_run(in, out, scratch);\n    {final}\n"
+    return f"{mark}{signature}\n{{\n{calls}}}\n"

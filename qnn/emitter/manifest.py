@@ -19,7 +19,7 @@ SPEC_VERSION = 1
 def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
     """A JSON-able document; equal graphs give equal documents. Sizes are bytes, macs are per inference.
 
-    flash: see flash.Flash; a node's structs are its struct and padding.
+    flash: see flash.Flash; a node's structs are its struct and padding. optimize: what the kernels were chosen for.
     ram: the scratch memory; the most that tensors need of it at once; the largest workspace of a kernel beside them;
     constants that live there. placement: where constants were asked to live, which nodes' are in RAM and how many bytes
     that is, what an ESP32-C3 has room for.
@@ -40,6 +40,7 @@ def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
             "constants": placement.ram_bytes,
         },
         "placement": placement.document(),
+        "optimize": graph.choices.optimize,
         "macs": sum(_macs(graph, node) for node in graph.nodes),
         "nodes": [_node(graph, node, node.name in placement.in_ram) for node in graph.nodes],
         "memory_plan": [_place(graph, place) for place in plan.places],

@@ -11,7 +11,7 @@ from qnn.graph import INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.graphfile import graph_bytes
 from qnn.memory import MemoryPlan, Place
 from qnn.names import comment_text
-from qnn.ops.choices import DEFAULT
+from qnn.ops.choices import BALANCED, DEFAULT, SIZE, SPEED
 from qnn.ops.compand import Compand, straight_of
 from qnn.ops.rescale import Rescale
 from qnn.placement import placement_of
@@ -19,6 +19,10 @@ from qnn.schema import DataRecord
 from qnn.segments import NONE
 
 MAX_LISTED = 32
+GOAL_TEXTS = {
+    SIZE: "for size: kernels of the least code, shared by all layers",
+    BALANCED: "balanced: kernels are shared by all layers, and where little is done they are of the least code",
+}
 NO_RECORD = DataRecord("", "", 0, 0.0, 0.0)
 
 
@@ -36,6 +40,7 @@ def header_notes(graph: Graph, plan: MemoryPlan) -> list[str]:
         f" requantization and tables, {flash.structs} of structs and padding",
         f"scratch  {plan.scratch_bytes} bytes, given by the caller; no heap, no static mutable state",
         f"placed   {placement_of(graph, plan)}",
+        *_made(graph),
         *_inputs(graph),
         *_outputs(graph),
         "",
@@ -45,6 +50,11 @@ def header_notes(graph: Graph, plan: MemoryPlan) -> list[str]:
         "memory   offset..end in scratch, during nodes first..last:",
         *(_place_line(graph, place) for place in plan.places),
     ]
+
+
+def _made(graph: Graph) -> list[str]:
+    """What the C is made for, where that is not speed."""
+    return [f"made     {GOAL_TEXTS[graph.choices.optimize]}"] if graph.choices.optimize != SPEED else []
 
 
 def _place_line(graph: Graph, place: Place) -> str:

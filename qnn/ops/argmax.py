@@ -36,7 +36,15 @@ class Argmax(Op):
         return x.argmax(axis=1).astype(np.int64)[:, None]
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
-        fields = (CField("elements", inputs[0].elements), CField("zero_point", self.zero_point))
+        fields = self._fields(inputs[0])
         suffix = {"int8": "i8", "uint8": "u8", "int16": "i16"}[inputs[0].dtype]
         features = (BYTES_PART,) if inputs[0].dtype in BYTES else ()
         return CKernel("qnn_argmax.h", f"qnn_argmax_{suffix}", "qnn_argmax_t", fields, features=features)
+
+    def least_kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel | None:
+        if inputs[0].elements == 1 or inputs[0].dtype != "int16":
+            return None
+        return CKernel("qnn_argmax_least.h", "qnn_argmax_least", "qnn_argmax_t", self._fields(inputs[0]))
+
+    def _fields(self, x: TensorType) -> tuple[CField, ...]:
+        return (CField("elements", x.elements), CField("zero_point", self.zero_point))

@@ -9,6 +9,8 @@ from qnn.errors import QnnError
 
 FLASH, RAM, AUTO = "flash", "ram", "auto"
 MEMORIES = (AUTO, FLASH, RAM)
+SPEED, BALANCED, SIZE = "speed", "balanced", "size"
+GOALS = (SPEED, BALANCED, SIZE)
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,20 @@ class Weights:
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user chose."""
+    """What the user chose. optimize: one of GOALS."""
 
     weights: Weights = Weights()
+    optimize: str = SPEED
 
 
 DEFAULT = Choices()
+
+
+def check_goal(text: str, subject: object) -> str:
+    """`text` if it is one of GOALS. Raises QnnError, about `subject`, for anything else."""
+    if text not in GOALS:
+        raise QnnError(subject, f"{text[:80]!r} is nothing to optimize for", f"use {', '.join(GOALS)}")
+    return text
 
 
 def parse_weights(text: str) -> Weights:

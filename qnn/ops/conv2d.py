@@ -24,6 +24,7 @@ from qnn.ops.dual import (
     narrow_problem,
     narrow_words,
 )
+from qnn.ops.least import filters_kernel
 from qnn.ops.op import TensorType
 from qnn.ops.requantize import Finish
 from qnn.ops.sweep import sweep_kernel, sweeps
@@ -90,6 +91,13 @@ class Conv2d(Convolution):
             return self._narrow_kernel(rows, x, suffix, done)
         problem = dual_problem(rows, x)
         return self._plain_kernel(suffix, done, problem) if problem else self._dual_kernel(rows, suffix, done)
+
+    def least_kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel | None:
+        (x,) = inputs
+        if is_wide(self.weights, self.rounding_shift, x):
+            return None
+        done = self.ending(x)
+        return filters_kernel(self.window, self.weights, self.window.channels, self.pad_value, done, output)
 
     def _dual_kernel(self, rows: np.ndarray, suffix: str, done: Finish) -> CKernel:
         fields = self._packed_fields(blocked(dual_words(rows), DUAL_FILTERS), done)

@@ -21,6 +21,7 @@ from qnn.ops.dual import (
     narrow_problem,
     narrow_words,
 )
+from qnn.ops.least import INT8_FLIP, filters_kernel, least_dense_kernel
 from qnn.ops.op import BYTES, Op, TensorType, expect
 from qnn.ops.requantize import Finish, finish
 from qnn.ops.wide import (
@@ -31,6 +32,7 @@ from qnn.ops.wide import (
     is_wide,
     short_dense_kernel,
 )
+from qnn.ops.window import Window
 
 DUAL_ROWS = 8  # outputs that share one pass over the groups in c_runtime/qnn_dense_dual.h
 SPARSE_FROM = 0.1  # part of zero groups from which skipping them pays for the list of the others
@@ -105,8 +107,7 @@ class Dense(Op):
         flips, suffix = x.dtype == "int8", output.suffix
         types = f"i8_{suffix}" if flips else f"u8_{suffix}"
         x, less = self._unsigned(x)
-        bias = self.bias - less
-        done = finish(self.requantization, bias, *channel_bounds(self.weights, bias, x))
+        done = self._ending(x, less)
         if not flips and not narrow_problem(self.weights, x):
             return self._narrow_kernel(suffix, done, x)
         problem = dual_problem(self.weights, x)
@@ -122,6 +123,23 @@ class Dense(Op):
             return short_dense_kernel(self._sums, x, output)
         narrow = x.dtype == "uint8"
         return self._short_kernel(output.suffix) if narrow and self._fits_short_kernel(x, output) else None
+
+    def least_kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel | None:
+        (x,) = inputs
+        if is_wide(self.weights, self.rounding_shift, x):
+            return short_dense_kernel(self._sums, x, output)
+        least = least_dense_kernel(self._sums, x, output)
+        if least is not None:
+            return least
+        flip = INT8_FLIP if x.dtype == "int8" else 0
+        done, count = self._ending(*self._unsigned(x)), x.elements
+        window = Window(1, 1, count, 1, 1, 1, 1, 0, 0, 1, 1)
+        return filters_kernel(window, self.weights, count, 0, done, output, flip)
+
+    def _ending(self, x: TensorType, less: np.ndarray) -> Finish:
+        """How 32-bit sums of inputs as the kernels see them become results."""
+        bias = self.bias - less
+        return finish(self.requantization, bias, *channel_bounds(self.weights, bias, x))
 
     def _fits_short_kernel(self, x: TensorType, output: TensorType) -> bool:
         """Is the requantization one that c_runtime/qnn_dense_short.h can do?"""
@@ -150,7 +168,7 @@ class Dense(Op):
             CField("constants", CArray("int32_t", np.stack([self.bias, multiplier], axis=1), WEIGHTS)),
         )
         name = f"qnn_dense_short_{'any' if count % 4 else 'fours'}_u8_{suffix}"
-        return CKernel("qnn_dense_short.h", name, "qnn_dense_short_t", fields, 0, "a small model: little code")
+        return CKernel("qnn_dense_short.h", name, "qnn_dense_short_t", fields)
 
     def _dual_kernel(self, suffix: str, done: Finish, x: TensorType, flips: bool) -> CKernel:
         outputs, count = self.weights.shape

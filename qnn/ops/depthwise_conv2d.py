@@ -11,6 +11,7 @@ import numpy as np
 from qnn.fixedpoint import Requantization
 from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
 from qnn.ops.convolution import Convolution
+from qnn.ops.least import filters_kernel
 from qnn.ops.op import TensorType, expect
 from qnn.ops.sweep import sweep_kernel, sweeps
 from qnn.ops.wide import depthwise_conv2d_kernel, is_wide
@@ -48,6 +49,12 @@ class DepthwiseConv2d(Convolution):
                 spread = np.repeat(columns[..., i, j], self.multiplier, axis=-1)
                 accumulator = accumulator + spread * weights[:, i, j]
         return self.finish(accumulator)
+
+    def least_kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel | None:
+        (x,) = inputs
+        if is_wide(self.weights, self.rounding_shift, x):
+            return None
+        return filters_kernel(self.window, self.weights, 1, self.pad_value, self.ending(x), output)
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
         (x,) = inputs

@@ -129,6 +129,10 @@ class Op:
         """A kernel of the same bits with less code, for models so small that this counts more than speed, or None."""
         return None
 
+    def least_kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel | None:
+        """A kernel of the same bits with the least code, whatever its speed; None where `kernel` is that."""
+        return self.small_kernel(inputs, output)
+
     def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         """Multiplications with a weight, per sample."""
         return 0

@@ -53,15 +53,23 @@ class Softmax(Op):
         total = terms.sum(axis=1, keepdims=True)
         return ((terms << 16) + total) // (2 * total)
 
+    def least_kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel | None:
+        if inputs[0].elements == 1:
+            return None
+        return CKernel("qnn_softmax_least.h", "qnn_softmax_least", "qnn_softmax_t", self._fields(inputs[0]))
+
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
-        fields = (
-            CField("elements", inputs[0].elements),
-            CField("zero_point", self.zero_point),
-            CField("exponent", requantize_struct(self.exponent, 1)),
-        )
+        fields = self._fields(inputs[0])
         if inputs[0].elements == 1:
             return CKernel("qnn_softmax_two.h", "qnn_softmax_two_i16", "qnn_softmax_t", fields)
         return CKernel("qnn_softmax.h", "qnn_softmax_i16", "qnn_softmax_t", fields)
+
+    def _fields(self, x: TensorType) -> tuple[CField, ...]:
+        return (
+            CField("elements", x.elements),
+            CField("zero_point", self.zero_point),
+            CField("exponent", requantize_struct(self.exponent, 1)),
+        )
 
 
 def power_of_two(exponent: np.ndarray) -> np.ndarray:

@@ -105,7 +105,7 @@ def short_dense_kernel(sums: Sums, x: TensorType, output: TensorType) -> CKernel
         CField("constants", CArray("int32_t", np.concatenate([bias, multiplier[:, None]], axis=1), WEIGHTS)),
     )
     name, struct = f"qnn_dense_short_{sums.suffix(x)}", "qnn_dense_short_wide_t"
-    return CKernel("qnn_dense_short_wide.h", name, struct, fields, 0, f"a small model: little code; {sums.reason(x)}")
+    return CKernel("qnn_dense_short_wide.h", name, struct, fields, 0, sums.reason(x))
 
 
 def _ends(sums: Sums, x: TensorType) -> tuple[np.ndarray, np.ndarray]:
