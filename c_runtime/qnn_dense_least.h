@@ -30,7 +30,7 @@ QNN_SMALL void qnn_dense_least(const qnn_dense_least_t *p, const uint8_t *x, voi
     for (left = p->outputs; left > 0; left--) {
         const uint8_t *v, *end = x + p->inputs;
         int32_t acc = QNN_READ(*constants++);
-        int32_t shift;
+        int32_t shift, upper;
         for (v = x; v != end; v++) {
             acc += (int32_t)*v * QNN_READ(*w++);
             QNN_OPAQUE(w); /* or it is computed once more behind the loop */
@@ -41,9 +41,10 @@ QNN_SMALL void qnn_dense_least(const qnn_dense_least_t *p, const uint8_t *x, voi
         acc = ((acc >> (shift & 31)) + p->rounding) >> 1;
         acc = acc < p->low ? p->low : acc;
         acc = acc > p->high ? p->high : acc;
-        *y = (uint8_t)acc;
-        y += p->wide; /* the upper byte of an int16, or the lower one again */
-        *y++ = (uint8_t)(acc >> (8 * p->wide));
+        upper = acc >> (8 * p->wide); /* of a byte itself, which is then written twice */
+        *y = (uint8_t)(QNN_LITTLE_ENDIAN ? acc : upper);
+        y += p->wide;
+        *y++ = (uint8_t)(QNN_LITTLE_ENDIAN ? upper : acc);
     }
 }
 

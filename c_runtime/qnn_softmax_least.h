@@ -57,8 +57,8 @@ QNN_KERNEL void qnn_softmax_least(const qnn_softmax_t *p, const int16_t *x, void
                 continue;
             }
             term = qnn_softmax_least_share(term, total);
-            *y++ = (uint8_t)term;
-            *y++ = (uint8_t)(term >> 8);
+            qnn_store_16(y, (uint16_t)term);
+            y += 2;
         }
     }
 }

@@ -245,7 +245,7 @@ BREAKAGES = (
     ("acc += (int32_t)*v * QNN_READ(*w++);", "acc += (int32_t)*v * QNN_READ(*w);"),
     ("acc = ((acc >> (shift & 31)) + p->rounding) >> 1;", "acc = ((acc >> (shift & 31)) + 1) >> 1;"),
     ("acc = acc > p->high ? p->high : acc;", ""),
-    ("y += p->wide;", "y += 0;"),
+    ("upper = acc >> (8 * p->wide);", "upper = acc >> 8;"),
     ("(uint8_t)(p->pad_value ^ p->flip);", "(uint8_t)p->flip;"),
     ("sum += (*tap ^ p->flip) * QNN_READ(**weights);", "sum += *tap * QNN_READ(**weights);"),
     ("tap += inside;", "tap += 1 - inside;"),
