@@ -134,7 +134,7 @@ def avr(compiler: str, *flags: str) -> Runner:
     return run
 
 
-AT_ONCE = 12  # graphs in one program: an AVR reads constants in the first 64 kB of its flash
+AT_ONCE = 8  # graphs in one program: an AVR reads constants in the first 64 kB of its flash
 AVR = "-mmcu=atmega2560"
 # avr-gcc 5.4 gives wrong results where link-time optimization folds alike functions of two models into one.
 ONE_EACH = "-fno-ipa-icf-functions"
