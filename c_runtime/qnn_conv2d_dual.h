@@ -6,6 +6,7 @@
 #define QNN_CONV2D_DUAL_H
 
 #include "qnn_conv2d_packed.h"
+#include "qnn_rest.h"
 
 /* The sums of three filters in one window. */
 typedef struct {
@@ -92,27 +93,49 @@ QNN_BLOCK uint32_t qnn_conv2d_dual_one(const uint32_t *x, const uint32_t *end, c
     return s;
 }
 
-/* Every filter at four pixels. */
-QNN_BLOCK void qnn_conv2d_dual_four(const qnn_conv2d_packed_t *p, const qnn_columns_t *columns, qnn_sink_t y)
+/* What follows the sums of filter o in four windows. */
+QNN_INLINE void qnn_conv2d_dual_put_four(const qnn_conv2d_packed_t *p, const qnn_rest_t *rest, int32_t o,
+                                         uint32_t sums[4], const qnn_columns_t *columns, qnn_sink_t y)
+{
+    if (rest) {
+        qnn_rest_add_four(rest, o, columns->words, sums);
+    }
+    qnn_conv2d_packed_put_four(p, o, sums, columns->inputs, y);
+}
+
+/* Every filter at four pixels. rest: null where the words hold every weight. */
+QNN_INLINE void qnn_conv2d_dual_every(const qnn_conv2d_packed_t *p, const qnn_rest_t *rest,
+                                      const qnn_columns_t *columns, qnn_sink_t y)
 {
     int32_t groups = (int32_t)(columns->end - columns->words) >> 3, o, left;
     const uint32_t *w = p->weights;
     uint32_t sums[12];
     for (o = 0; o + 3 <= p->filters; o += 3, w += 3 * groups) {
         qnn_conv2d_dual_block(columns->words, columns->end, w, sums);
-        qnn_conv2d_packed_put_four(p, o, sums, columns->inputs, y);
-        qnn_conv2d_packed_put_four(p, o + 1, sums + 4, columns->inputs, y);
-        qnn_conv2d_packed_put_four(p, o + 2, sums + 8, columns->inputs, y);
+        qnn_conv2d_dual_put_four(p, rest, o, sums, columns, y);
+        qnn_conv2d_dual_put_four(p, rest, o + 1, sums + 4, columns, y);
+        qnn_conv2d_dual_put_four(p, rest, o + 2, sums + 8, columns, y);
     }
     for (left = p->filters % 3; left > 0; left--, o++, w += groups) {
         qnn_conv2d_dual_row(columns->words, columns->end, w, sums);
-        qnn_conv2d_packed_put_four(p, o, sums, columns->inputs, y);
+        qnn_conv2d_dual_put_four(p, rest, o, sums, columns, y);
     }
 }
 
+QNN_BLOCK void qnn_conv2d_dual_four(const qnn_conv2d_packed_t *p, const qnn_columns_t *columns, qnn_sink_t y)
+{
+    qnn_conv2d_dual_every(p, 0, columns, y);
+}
+
+QNN_BLOCK void qnn_conv2d_split_four(const qnn_conv2d_packed_t *p, const qnn_rest_t *rest,
+                                     const qnn_columns_t *columns, qnn_sink_t y)
+{
+    qnn_conv2d_dual_every(p, rest, columns, y);
+}
+
 /* Every filter at the last pixels, fewer than four. */
-QNN_INLINE void qnn_conv2d_dual_last(const qnn_conv2d_packed_t *p, const qnn_columns_t *columns, int32_t count,
-                                     qnn_sink_t y)
+QNN_INLINE void qnn_conv2d_dual_last(const qnn_conv2d_packed_t *p, const qnn_rest_t *rest,
+                                     const qnn_columns_t *columns, int32_t count, qnn_sink_t y)
 {
     int32_t groups = (int32_t)(columns->end - columns->words) >> 3, blocks = p->filters / 3, o, i;
     for (i = 0; i < count; i++, y = qnn_after(y, p->filters)) {
@@ -120,15 +143,18 @@ QNN_INLINE void qnn_conv2d_dual_last(const qnn_conv2d_packed_t *p, const qnn_col
             int32_t block = o / 3, step = block < blocks ? 3 : 1;
             const uint32_t *w = p->weights + 3 * block * groups + (step == 3 ? o - 3 * block : (o - 3 * block) * groups);
             uint32_t sum = qnn_conv2d_dual_one(columns->words + 2 * i, columns->end + 2 * i, w, step);
+            if (rest) {
+                sum += qnn_rest_sum(rest, o, (const uint8_t *)(columns->words + 2 * i), QNN_REST_TURN, 0);
+            }
             qnn_conv2d_packed_put(p, o, sum, columns->inputs[i], y);
         }
     }
 }
 
 /* work: 32 bytes a group of four inputs, then the bytes of one window. */
-QNN_SHARED void qnn_conv2d_dual(const qnn_conv2d_packed_t *p, const uint8_t *x, void *work, qnn_sink_t y)
+QNN_INLINE void qnn_conv2d_dual_all(const qnn_conv2d_packed_t *p, const qnn_rest_t *rest, const uint8_t *x, void *work,
+                                    qnn_sink_t y)
 {
-    QNN_FETCH(p, sizeof(*p));
     const qnn_window_t *window = &p->window;
     int32_t groups = (window->kernel_height * window->kernel_width * window->channels + 3) >> 2;
     int32_t left = window->out_height * window->out_width;
@@ -139,11 +165,21 @@ QNN_SHARED void qnn_conv2d_dual(const qnn_conv2d_packed_t *p, const uint8_t *x, 
     columns.bytes = (uint8_t *)columns.end;
     for (; left >= 4; left -= 4) {
         qnn_conv2d_packed_next(p, &pixel, x, 4, 8, &columns);
-        qnn_conv2d_dual_four(p, &columns, y);
+        if (rest) {
+            qnn_conv2d_split_four(p, rest, &columns, y);
+        } else {
+            qnn_conv2d_dual_four(p, &columns, y);
+        }
         y = qnn_after(y, 4 * p->filters);
     }
     qnn_conv2d_packed_next(p, &pixel, x, left, 8, &columns);
-    qnn_conv2d_dual_last(p, &columns, left, y);
+    qnn_conv2d_dual_last(p, rest, &columns, left, y);
+}
+
+QNN_SHARED void qnn_conv2d_dual(const qnn_conv2d_packed_t *p, const uint8_t *x, void *work, qnn_sink_t y)
+{
+    QNN_FETCH(p, sizeof(*p));
+    qnn_conv2d_dual_all(p, 0, x, work, y);
 }
 
 QNN_KERNEL void qnn_conv2d_dual_u8_u8(const qnn_conv2d_packed_t *p, const uint8_t *x, void *work, uint8_t *y)

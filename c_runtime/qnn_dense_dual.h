@@ -5,6 +5,7 @@
 
 #include "qnn_dual.h"
 #include "qnn_requantize.h"
+#include "qnn_rest.h"
 
 /* weights: words of four inputs of one output, less the output's lowest weight: blocks of eight outputs, group by
    group (w[block][group][8]); the outputs left over follow row by row. */
@@ -157,12 +158,14 @@ QNN_INLINE void qnn_dense_dual_put(const qnn_dense_dual_t *p, int32_t o, uint32_
     qnn_put(y, o, qnn_requantize(&p->requantize, o, (int32_t)acc));
 }
 
-/* Sums modulo 2^32; the accumulator itself is proven to fit int32 (SPEC 4.1). */
-QNN_SHARED void qnn_dense_dual(const qnn_dense_dual_t *p, int32_t sparse, const uint8_t *x, void *work, qnn_sink_t y)
+/* Sums modulo 2^32; the accumulator itself is proven to fit int32 (SPEC 4.1). rest: null where the words hold every
+   weight. */
+QNN_INLINE void qnn_dense_dual_all(const qnn_dense_dual_t *p, const qnn_rest_t *rest, int32_t sparse, const uint8_t *x,
+                                   void *work, qnn_sink_t y)
 {
-    QNN_FETCH(p, sizeof(*p));
     qnn_dense_dual_groups_t g = qnn_dense_dual_groups(p, sparse, x, work);
     int32_t groups = (p->inputs + 3) >> 2, o, i;
+    uint32_t flip = p->flips ? 0x80u : 0;
     const uint32_t *w = p->weights;
     for (o = 0; o < (p->outputs & ~7); o += 8, w += 8 * groups) {
         uint32_t sums[8];
@@ -172,12 +175,20 @@ QNN_SHARED void qnn_dense_dual(const qnn_dense_dual_t *p, int32_t sparse, const 
             qnn_dense_dual_block(g.words, g.end, w, sums);
         }
         for (i = 0; i < 8; i++) {
-            qnn_dense_dual_put(p, o + i, sums[i], g.sum, y);
+            uint32_t missing = rest ? qnn_rest_sum(rest, o + i, x, 0, flip) : 0;
+            qnn_dense_dual_put(p, o + i, sums[i] + missing, g.sum, y);
         }
     }
     for (; o < p->outputs; o++, w += groups) {
-        qnn_dense_dual_put(p, o, qnn_dense_dual_row(&g, sparse, w), g.sum, y);
+        uint32_t missing = rest ? qnn_rest_sum(rest, o, x, 0, flip) : 0;
+        qnn_dense_dual_put(p, o, qnn_dense_dual_row(&g, sparse, w) + missing, g.sum, y);
     }
+}
+
+QNN_SHARED void qnn_dense_dual(const qnn_dense_dual_t *p, int32_t sparse, const uint8_t *x, void *work, qnn_sink_t y)
+{
+    QNN_FETCH(p, sizeof(*p));
+    qnn_dense_dual_all(p, 0, sparse, x, work, y);
 }
 
 QNN_KERNEL void qnn_dense_dual_u8_u8(const qnn_dense_dual_t *p, const uint8_t *x, void *work, uint8_t *y)

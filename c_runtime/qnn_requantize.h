@@ -121,27 +121,9 @@ QNN_INLINE int32_t qnn_requantize_with(const qnn_requantize_channel_t *c, int32_
     return qnn_requantize_once(c, accumulator);
 }
 
-/* Four accumulators of one channel become its results. */
+/* Four accumulators of one channel that rounds once become its results. */
 QNN_INLINE void qnn_requantize_four(const qnn_requantize_channel_t *c, int32_t a[4])
 {
-#ifdef QNN_GEMMLOWP
-    if (c->rule == QNN_RULE_TWICE) {
-        a[0] = qnn_requantize_twice(c, a[0]);
-        a[1] = qnn_requantize_twice(c, a[1]);
-        a[2] = qnn_requantize_twice(c, a[2]);
-        a[3] = qnn_requantize_twice(c, a[3]);
-        return;
-    }
-#endif /* QNN_GEMMLOWP */
-#ifdef QNN_EVEN
-    if (c->rule == QNN_RULE_EVEN) {
-        a[0] = qnn_requantize_even(c, a[0]);
-        a[1] = qnn_requantize_even(c, a[1]);
-        a[2] = qnn_requantize_even(c, a[2]);
-        a[3] = qnn_requantize_even(c, a[3]);
-        return;
-    }
-#endif /* QNN_EVEN */
     if (c->prescale) {
         a[0] = qnn_prescale(a[0], c->prescale);
         a[1] = qnn_prescale(a[1], c->prescale);

@@ -170,9 +170,8 @@ def narrowing(op: Op, x: TensorType) -> int:
 
 
 def random_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """int8 weights with extremes; often each output's within 15 or 16, 128 or 129 steps, where kernels differ.
-
-    A third of the time weights are int16.
+    """int8 weights with extremes; often each output's within 15 or 16, 128 or 129 steps, or most of them, where kernels
+    differ. A third of the time weights are int16.
     """
     if rng.integers(3) == 0:
         wide = rng.integers(-32767, 32768, shape) // int(rng.choice([1, 1, 16, 256]))
@@ -180,6 +179,9 @@ def random_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarr
         return wide.astype(np.int16)
     weights = rng.integers(-127, 128, shape)
     weights[rng.random(shape) < 0.2] = rng.choice([-127, 0, 127])
+    if rng.integers(3) == 0:
+        far, near = rng.random(shape) < float(rng.choice([0.01, 0.05, 0.2])), rng.integers(-40, 41, shape)
+        return np.where(far, weights, near).astype(np.int8)
     span = int(rng.choice([0, 0, 15, 128])) + (rng.integers(4) == 0)
     if span > 1:
         lowest = rng.integers(-127, 1, (shape[0], *(1,) * (len(shape) - 1)))

@@ -27,12 +27,14 @@ from qnn.ops.dual import (
 from qnn.ops.least import filters_kernel
 from qnn.ops.op import TensorType
 from qnn.ops.requantize import Finish
+from qnn.ops.split import Split, split_weights
 from qnn.ops.sweep import sweep_kernel, sweeps
 from qnn.ops.wide import conv2d_kernel, is_wide
 from qnn.ops.window import Window
 
 BLOCK_PIXELS = 4  # that share one pass over the weights in c_runtime/qnn_conv2d*.h
 DUAL_FILTERS, NARROW_FILTERS = 3, 2  # the same in c_runtime/qnn_conv2d_dual.h and qnn_conv2d_narrow.h
+MOST_EXTRAS = 1 / 8  # part of the weights from which adding up what the words lack costs more than they save
 CHUNK_BYTES = 1 << 26  # of columns: bounds the simulator's memory
 
 
@@ -90,7 +92,12 @@ class Conv2d(Convolution):
         if not narrow_problem(rows, x):
             return self._narrow_kernel(rows, x, suffix, done)
         problem = dual_problem(rows, x)
-        return self._plain_kernel(suffix, done, problem) if problem else self._dual_kernel(rows, suffix, done)
+        if not problem:
+            return self._dual_kernel(rows, suffix, done)
+        split = split_weights(rows, x) if x.low >= 0 else None
+        if split and split.share <= MOST_EXTRAS and split.fits(_packed_places(split.inputs)):
+            return self._split_kernel(suffix, done, split)
+        return self._plain_kernel(suffix, done, problem)
 
     def least_kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel | None:
         (x,) = inputs
@@ -100,14 +107,23 @@ class Conv2d(Convolution):
         return filters_kernel(self.window, self.weights, self.window.channels, self.pad_value, done, output)
 
     def _dual_kernel(self, rows: np.ndarray, suffix: str, done: Finish) -> CKernel:
-        fields = self._packed_fields(blocked(dual_words(rows), DUAL_FILTERS), done)
+        lowest = lowest_weights(rows)
+        fields = self._packed_fields(blocked(dual_words(rows, lowest), DUAL_FILTERS), lowest, done)
         name, work = f"qnn_conv2d_dual_u8_{suffix}", self._workspace(GROUP)
         reason = "two products a multiplication"
         return CKernel("qnn_conv2d_dual.h", name, "qnn_conv2d_packed_t", fields, work, reason)
 
+    def _split_kernel(self, suffix: str, done: Finish, split: Split) -> CKernel:
+        layer = CStruct(self._packed_fields(blocked(split.words(), DUAL_FILTERS), split.lowest, done))
+        fields = (CField("layer", layer), CField("rest", split.struct(_packed_places(split.inputs))))
+        name, work = f"qnn_conv2d_split_u8_{suffix}", self._workspace(GROUP)
+        reason = f"two products a multiplication; {split.share:.1%} of the weights need another"
+        return CKernel("qnn_conv2d_split.h", name, "qnn_conv2d_split_t", fields, work, reason)
+
     def _narrow_kernel(self, rows: np.ndarray, x: TensorType, suffix: str, done: Finish) -> CKernel:
         chunk = narrow_chunk(rows, x)
-        layer = CStruct(self._packed_fields(blocked(narrow_words(rows), NARROW_FILTERS), done))
+        words = blocked(narrow_words(rows), NARROW_FILTERS)
+        layer = CStruct(self._packed_fields(words, lowest_weights(rows), done))
         fields = (CField("layer", layer), CField("chunk", chunk))
         name, work = f"qnn_conv2d_narrow_u8_{suffix}", self._workspace(NARROW_GROUP)
         reason = f"weights of four bits; {4 * chunk} multiplications a sum"
@@ -119,14 +135,14 @@ class Conv2d(Convolution):
         inputs = -(-column // group) * group
         return BLOCK_PIXELS * 2 * inputs + (column if self.window.channels % GROUP else 0)
 
-    def _packed_fields(self, words: np.ndarray, done: Finish) -> tuple[CField, ...]:
+    def _packed_fields(self, words: np.ndarray, lowest: np.ndarray, done: Finish) -> tuple[CField, ...]:
         """The qnn_conv2d_packed_t of c_runtime/qnn_conv2d_packed.h."""
         return (
             CField("window", self.window.struct()),
             CField("filters", len(self.weights)),
             CField("pad_value", self.pad_value),
             CField("weights", CArray("uint32_t", words, WEIGHTS)),
-            CField("lowest", CArray("int8_t", lowest_weights(self.weights.reshape(len(self.weights), -1)), TABLES)),
+            CField("lowest", CArray("int8_t", lowest, TABLES)),
             CField("bias", CArray("int32_t", done.bias, WEIGHTS)),
             CField("requantize", done.struct),
         )
@@ -143,3 +159,9 @@ class Conv2d(Convolution):
         )
         name, reason = f"qnn_conv2d_u8_{suffix}", f"one product each: {problem}"
         return CKernel("qnn_conv2d.h", name, "qnn_conv2d_t", fields, BLOCK_PIXELS * column, reason)
+
+
+def _packed_places(inputs: np.ndarray) -> np.ndarray:
+    """Where a window's inputs (E,) lie in its packed words, in bytes: byte i of a group's word i & 1 (SPEC 6.5)."""
+    group, place = np.divmod(inputs, GROUP)
+    return np.asarray(2 * BLOCK_PIXELS * 4 * group + 4 * (place & 1) + place)

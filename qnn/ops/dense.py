@@ -11,8 +11,9 @@ import numpy as np
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, QNN, Requantization
 from qnn.ops.accumulate import channel_bounds, check_rounding, check_sums, exact_product, narrowed
 from qnn.ops.blocks import ROWS, interleave_rows
-from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel
+from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel, CStruct
 from qnn.ops.dual import (
+    GROUP,
     blocked,
     dual_problem,
     dual_words,
@@ -24,6 +25,7 @@ from qnn.ops.dual import (
 from qnn.ops.least import INT8_FLIP, filters_kernel, least_dense_kernel
 from qnn.ops.op import BYTES, Op, TensorType, expect
 from qnn.ops.requantize import Finish, finish
+from qnn.ops.split import Split, split_weights
 from qnn.ops.wide import (
     MAX_SHORT_PRESCALE,
     MAX_SHORT_SIDE,
@@ -38,6 +40,7 @@ DUAL_ROWS = 8  # outputs that share one pass over the groups in c_runtime/qnn_de
 SPARSE_FROM = 0.1  # part of zero groups from which skipping them pays for the list of the others
 SMALL_LAYER = 4096  # weights, below which another copy of the code costs more than looking for zeros
 MAX_OFFSET = 65535  # of a group's weights within a block, in bytes
+MOST_EXTRAS = 1 / 8  # part of the weights from which adding up what the words lack costs more than they save
 INT8_INPUTS = "QNN_INT8_INPUTS"  # the optional part of c_runtime/qnn_dense_dual.h that reads int8
 
 
@@ -111,7 +114,12 @@ class Dense(Op):
         if not flips and not narrow_problem(self.weights, x):
             return self._narrow_kernel(suffix, done, x)
         problem = dual_problem(self.weights, x)
-        return self._plain_kernel(types, done, problem) if problem else self._dual_kernel(suffix, done, x, flips)
+        if not problem:
+            return self._dual_kernel(suffix, done, x, flips)
+        split = split_weights(self.weights, x) if x.low >= 0 else None
+        if split and split.share <= MOST_EXTRAS and split.fits(split.inputs):
+            return self._split_kernel(suffix, done, x, flips, split)
+        return self._plain_kernel(types, done, problem)
 
     @property
     def _sums(self) -> Sums:
@@ -171,25 +179,48 @@ class Dense(Op):
         return CKernel("qnn_dense_short.h", name, "qnn_dense_short_t", fields)
 
     def _dual_kernel(self, suffix: str, done: Finish, x: TensorType, flips: bool) -> CKernel:
-        outputs, count = self.weights.shape
-        words = dual_words(self.weights)
-        groups = words.shape[1]
+        lowest = lowest_weights(self.weights)
+        fields = self._dual_fields(dual_words(self.weights, lowest), lowest, done, flips)
+        sparse = self._skips_zeros(x)
+        name = f"qnn_dense_dual{'_sparse' if sparse else ''}_u8_{suffix}"
+        return CKernel("qnn_dense_dual.h", name, "qnn_dense_dual_t", fields, *self._dual_costs(x, sparse, flips))
+
+    def _split_kernel(self, suffix: str, done: Finish, x: TensorType, flips: bool, split: Split) -> CKernel:
+        layer = CStruct(self._dual_fields(split.words(), split.lowest, done, flips))
+        fields = (CField("layer", layer), CField("rest", split.struct(split.inputs)))
+        sparse = self._skips_zeros(x)
+        name = f"qnn_dense_split{'_sparse' if sparse else ''}_u8_{suffix}"
+        work, reason, features = self._dual_costs(x, sparse, flips)
+        reason += f"; {split.share:.1%} of the weights need another"
+        return CKernel("qnn_dense_split.h", name, "qnn_dense_split_t", fields, work, reason, features)
+
+    def _skips_zeros(self, x: TensorType) -> bool:
+        """Is a list of the groups that are not zero worth its while?"""
         pays = x.zero_groups >= SPARSE_FROM or self.weights.size < SMALL_LAYER
-        sparse = pays and DUAL_ROWS * 4 * groups <= MAX_OFFSET
-        fields = (
+        return pays and DUAL_ROWS * GROUP * self._groups <= MAX_OFFSET
+
+    @property
+    def _groups(self) -> int:
+        return -(-self.weights.shape[1] // GROUP)
+
+    def _dual_costs(self, x: TensorType, sparse: bool, flips: bool) -> tuple[int, str, tuple[str, ...]]:
+        """Bytes of workspace, reason and optional parts."""
+        reason = f"two products a multiplication; {x.zero_groups:.0%} of the input groups are zero"
+        reason += ", which are skipped" if sparse else ""
+        return (10 if sparse else 8) * self._groups, reason, (INT8_INPUTS,) if flips else ()
+
+    def _dual_fields(self, words: np.ndarray, lowest: np.ndarray, done: Finish, flips: bool) -> tuple[CField, ...]:
+        """The qnn_dense_dual_t of c_runtime/qnn_dense_dual.h; words (O, groups), lowest (O,)."""
+        outputs, count = self.weights.shape
+        return (
             CField("inputs", count),
             CField("outputs", outputs),
             CField("weights", CArray("uint32_t", blocked(words, DUAL_ROWS), WEIGHTS)),
-            CField("lowest", CArray("int8_t", lowest_weights(self.weights), TABLES)),
+            CField("lowest", CArray("int8_t", lowest, TABLES)),
             CField("bias", CArray("int32_t", done.bias, WEIGHTS)),
             CField("flips", int(flips)),
             CField("requantize", done.struct),
         )
-        name = f"qnn_dense_dual{'_sparse' if sparse else ''}_u8_{suffix}"
-        reason = f"two products a multiplication; {x.zero_groups:.0%} of the input groups are zero"
-        reason += ", which are skipped" if sparse else ""
-        work, features = (10 if sparse else 8) * groups, (INT8_INPUTS,) if flips else ()
-        return CKernel("qnn_dense_dual.h", name, "qnn_dense_dual_t", fields, work, reason, features)
 
     def _narrow_kernel(self, suffix: str, done: Finish, x: TensorType) -> CKernel:
         outputs, count = self.weights.shape

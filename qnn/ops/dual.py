@@ -19,9 +19,9 @@ def lowest_weights(weights: np.ndarray) -> np.ndarray:
     return np.minimum(weights.min(axis=1), 0).astype(np.int8)
 
 
-def grouped(weights: np.ndarray) -> np.ndarray:
-    """int64 (O, groups, GROUP) of int8 weights (O, K): less the output's lowest one, 0 beyond K."""
-    raised = weights.astype(np.int64) - lowest_weights(weights)[:, None]
+def grouped(weights: np.ndarray, lowest: np.ndarray | None = None) -> np.ndarray:
+    """int64 (O, groups, GROUP) of weights (O, K) of int8's range: less the output's lowest one (O,), 0 beyond K."""
+    raised = weights.astype(np.int64) - (lowest_weights(weights) if lowest is None else lowest)[:, None]
     missing = -weights.shape[1] % GROUP
     return np.pad(raised, ((0, 0), (0, missing))).reshape(len(weights), -1, GROUP)
 
@@ -38,9 +38,9 @@ def dual_problem(weights: np.ndarray, x: TensorType) -> str:
     return ""
 
 
-def dual_words(weights: np.ndarray) -> np.ndarray:
-    """uint32 (O, groups): w2 + w3 * 2**8 + w0 * 2**16 + w1 * 2**24 of each group of int8 weights (O, K)."""
-    w0, w1, w2, w3 = np.moveaxis(grouped(weights), 2, 0)
+def dual_words(weights: np.ndarray, lowest: np.ndarray) -> np.ndarray:
+    """uint32 (O, groups): w2 + w3 * 2**8 + w0 * 2**16 + w1 * 2**24 of each group of weights (O, K) less lowest (O,)."""
+    w0, w1, w2, w3 = np.moveaxis(grouped(weights, lowest), 2, 0)
     return (w2 + (w3 << 8) + (w0 << 16) + (w1 << 24)).astype(np.uint32)
 
 

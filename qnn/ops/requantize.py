@@ -11,7 +11,7 @@ from qnn.fixedpoint import GEMMLOWP, HALF_EVEN, QNN, Requantization, has_halves
 from qnn.ops.ckernel import TABLES, CArray, CField, CStruct
 from qnn.ops.rounding import OneRounding, one_rounding
 
-PARTS = ((QNN, 0, ()), (GEMMLOWP, 1, ("QNN_GEMMLOWP",)), (HALF_EVEN, 2, ("QNN_EVEN",)))
+PARTS = ((QNN, 0, ()), (GEMMLOWP, 1, ("QNN_GEMMLOWP", "QNN_RULES")), (HALF_EVEN, 2, ("QNN_EVEN", "QNN_RULES")))
 """Rounding rules: their number in c_runtime/qnn_requantize.h, and its optional part for them."""
 
 

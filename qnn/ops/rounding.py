@@ -14,8 +14,8 @@ import numpy as np
 
 from qnn.fixedpoint import GEMMLOWP, INT32_MAX, MAX_SHIFT, Requantization
 
-NUDGES = 4096  # of the constant, either way, among which the one nearest to the thresholds is looked for
-TRIES = 16
+NUDGES = 65536  # of the constant, either way, among which the one nearest to the thresholds is looked for
+TRIES = 2048
 
 
 @dataclass(frozen=True)
