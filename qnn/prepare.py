@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from qnn.forward import node_shapes
+from qnn.layers.layer import Shape
 from qnn.model import INPUT, Model, Node
 
 
@@ -55,6 +57,22 @@ def weighted_layers(model: Model) -> tuple[str, ...]:
     """The names of the nodes that have weights when `model` is quantized, in execution order."""
     layers = ((node.name, node.layer) for node in prepare(model).nodes)
     return tuple(name for name, layer in layers if layer.has_weights or layer.scales_channels)
+
+
+def sliding_channels(nodes: tuple[Node, ...], shape: Shape) -> int | None:
+    """How many channels the elements of a sample of `shape` are to the layer that slides over them; None without one.
+
+    Element i is then one of channel i mod that number.
+    """
+    shapes, source = node_shapes(nodes, shape), INPUT
+    for node in nodes:
+        if source in node.inputs:
+            if node.layer.slides:
+                return shapes[source][-1] if len(shapes[source]) > 1 else 1
+            if not (node.layer.vanishes or node.layer.trains_only):
+                return None
+            source = node.name
+    return None
 
 
 def with_early_clamps(nodes: tuple[Node, ...]) -> tuple[Node, ...]:

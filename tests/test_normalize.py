@@ -12,7 +12,8 @@ from learnable import curve, dataset, pictures, readings
 from qnn.data.dataset import Dataset
 from qnn.model import Normalization
 from qnn.normalize import normalize, normalize_into, normalize_targets, target_values
-from qnn.schema import Feature
+from qnn.schema import Feature, Schema
+from qnn.training import TrainOptions, train
 from qnn.training.normalization import fit_normalization as fitted
 
 
@@ -119,3 +120,42 @@ def test_many_rows_are_measured_in_parts(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("qnn.training.normalization.CHUNK", 7)
     for one, other in zip(vars(whole).values(), vars(fit_normalization(data)).values(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def sequences() -> Dataset:
+    """Readings of three channels at eight places, whose means drift along the sequence."""
+    rng = np.random.default_rng(4)
+    drift = np.arange(8)[:, None] * np.array([100, 2000, 3])
+    x = (drift + rng.normal(0, [50, 400, 2], (200, 8, 3))).reshape(200, 24).astype(np.int32)
+    schema = Schema((24,), "int32", tuple(Feature(f"x{i}") for i in range(24)), "classification", ("a", "b"), (), ())
+    return dataset(schema, x, (x[:, 0] > x[:, 12]).astype(np.int64))
+
+
+@pytest.mark.parametrize(
+    ("net", "kinds"),
+    [
+        ("conv1d 3 4 relu, gap, dense", 1),
+        ("reshape 8x3, conv1d 3 4 relu, gap, dense", 3),
+        ("reshape 2x4x3, dropout 0.1, maxpool 2, gap, dense", 3),
+        ("dense 4 relu, dense", 24),
+        ("relu, dense", 24),
+    ],
+)
+def test_what_a_window_slides_over_has_one_normalization_a_channel(net: str, kinds: int) -> None:
+    """The same reading means the same at every place; else the network would see the places' own means taken away."""
+    data = sequences()
+    result = train(data, net, TrainOptions(epochs=1))
+    assert result.model is not None
+    n = result.model.normalization
+    columns = list(zip(n.offset.tolist(), n.scale.tolist(), n.low.tolist(), n.high.tolist(), strict=True))
+    assert len(set(columns)) == kinds
+    assert columns == columns[:kinds] * (24 // kinds)
+    z = normalize(n, data.x[data.train]).reshape(len(data.train), 24 // kinds, kinds)
+    assert np.allclose(z.mean(axis=(0, 1)), 0, atol=1e-6)
+    assert np.allclose(z.std(axis=(0, 1)), 1)
+
+
+def test_a_column_with_a_choice_of_its_own_stands_apart() -> None:
+    chosen = fitted(sequences(), "x4=minmax", False, 3).normalization
+    assert len(set(chosen.scale.tolist())) == 4
+    assert chosen.scale[1] == chosen.scale[7] != chosen.scale[4]

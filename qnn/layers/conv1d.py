@@ -30,6 +30,7 @@ class Conv1d(Traits):
     has_weights: ClassVar[bool] = True
     requantizes: ClassVar[bool] = True
     pairs_weights: ClassVar[bool] = True
+    slides: ClassVar[bool] = True
     filters: int
     kernel: int
     stride: int = 1

@@ -33,6 +33,7 @@ class Layer(Protocol):
     keeps_type: ClassVar[bool]
     takes_grid: ClassVar[bool]
     homogeneous: ClassVar[bool]
+    slides: ClassVar[bool]
     useful: ClassVar[tuple[float, float]]
     useful_wide: ClassVar[tuple[float, float]]
     bounds: ClassVar[tuple[float, float]]
@@ -105,6 +106,7 @@ class Traits:
     keeps_type: ClassVar[bool] = False  # its values are those of its inputs: scale and zero point stay
     takes_grid: ClassVar[bool] = False  # may read a model input that has a scale and an offset per feature
     homogeneous: ClassVar[bool] = False  # a channel s times as large, s > 0, leaves it s times as large, and alone
+    slides: ClassVar[bool] = False  # treats every position of a map or sequence alike
     useful: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # beyond it the input changes nothing
     useful_wide: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # the same for 16 bits
     bounds: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))  # what it gives lies within them always

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from qnn.errors import QnnError
@@ -19,6 +21,7 @@ MAX_WEIGHTS = 1 << 26
 class SlidingLayer(Traits):
     """A layer with the fields of a Sliding. Parameters, if any, are weights and bias."""
 
+    slides: ClassVar[bool] = True
     kernel_height: int
     kernel_width: int
     stride_height: int

@@ -19,7 +19,7 @@ from qnn.modelfile import model_hash
 from qnn.net import build_nodes, convolves, net_text, parse_net
 from qnn.net.tree import Item
 from qnn.optimizers import Optimizer, optimizer_for
-from qnn.prepare import takes_grid
+from qnn.prepare import sliding_channels, takes_grid
 from qnn.progress import Progress
 from qnn.training.batches import Batches
 from qnn.training.normalization import Fitted, fit_normalization
@@ -143,7 +143,8 @@ def _fresh(
 ) -> Model:
     """A model with initial weights."""
     nodes = build_nodes(items, dataset.schema, init_rng, options.init)
-    fitted = fit_normalization(dataset, options.normalize, segments=takes_grid(nodes))
+    channels = sliding_channels(nodes, dataset.schema.shape)
+    fitted = fit_normalization(dataset, options.normalize, takes_grid(nodes), channels)
     callbacks.prepared(fitted)
     samples, labels = choose_samples(dataset, sample_rng)
     return Model(

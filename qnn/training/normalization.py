@@ -58,11 +58,15 @@ class _Column:
     choice: Choice
 
 
-def fit_normalization(dataset: Dataset, wanted: str = AUTO, segments: bool = True) -> Fitted:
+def fit_normalization(
+    dataset: Dataset, wanted: str = AUTO, segments: bool = True, channels: int | None = None
+) -> Fitted:
     """The normalization of `dataset`, from its training rows.
 
     wanted: one of CHOICES for all columns, or "NAME=CHOICE" of single ones, with commas between. segments: can the
-    network take them? Byte images: 0..1, by one scale; other maps: mean 0, deviation 1, over all elements. Flat
+    network take them? channels: of flat samples over which a window slides: columns a multiple of that number apart are
+    readings of one kind at other places, and share a normalization.
+    Byte images: 0..1, by one scale; other maps: mean 0, deviation 1, over all elements. Flat
     samples, feature by feature: minmax 0..1; standard mean 0, deviation 1; robust median 0 and deviation 1 as the
     quartiles tell it, where readings beyond REACH deviations saturate; piecewise standard, of the height on a line of
     segments; auto standard, or the first kind that loses at most FINE, or WORSE times what the best one loses. A
@@ -86,11 +90,16 @@ def fit_normalization(dataset: Dataset, wanted: str = AUTO, segments: bool = Tru
             raise QnnError(
                 f"{OPTION} {kind}", "needs a network that begins with dense", f"use {STANDARD}, or such a net"
             )
-    if dataset.schema.dtype == "uint8":
-        columns = [_byte_column(dataset, i, kind) for i, kind in enumerate(kinds)]
-    else:
-        searched = segments and len(kinds) <= MOST_SEARCHED
-        columns = [_column(dataset.x[dataset.train, i], kind, searched) for i, kind in enumerate(kinds)]
+    groups: dict[tuple[int, str], list[int]] = {}
+    for i, kind in enumerate(kinds):
+        groups.setdefault((i if channels is None else i % channels, kind), []).append(i)
+    searched = segments and len(kinds) <= MOST_SEARCHED
+    fitted: dict[int, _Column] = {}
+    for (_, kind), places in groups.items():
+        values = dataset.x[dataset.train][:, places].reshape(-1)
+        column = _byte_column(values, kind) if dataset.schema.dtype == "uint8" else _column(values, kind, searched)
+        fitted |= dict.fromkeys(places, column)
+    columns = [fitted[i] for i in range(len(kinds))]
     lines = np.stack([column.segments for column in columns])
     normalization = Normalization(
         np.array([column.offset for column in columns], np.float64),
@@ -155,12 +164,11 @@ def _straight() -> np.ndarray:
     return np.full(SEGMENTS, NONE, np.int8)
 
 
-def _byte_column(dataset: Dataset, place: int, kind: str) -> _Column:
-    """A feature of bytes, which need no range: minmax or standard, and rare values do not explode."""
+def _byte_column(values: np.ndarray, kind: str) -> _Column:
+    """The column of bytes (N,), which need no range: minmax or standard, and rare values do not explode."""
     if kind in (ROBUST, PIECEWISE):
         remedy = f"use {MINMAX} or {STANDARD}"
         raise QnnError(f"{OPTION} {kind}", "bytes have 256 values, and a step for each", remedy)
-    values = dataset.x[dataset.train, place]
     low, high = int(values.min()), int(values.max())
     if low == high:
         return _Column(low, 0.0, 0, 255, _straight(), Choice("constant", 0.0))
