@@ -76,6 +76,13 @@
 #define QNN_OPAQUE(value) ((void)(value))
 #endif
 
+/* Stands in a branch that changes `value`, where compilers would take the longer way around it, with a mask. */
+#if defined(__GNUC__)
+#define QNN_BRANCH(value) __asm__("" : "+r"(value))
+#else
+#define QNN_BRANCH(value) ((void)(value))
+#endif
+
 /* A function that all layers of a model share, where the code's size matters more than its speed. */
 #if defined(__clang__)
 #define QNN_SMALL static __attribute__((unused, noinline, cold))

@@ -56,25 +56,24 @@ QNN_INLINE uint32_t qnn_compand_straight(int32_t special, uint32_t shift, uint32
 QNN_INLINE void qnn_compand(const qnn_compand_t *p, const int32_t *x, qnn_sink_t y)
 {
     QNN_FETCH(p, sizeof(*p));
-    const int32_t *multiplier = p->multiplier;
+    const int32_t *lows = p->low, *multiplier = p->multiplier, *end = x + p->elements;
     const int8_t *bytes = p->bytes;
     uint32_t most = y.wide ? 65535u : 255u;
     uint32_t one = 1, all = 256;
-    int32_t i;
     QNN_OPAQUE(one); /* both stay in registers */
     QNN_OPAQUE(all);
-    for (i = 0; i < p->elements; i++, y = qnn_after(y, 1)) {
-        int32_t raw = qnn_load_i32(x + i), low = p->low ? QNN_READ(p->low[i]) : 0, code = QNN_READ(*bytes++);
+    for (; x != end; x++, y = qnn_after(y, 1)) {
+        int32_t raw = qnn_load_i32(x), low = p->low ? QNN_READ(*lows++) : 0, code = QNN_READ(*bytes++);
         uint32_t distance = 0;
         if (raw > low) {
             distance = (uint32_t)raw - (uint32_t)low;
-            QNN_OPAQUE(distance); /* a branch is shorter than a mask */
+            QNN_BRANCH(distance);
         }
         if (p->segments && code < 0) {
-            const int8_t *end = bytes + (all >> (code & 31));
+            const int8_t *next = bytes + (all >> (code & 31));
             QNN_OPAQUE(code); /* else the mask is computed, which the shifts do by themselves */
             distance = qnn_compand_height(bytes, one << (code & 31), all, distance, y.wide);
-            bytes = end;
+            bytes = next;
         } else {
             distance = qnn_compand_straight(p->special, (uint32_t)code, (uint32_t)QNN_READ(*multiplier++), distance);
         }

@@ -20,6 +20,7 @@ QNN_INLINE int32_t qnn_dense_short_result(int32_t acc, int32_t multiplier, int32
 {
     if (shift > 31) {
         acc = (int32_t)((uint32_t)acc << (shift >> 5));
+        QNN_BRANCH(acc);
     }
     acc = (int32_t)(((int64_t)acc * multiplier) >> 32);
     return ((acc >> (shift & 31)) + 1) >> 1;

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -13,12 +14,13 @@ from qnn.graph import CLASS, PROBABILITIES, VALUE, Node
 from qnn.model import Model
 from qnn.ops.argmax import Argmax
 from qnn.ops.op import TensorType
-from qnn.ops.rescale import Rescale
+from qnn.ops.rescale import Rescale, encode_line
 from qnn.ops.softmax import EXPONENT_BITS, MAX_CLASSES, MAX_EXPONENT, Softmax
 
 Q15 = 1 << 15
 MAX_FACTOR = 1 << 12  # a finer unit than this part of an output step says nothing
 MAX_OFFSET = 1 << 28
+LEAST_FACTOR = Fraction(1, 1 << 40)
 
 
 def head_nodes(model: Model, output: str, kind: TensorType) -> tuple[Node, ...]:
@@ -50,10 +52,13 @@ def rescale_to(model: Model, kind: TensorType, decimals: Sequence[int]) -> Resca
     """The operator that brings an output of type `kind` to the targets' values in units of 10**-decimals."""
     steps = [kind.scale * float(scale) for scale in model.normalization.target_scale]
     offsets = [float(offset) for offset in model.normalization.target_offset]
-    factors = np.array([max(step * 10.0**d, 2.0**-40) for step, d in zip(steps, decimals, strict=True)])
-    zero = np.array([math.floor(offset * 10.0**d + 0.5) for offset, d in zip(offsets, decimals, strict=True)])
-    constants = requantization(factors, zero, INT32_MIN, INT32_MAX)
-    return Rescale(kind.zero_point, np.array(decimals, np.int16), constants)
+    lines = [
+        encode_line(max(Fraction(step) * Fraction(10) ** d, LEAST_FACTOR), Fraction(offset) * Fraction(10) ** d)
+        for step, offset, d in zip(steps, offsets, decimals, strict=True)
+    ]
+    multiplier, constant, shift, prescale = zip(*lines, strict=True)
+    bytes_ = (np.array(values, np.uint8) for values in (shift, prescale))
+    return Rescale(np.array(decimals, np.int16), np.array(multiplier, np.int32), np.array(constant, np.int64), *bytes_)
 
 
 def unit_decimals(step: float, offset: float, wanted: int) -> int:

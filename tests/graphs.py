@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
 from qnn.check import check
-from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization, requantization
+from qnn.fixedpoint import INT32_MAX, INT32_MIN, requantization
 from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
 from qnn.inputs import quantize_op
 from qnn.ops.argmax import Argmax
@@ -19,7 +20,7 @@ from qnn.ops.dense import Dense
 from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.op import Op, TensorType
 from qnn.ops.quantize import Quantize
-from qnn.ops.rescale import Rescale
+from qnn.ops.rescale import Rescale, encode_line
 from qnn.ops.retype import Retype
 from qnn.ops.softmax import EXPONENT_BITS, MAX_EXPONENT, Softmax
 from qnn.ops.table import Table
@@ -215,15 +216,13 @@ def class_heads(rng: np.random.Generator, output: str, kind: TensorType) -> tupl
 def value_heads(rng: np.random.Generator, output: str, kind: TensorType) -> tuple[Node, ...]:
     """rescale."""
     count = kind.elements
-    factors = 2.0 ** rng.uniform(-20, 12, count)
-    offsets = rng.integers(-(1 << 20), 1 << 20, count).astype(np.int32)
-    rescale: Requantization = requantization(factors, offsets, INT32_MIN, INT32_MAX)
-    # A constant of zero_point * 2**shift must fit int32: fine steps of a large offset do not occur in models.
-    while np.abs(rescale.constant).max() >= 1 << 29:
-        offsets = offsets // 2
-        rescale = requantization(factors, offsets, INT32_MIN, INT32_MAX)
-    decimals = rng.integers(-2, 4, count).astype(np.int16)
-    return (Node(VALUE, Rescale(0, decimals, rescale), (output,), TensorType((count,), "int32", INT32_MIN, INT32_MAX)),)
+    factors, offsets = 2.0 ** rng.uniform(-20, 12, count), rng.integers(-(1 << 28) + 1, 1 << 28, count)
+    offsets = offsets / 2.0 ** rng.integers(0, 32, count)
+    lines = [encode_line(Fraction(f), Fraction(o)) for f, o in zip(factors.tolist(), offsets.tolist(), strict=True)]
+    multiplier, constant, shift, prescale = (np.array(values) for values in zip(*lines, strict=True))
+    arrays = (multiplier.astype(np.int32), constant, shift.astype(np.uint8), prescale.astype(np.uint8))
+    op = Rescale(rng.integers(-2, 4, count).astype(np.int16), *arrays)
+    return (Node(VALUE, op, (output,), TensorType((count,), "int32", INT32_MIN, INT32_MAX)),)
 
 
 def edge_samples(rng: np.random.Generator, graph: Graph, count: int) -> np.ndarray:

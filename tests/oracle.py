@@ -162,7 +162,13 @@ def softmax_exact(op: Any, x: list[int], scale: float) -> list[float]:
 
 
 def rescale(op: Any, x: list[int]) -> list[int]:
-    return [requantize(value - op.zero_point, op.requantization, i) for i, value in enumerate(x)]
+    """SPEC 5.6: one rounding of the line through the offset."""
+    values = []
+    for i, value in enumerate(x):
+        scale = Fraction(2) ** (32 + int(op.shift[i]))
+        line = Fraction(value * 2 ** int(op.prescale[i]) * int(op.multiplier[i]) + int(op.constant[i])) / scale
+        values.append(floor_shift(line))
+    return values
 
 
 def windows(w: Any, x: list[int]) -> list[list[tuple[int, int, int] | None]]:

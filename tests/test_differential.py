@@ -208,7 +208,7 @@ BREAKAGES = (
     ("((distance << 1 >> (exponent - 8)) + 1) >> 1);", "distance >> (exponent - 8));"),
     ("distance << (8 - exponent)", "distance << (7 - exponent)"),
     ("distance -= width;", "distance -= width - 1;"),
-    ("bytes = end;", "bytes = end - 1;"),
+    ("bytes = next;", "bytes = next - 1;"),
     ("return ((distance >> shift) + 1) >> 1;", "return distance >> shift >> 1;"),
     ("        distance >>= 1;", ""),
     ("if (raw > low) {", "if (raw > 0) {"),
@@ -221,6 +221,9 @@ BREAKAGES = (
     ("share = above > 0 ? 32768u - share : share;", ""),
     ("if (accumulator < -limit) {", "if (accumulator < -1) {"),
     ("x[i] - p->zero_point", "x[i] + 1"),
+    ("(p->prescale ? QNN_READ(p->prescale[i]) : 0);", "0;"),
+    ("(int32_t)(sum >> 32) >> QNN_READ(p->shift[i])", "(int32_t)(sum >> 32) / (1 << QNN_READ(p->shift[i]))"),
+    ("QNN_READ(p->multiplier[i]) + QNN_READ(p->constant[i]);", "p->multiplier[i] + (p->constant[i] >> 32 << 32);"),
     (
         "return (int32_t)((high_word << (32 - shift)) | (low_word >> shift));",
         "return (int32_t)((high_word << (31 - shift)) | (low_word >> shift));",

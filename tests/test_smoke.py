@@ -24,10 +24,12 @@ from qnn.evaluation import evaluate
 from qnn.metrics import score_samples
 from qnn.model import Model
 from qnn.segments import has_segments
+from qnn.toolchain import GCC
 from qnn.training import train
 
 FLOAT, LOST = 0.999, 0.0005
 FLASH, INSTRUCTIONS = 1300, 1500
+INSTRUCTIONS_CLANG = 1520  # it saves more registers around loops
 ROWS = 8 + 4 + 1
 ENDS = np.iinfo(np.int32)
 
@@ -96,7 +98,7 @@ def test_instructions_of_every_input(trained: tuple[Dataset, Model], build: Buil
         dearest = one[int(np.argmax(classify_counts(images, one)))]
     counts = classify_counts(images, np.concatenate([tried, dearest[None]]))
     assert max(counts) - counts[-1] <= ROWS  # otherwise another reading is dearer
-    assert counts[-1] + ROWS <= INSTRUCTIONS
+    assert counts[-1] + ROWS <= (INSTRUCTIONS if images.compiler.kind == GCC else INSTRUCTIONS_CLANG)
 
 
 def classify_counts(images: Images, x: np.ndarray) -> Sequence[int]:

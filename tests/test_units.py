@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from qnn.evaluation import answers_of
 from qnn.graph import VALUE
 from qnn.model import Model
 from qnn.modelfile import save_model
+from qnn.ops.rescale import Rescale, encode_line
 from qnn.simulator import simulate
 from qnn.training import TrainOptions, train
 from qnn.units import unit_text, wanted_units
@@ -37,12 +39,12 @@ def build(model: Model, text: str | None) -> Build:
 
 
 def test_values_are_integers_of_the_unit(model: Model, tmp_path: Path) -> None:
-    """The unit changes the last step alone: value and offset are each rounded to it."""
+    """The unit changes the last step alone."""
     fine, coarse = build(model, None), build(model, "t0=0.1, t1=1e-4")
     tensors = {name: simulate(b.graph, model.samples) for name, b in (("fine", fine), ("coarse", coarse))}
     assert np.array_equal(tensors["fine"][fine.graph.output], tensors["coarse"][coarse.graph.output])
     answers = [answers_of(b.graph, tensors[name]) for name, b in (("fine", fine), ("coarse", coarse))]
-    assert (np.abs(answers[0] - answers[1]).max(axis=0) <= (0.101, 0.00012)).all()
+    assert (np.abs(answers[0] - answers[1]).max(axis=0) <= (0.0505, 0.000055)).all()
     assert np.array_equal(np.rint(answers[1][:, 0] * 10), tensors["coarse"][VALUE][:, 0])
     assert [value["decimals"] for value in coarse.manifest["values"]] == [1, 4]
     header = dict(coarse.files)["net.h"].decode()
@@ -50,6 +52,37 @@ def test_values_are_integers_of_the_unit(model: Model, tmp_path: Path) -> None:
     assert "t1 in units of 1e-4" in header
     write_build(coarse, tmp_path)
     assert verify(tmp_path, model.samples[:16], ("host",), layers=True).ok
+
+
+@pytest.mark.parametrize("text", [None, "0.01", "t0=10,t1=0.001", "t0=1e-4,t1=1e-6"])
+def test_every_value_is_the_nearest_integer(model: Model, text: str | None) -> None:
+    """Offset and steps are rounded together, half up: all 65,536 values of each output, in exact fractions."""
+    graph = build(model, text).graph
+    op, kind = graph.node(VALUE).op, graph.type_of(graph.output)
+    assert isinstance(op, Rescale)
+    x = np.arange(-32768, 32768)
+    values = op.reference((np.repeat(x[:, None], 2, axis=1),))
+    scales, offsets = model.normalization.target_scale.tolist(), model.normalization.target_offset.tolist()
+    for index, decimals in enumerate(op.decimals.tolist()):
+        unit = Fraction(10) ** decimals
+        step, offset = Fraction(kind.scale) * Fraction(scales[index]) * unit, Fraction(offsets[index]) * unit
+        exact = [step * q + offset for q in x.tolist()]
+        for value, real in zip(values[:, index].tolist(), exact, strict=True):
+            # A factor has 31 bits and x 16, so that what decides is nearer to a half than 2**-16 of a step.
+            assert abs(value - real) <= Fraction(1, 2) + step / (1 << 15)
+
+
+def test_encoded_lines(rng: np.random.Generator) -> None:
+    """Whatever factor and offset: the value is within 2**-15 of half a unit, or of the factor's 31 bits."""
+    for _ in range(300):
+        factor = Fraction(2.0 ** float(rng.uniform(-40, 12)))
+        offset = Fraction(float(rng.uniform(-1, 1)) * 2.0 ** float(rng.uniform(-20, 28)))
+        multiplier, constant, shift, prescale = encode_line(factor, offset)
+        assert 0 <= multiplier < 1 << 31
+        assert abs(constant) <= 1 << 62
+        for x in (-32768, -1, 0, 1, 777, 32767):
+            value = ((x << prescale) * multiplier + constant) >> (32 + shift)
+            assert abs(value - (factor * x + offset)) <= Fraction(1, 2) + Fraction(1, 1 << 15) + factor / (1 << 15)
 
 
 def test_one_unit_for_all_or_for_one(model: Model) -> None:

@@ -51,7 +51,7 @@ def show_mixed(output: Output, model: Path, found: MixedBuild) -> None:
     limit = "" if found.limits.max_drop is None else f" (at most {found.limits.max_drop:g})"
     output.say(
         f"drop {found.loss.drop:.3g} {found.unit}{limit}; flash about {found.cost.flash:,} bytes "
-        f"(weights and tables {found.cost.constants:,}, code about {found.cost.code:,}), scratch {found.cost.ram:,}"
+        f"(constants {found.cost.constants:,}, code about {found.cost.code:,}), scratch {found.cost.ram:,}"
     )
 
 
