@@ -26,6 +26,7 @@ from qnn.model import Model
 from qnn.ops.choices import DEFAULT, Choices
 from qnn.outputs import Kind, check_replaceable, head_of, json_of
 from qnn.quantization import quantize
+from qnn.rounding import BEST, Rounding, rounded
 from qnn.scales import SCALES, Scales, scales_bytes
 from qnn.sparsity import with_zero_groups
 from qnn.units import in_units
@@ -55,17 +56,20 @@ def compile_model(
     widths: Widths = EIGHT,
     choices: Choices = DEFAULT,
     units: Sequence[int | None] = (),
+    rounding: Rounding = BEST,
 ) -> Build:
     """The build of `model` with C prefix `name`; equal inputs give equal bytes.
 
     reduce_range: which layers' weights leave a bit of headroom for the fast kernels, one of headroom.CHOICES.
     self_test: how many of the model's samples the header carries with their outputs.
     widths: of weights and activations. choices: how its C is made. units: see units.in_units.
+    rounding: of weights of less than 8 bits.
     Raises QnnError where the model cannot be quantized, keeps fewer samples than that or has no layer that `choices`
     names, or if the C were more than integer code (a bug of qnn).
     """
-    chosen = layers_with_headroom(model, scales, reduce_range, widths)
-    graph = with_zero_groups(quantize(model, scales, name, chosen, widths), model.samples)
+    found = rounded(model, scales, widths, rounding)
+    chosen = layers_with_headroom(found.model, found.scales, reduce_range, found.widths)
+    graph = with_zero_groups(quantize(found.model, found.scales, name, chosen, found.widths), model.samples)
     graph = in_units(replace(graph, choices=choices), model, units)
     vectors = spaced_samples(model.samples, self_test)
     return build_graph(graph, scales, model.samples[0] if len(model.samples) else None, vectors)

@@ -29,6 +29,7 @@ from qnn.model import Model
 from qnn.ops.choices import DEFAULT, Choices
 from qnn.progress import Progress, silent
 from qnn.reference import Loss, loss_of, reference_of
+from qnn.rounding import BEST, Rounding
 from qnn.scales import Scales
 from qnn.widths import Widths
 
@@ -79,11 +80,20 @@ class How:
     self_test: int = 0
     choices: Choices = DEFAULT
     units: tuple[int | None, ...] = ()
+    rounding: Rounding = BEST
 
     def build(self, model: Model, scales: Scales, widths: Widths) -> Build:
         """The build with these widths."""
         return compile_model(
-            model, scales, self.name, self.reduce_range, self.self_test, widths, self.choices, self.units
+            model,
+            scales,
+            self.name,
+            self.reduce_range,
+            self.self_test,
+            widths,
+            self.choices,
+            self.units,
+            self.rounding,
         )
 
 

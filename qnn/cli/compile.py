@@ -45,11 +45,24 @@ from qnn.modelfile import load_model
 from qnn.names import check_name, name_from
 from qnn.ops.choices import SPEED, Choices, Weights
 from qnn.prepare import weighted_layers
+from qnn.rounding import CHOICES as ROUNDINGS
+from qnn.rounding import GPTQ, Rounding, rounding_effect
 from qnn.scales import Scales
 from qnn.units import wanted_units
 from qnn.widths import EIGHT, MIXED, TRAINED, Widths, check_bits, widths_named, with_weight_bits
 
 EIGHT_NAME = "8"
+RoundingOption = Annotated[
+    str,
+    typer.Option(
+        "--rounding",
+        help=f"Of weights of less than 8 bits: {', '.join(ROUNDINGS)} ; the former looks at the stored samples.",
+    ),
+]
+BiasOption = Annotated[
+    bool,
+    typer.Option("--bias-correction/--no-bias-correction", help="Biases make good for the mean error of such weights."),
+]
 ReduceRangeOption = Annotated[
     str,
     typer.Option(
@@ -87,6 +100,8 @@ def command(
     method: MethodOption = DEFAULT_METHOD,
     equalize: EqualizeOption = AUTO,
     reduce_range: ReduceRangeOption = AUTO,
+    rounding: RoundingOption = GPTQ,
+    bias_correction: BiasOption = True,
     max_drop: MaxDropOption = None,
     flash: FlashOption = None,
     ram: RamOption = None,
@@ -145,7 +160,7 @@ def command(
         samples = load_rows(output, asked, network.schema, network.record, "train")
     found = candidates_for(output, network, scales, samples.x, method, equalize, bits)
     ranges, effect = choose(network, found, equalize, widths)
-    how = How(prefix, reduce_range, self_test, choices, units)
+    how = How(prefix, reduce_range, self_test, choices, units, Rounding(rounding, bias_correction))
     mixed = _mixed(output, network, ranges, limits, samples, how) if bits == MIXED else None
     widths = mixed.widths if mixed else widths
     build = mixed.build if mixed else how.build(network, ranges, widths)
@@ -153,6 +168,9 @@ def command(
     show_build(output, build, out)
     if effect is not None:
         output.say(str(effect))
+    steps = rounding_effect(network, ranges, widths)
+    if steps:
+        output.say(f"SQNR at the output by rounding: {', '.join(f'{name} {ratio:.1f} dB' for name, ratio in steps)}")
     if mixed is not None:
         show_mixed(output, model, mixed)
     if removed is not None:
@@ -163,6 +181,7 @@ def command(
         show_fidelity(output, model, bits, build.graph, close, sqnr)
     document = {**build.manifest, "header": str(out / build.manifest["header"])}
     document |= {"equalization": effect.document() if effect else None}
+    document |= {"rounding": [{"step": name, "sqnr_db": ratio} for name, ratio in steps]} if steps else {}
     document |= {"mixed": mixed.document()} if mixed is not None else {}
     output.emit({**document, "fidelity": close.document() if close else None, "sqnr": sqnr_document(sqnr)})
     if mixed is not None and mixed.problem:
