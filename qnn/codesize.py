@@ -24,6 +24,7 @@ NOMINAL = (
     ("qnn_conv2d_dual", 1400, True),
     ("qnn_conv2d_split", 2300, True),
     ("qnn_conv2d_narrow", 1200, True),
+    ("qnn_conv2d_pairs", 1200, True),
     ("qnn_depthwise_", 450, False),
     ("qnn_depthwise_3x3", 900, True),
     ("qnn_average_pool_", 250, False),

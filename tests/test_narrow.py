@@ -115,8 +115,8 @@ def test_four_bits_take_half_the_bytes() -> None:
     biases = 4 * (16 + 16 + 10)
     assert weights[4] - biases <= 0.51 * (weights[8] - biases)
     assert [kernel.function for kernel in builds[4].graph.kernels][:3] == [
-        "qnn_conv2d_narrow_u8_u8",
-        "qnn_conv2d_narrow_u8_u8",
+        "qnn_conv2d_pairs_u8_u8",
+        "qnn_conv2d_pairs_u8_u8",
         "qnn_dense_narrow_u8_i16",
     ]
 

@@ -26,6 +26,7 @@ from qnn.ops.dual import (
 )
 from qnn.ops.least import filters_kernel
 from qnn.ops.op import TensorType
+from qnn.ops.pairs import eights, fits_shifted, pair_chunk, pair_words, reads_pairs, workspace
 from qnn.ops.requantize import Finish
 from qnn.ops.split import Split, split_weights
 from qnn.ops.sweep import sweep_kernel, sweeps
@@ -33,7 +34,7 @@ from qnn.ops.wide import conv2d_kernel, is_wide
 from qnn.ops.window import Window
 
 BLOCK_PIXELS = 4  # that share one pass over the weights in c_runtime/qnn_conv2d*.h
-DUAL_FILTERS, NARROW_FILTERS = 3, 2  # the same in c_runtime/qnn_conv2d_dual.h and qnn_conv2d_narrow.h
+DUAL_FILTERS, NARROW_FILTERS = 3, 2  # the same in c_runtime/qnn_conv2d_dual.h and qnn_conv2d_narrow.h, _pairs.h
 MOST_EXTRAS = 1 / 8  # part of the weights from which adding up what the words lack costs more than they save
 CHUNK_BYTES = 1 << 26  # of columns: bounds the simulator's memory
 
@@ -90,7 +91,9 @@ class Conv2d(Convolution):
             return sweep_kernel(self.window, len(self.weights), self.weights, self.pad_value, done, suffix)
         rows = self.weights.reshape(len(self.weights), -1)
         if not narrow_problem(rows, x):
-            return self._narrow_kernel(rows, x, suffix, done)
+            pairs = reads_pairs(self.window, self.weights, x)
+            pairs = pairs and fits_shifted(self.requantization, self.accumulator_bound(inputs))
+            return self._pairs_kernel(x, suffix, done) if pairs else self._narrow_kernel(rows, x, suffix, done)
         problem = dual_problem(rows, x)
         if not problem:
             return self._dual_kernel(rows, suffix, done)
@@ -128,6 +131,23 @@ class Conv2d(Convolution):
         name, work = f"qnn_conv2d_narrow_u8_{suffix}", self._workspace(NARROW_GROUP)
         reason = f"weights of four bits; {4 * chunk} multiplications a sum"
         return CKernel("qnn_conv2d_narrow.h", name, "qnn_conv2d_narrow_t", fields, work, reason)
+
+    def _pairs_kernel(self, x: TensorType, suffix: str, done: Finish) -> CKernel:
+        found = eights(self.weights)
+        words, chunk = pair_words(found), pair_chunk(found, x)
+        fields = (
+            CField("window", self.window.struct()),
+            CField("filters", len(self.weights)),
+            CField("pad_value", self.pad_value),
+            CField("chunk", chunk),
+            CField("words", words.shape[1]),
+            CField("weights", CArray("uint32_t", blocked(words, NARROW_FILTERS), WEIGHTS)),
+            CField("bias", CArray("int32_t", done.bias, WEIGHTS)),
+            CField("requantize", done.struct),
+        )
+        name, work = f"qnn_conv2d_pairs_u8_{suffix}", workspace(self.window)
+        reason = f"weights of four bits; {4 * chunk} multiplications a sum; the map is packed once"
+        return CKernel("qnn_conv2d_pairs.h", name, "qnn_conv2d_pairs_t", fields, work, reason)
 
     def _workspace(self, group: int) -> int:
         """Bytes for the packed columns of BLOCK_PIXELS windows of whole groups of inputs, and one window's bytes."""

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""Convolutions on maps of pairs: exact for every geometry and every weight of four bits, chosen only where proven."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from graphs import edge_samples
+from mapgraphs import finished, random_conv2d, random_window
+from test_differential import breakage_shows, compare, write_graph
+
+from qnn.engines.host import ADDRESS_SANITIZED, SANITIZED, HostEngine
+from qnn.engines.interface import interface_of
+from qnn.engines.unicorn_engine import UnicornEngine
+from qnn.fixedpoint import requantization
+from qnn.graph import INPUT, Graph, Node
+from qnn.ops.conv2d import Conv2d
+from qnn.ops.op import TensorType
+from qnn.ops.pairs import HALF, eights, fits_shifted, map_words, pair_chunk, pair_words, reads_pairs
+from qnn.ops.window import Window
+
+HEADER = "qnn_conv2d_pairs.h"
+BROKEN = (
+    ("s.d1 += (*x)[at + 3] * w1;", "s.d1 += (*x)[at + 2] * w1;"),
+    ("((int32_t)(s + 0x8000u) >> 16)", "((int32_t)s >> 16)"),
+    ("(w & 0x000F000Fu) - 0x00080008u;", "(w & 0x000F000Fu) - 0x00080007u;"),
+    ("*to++ = *from | (pad << 16);", "*to++ = *from | (pad << 17);"),
+    ("to = qnn_pairs_fill(to, to + left, pad * 0x00010001u);", "to = qnn_pairs_fill(to, to + left, 0);"),
+    ("to = qnn_pairs_fill(to, end, pad * 0x00010001u);", "to = qnn_pairs_fill(to, end, pad);"),
+    ("x[3 * QNN_PAIRS_STEP] * qnn_pairs_weights(v >> 12);", "x[3 * QNN_PAIRS_STEP] * qnn_pairs_weights(v >> 8);"),
+    ("(int32_t)(acc << c->prescale));", "(int32_t)acc);"),
+    ("to[2] = third;", "to[2] = third + 1u;"),
+    ("v += 2 * p->chunk) {", "v += p->chunk) {"),
+    ("acc[6] += qnn_pairs_upper(s.c1)", "acc[6] = qnn_pairs_upper(s.c1)"),
+    ("pixel->row * p->stride_height * pairs->row", "pixel->row * pairs->row"),
+)
+
+
+def narrow_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """int8 within -8..7: all kinds of densities, at times one end only."""
+    weights = rng.integers(-8, 8, shape)
+    weights[rng.random(shape) < rng.choice([0, 0.3, 0.9])] = rng.choice([-8, 0, 7])
+    return weights.astype(np.int8)
+
+
+def narrow_conv(
+    rng: np.random.Generator, x: TensorType, final: bool, window: Window | None = None
+) -> tuple[Conv2d, TensorType]:
+    """A random conv2d whose weights have four bits, with factors that fill its output's range."""
+    op, kind = random_conv2d(rng, x, final, window or random_window(rng, x))
+    op = replace(op, weights=narrow_weights(rng, op.weights.shape), rounding_shift=0)
+    op = replace(op, bias=rng.integers(-(1 << 12), 1 << 12, len(op.weights)))
+    if x.dtype == "uint8":
+        op = replace(op, pad_value=int(rng.integers(x.low, x.high + 1)))
+    low, high = op.accumulator_bound((x,))
+    factors = (kind.high - kind.low + 1) / max(-low, high, 1) * 2.0 ** rng.uniform(-1, 5, len(op.weights))
+    return replace(op, requantization=requantization(factors, kind.zero_point, kind.low, kind.high)), kind
+
+
+def pairs_graph(rng: np.random.Generator, name: str = "net") -> Graph:
+    """Two convolutions, at least one of them on a map of pairs."""
+    while True:
+        shape = (*(int(rng.integers(1, 9)) for _ in range(2)), int(rng.choice([1, 1, 2, 3, 4, 6, 10])))
+        window = None
+        if rng.integers(5) == 0:  # an odd row, whose last word has one half of padding
+            shape, window = (5, 5, 1), Window(5, 5, 1, 2, 4, 1, 2, 0, 0, 4, 2)
+        raw = TensorType(shape, "uint8", 0, 255, 1 / 255)
+        first, kind = narrow_conv(rng, raw, False, window)
+        if kind.dtype != "uint8":
+            continue
+        last, end = narrow_conv(rng, kind, True)
+        graph = finished(rng, name, raw, (Node("first", first, (INPUT,), kind), Node("final", last, ("first",), end)))
+        if any(kernel.header == HEADER for kernel in graph.kernels):
+            return graph
+
+
+def samples_of(rng: np.random.Generator, graph: Graph) -> np.ndarray:
+    """Edges, and maps that are all of one value."""
+    x = edge_samples(rng, graph, 20)
+    return np.concatenate([x, np.full_like(x[:1], 255), np.full_like(x[:1], 1)])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_host(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = pairs_graph(rng)
+    flags, program = ((("-O2",), False), (("-O0", *SANITIZED), True), (("-O1", *ADDRESS_SANITIZED), True))[seed % 3]
+    engine = HostEngine(write_graph(graph, tmp_path / "net"), interface_of(graph), flags=flags, program=program)
+    compare(graph, samples_of(rng, graph), engine)
+    engine.close()
+
+
+@pytest.mark.parametrize("seed", range(100, 112))
+def test_rv32(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = pairs_graph(rng)
+    engine = UnicornEngine(write_graph(graph, tmp_path / "net"), interface_of(graph))
+    compare(graph, samples_of(rng, graph), engine)
+    engine.close()
+
+
+@pytest.mark.parametrize(("good", "bad"), BROKEN)
+def test_broken_kernels_are_noticed(tmp_path: Path, good: str, bad: str) -> None:
+    assert any(breakage_shows(tmp_path / str(seed), good, bad, seed, pairs_graph) for seed in range(60))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_chunks_are_as_long_as_proven(seed: int) -> None:
+    """Over every chunk both parts of the sums stay within int16 for the worst inputs; one more word would not do."""
+    rng = np.random.default_rng(seed)
+    weights = narrow_weights(rng, (3, 3, 3, int(rng.choice([2, 5, 12, 40]))))
+    x = TensorType((9, 9, weights.shape[3]), "uint8", 0, int(rng.choice([15, 200, 255])))
+    found = eights(weights)
+    chunk = pair_chunk(found, x)
+
+    def worst(words: int) -> int:
+        ends = [0]
+        for start in range(0, found.shape[1], words):
+            part = found[:, start : start + words]
+            for values in (part, part[..., 1::2]):
+                ends += [int(np.where(values * sign > 0, abs(values), 0).sum(axis=(1, 2)).max()) for sign in (1, -1)]
+        return max(ends) * x.high
+
+    assert worst(chunk) < HALF or chunk == 1
+    assert chunk == found.shape[1] or worst(chunk + 1) >= HALF
+    assert 8 * 8 * 255 < HALF  # one word always fits
+
+
+def test_words_hold_the_weights() -> None:
+    weights = np.arange(-8, 8, dtype=np.int8).reshape(1, 2, 2, 4)
+    words = pair_words(eights(weights))
+    for word, part in zip(words[0].tolist(), weights.reshape(2, 8).tolist(), strict=True):
+        for pair in range(4):
+            shifted = word >> 4 * pair
+            assert ((shifted >> 16 & 15) - 8, (shifted & 15) - 8) == (part[2 * pair], part[2 * pair + 1])
+
+
+def test_where_it_is_not_chosen() -> None:
+    window = Window(8, 8, 3, 3, 3, 2, 2, 0, 0, 3, 3)
+    x = TensorType((8, 8, 3), "uint8", 0, 255)
+    weights = np.full((2, 3, 3, 3), 7, np.int8)
+    assert reads_pairs(window, weights, x)
+    assert not reads_pairs(replace(window, stride_width=1), weights, x)  # windows at odd inputs
+    assert not reads_pairs(replace(window, pad_left=1), weights, x)
+    assert not reads_pairs(window, weights + 1, x)
+    assert not reads_pairs(window, weights, replace(x, dtype="int16", low=-32768, high=32767))
+    large = Window(90, 90, 4, 3, 3, 1, 1, 0, 0, 88, 88)
+    assert map_words(large) == 90 * 180
+    assert not reads_pairs(large, np.ones((2, 3, 3, 4), np.int8), replace(x, shape=(90, 90, 4)))
+    once = requantization(np.array([0.001]), 0, 0, 255)
+    assert fits_shifted(once, (-(1 << 30), 1 << 30))
+    assert not fits_shifted(requantization(np.array([2.0]), 0, 0, 255), (-(1 << 29), 1 << 29))
