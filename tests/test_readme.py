@@ -32,6 +32,7 @@ SKIPPED = (
         "qnn demo",
         "qnn train mnist",
         "qnn report mnist.qnn",
+        "qnn compile cnn4.qnn",
         "qnn data fetch",
         "qnn flash",
         "qnn monitor",
