@@ -57,17 +57,18 @@ def compile_model(
     choices: Choices = DEFAULT,
     units: Sequence[int | None] = (),
     rounding: Rounding = BEST,
+    samples: np.ndarray | None = None,
 ) -> Build:
     """The build of `model` with C prefix `name`; equal inputs give equal bytes.
 
     reduce_range: which layers' weights leave a bit of headroom for the fast kernels, one of headroom.CHOICES.
     self_test: how many of the model's samples the header carries with their outputs.
     widths: of weights and activations. choices: how its C is made. units: see units.in_units.
-    rounding: of weights of less than 8 bits.
+    rounding: of weights of less than 8 bits, on raw `samples` (N, *shape), or those that the model carries.
     Raises QnnError where the model cannot be quantized, keeps fewer samples than that or has no layer that `choices`
     names, or if the C were more than integer code (a bug of qnn).
     """
-    found = rounded(model, scales, widths, rounding)
+    found = rounded(model, scales, widths, rounding, samples)
     chosen = layers_with_headroom(found.model, found.scales, reduce_range, found.widths)
     graph = with_zero_groups(quantize(found.model, found.scales, name, chosen, found.widths), model.samples)
     graph = in_units(replace(graph, choices=choices), model, units)

@@ -81,6 +81,7 @@ class How:
     choices: Choices = DEFAULT
     units: tuple[int | None, ...] = ()
     rounding: Rounding = BEST
+    samples: np.ndarray | None = None
 
     def build(self, model: Model, scales: Scales, widths: Widths) -> Build:
         """The build with these widths."""
@@ -94,6 +95,7 @@ class How:
             self.choices,
             self.units,
             self.rounding,
+            self.samples,
         )
 
 

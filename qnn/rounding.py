@@ -60,18 +60,19 @@ class Rounded:
     widths: Widths
 
 
-def rounded(model: Model, scales: Scales, widths: Widths, how: Rounding) -> Rounded:
-    """The model with its narrow weights rounded on the samples that it carries; as it is where there are none of both.
+def rounded(model: Model, scales: Scales, widths: Widths, how: Rounding, samples: np.ndarray | None = None) -> Rounded:
+    """The model with its narrow weights rounded on raw samples (N, *shape); as it is where there are none of both.
 
-    Steps that were learned stay. Raises QnnError for an unknown choice.
+    samples: at most MAX_SAMPLES, evenly spaced, are taken; None: those that the model carries. Steps that were learned
+    stay. Raises QnnError for an unknown choice.
     """
     if how.weights not in CHOICES:
         raise QnnError(f"--rounding {how.weights[:80]}", "is not a choice", f"use one of {', '.join(CHOICES)}")
     base = prepared(model, scales.equalized)
     names = tuple(node.name for node in base.nodes if node.layer.has_weights and _is_narrow(widths, node.name))
-    if not names or not len(model.samples) or (how.weights == NEAREST and not how.biases):
+    x = _evenly(model.samples if samples is None else samples)
+    if not names or not len(x) or (how.weights == NEAREST and not how.biases):
         return Rounded(model, scales, widths)
-    x = model.samples[:MAX_SAMPLES]
     means = _means(base, x, names)
     found = Rounded(base, replace(scales, equalized=False), widths)
     for name in names:
@@ -79,19 +80,26 @@ def rounded(model: Model, scales: Scales, widths: Widths, how: Rounding) -> Roun
     return found
 
 
-def rounding_effect(model: Model, scales: Scales, widths: Widths) -> tuple[tuple[str, float], ...]:
-    """What each step brings: its name and the output's ratio of signal to noise in dB, on the samples of the model.
+def _evenly(samples: np.ndarray) -> np.ndarray:
+    """MAX_SAMPLES of the samples, or all of fewer."""
+    return samples[np.unique(np.linspace(0, max(len(samples) - 1, 0), min(len(samples), MAX_SAMPLES)).astype(np.int64))]
+
+
+def rounding_effect(
+    model: Model, scales: Scales, widths: Widths, samples: np.ndarray | None = None
+) -> tuple[tuple[str, float], ...]:
+    """What each step brings: its name and the output's ratio of signal to noise in dB, on `samples` as of `rounded`.
 
     () where nothing is rounded so.
     """
     narrow = any(node.layer.has_weights and _is_narrow(widths, node.name) for node in prepared(model, False).nodes)
-    if not narrow or not len(model.samples):
+    x = _evenly(model.samples if samples is None else samples)
+    if not narrow or not len(x):
         return ()
-    x = model.samples[:MAX_SAMPLES]
     real = forward(model, x)
     found = []
     for name, how in (("nearest", PLAIN), ("gptq", Rounding(GPTQ, False)), ("gptq and biases", BEST)):
-        step = rounded(model, scales, widths, how)
+        step = rounded(model, scales, widths, how, x)
         graph = quantize(step.model, step.scales, "rounded", (), step.widths)
         output = simulate(graph, x, keep=(graph.output,))[graph.output].reshape(real.shape)
         found.append((name, sqnr_db(real, output * graph.type_of(graph.output).scale)))

@@ -160,7 +160,7 @@ def command(
         samples = load_rows(output, asked, network.schema, network.record, "train")
     found = candidates_for(output, network, scales, samples.x, method, equalize, bits)
     ranges, effect = choose(network, found, equalize, widths)
-    how = How(prefix, reduce_range, self_test, choices, units, Rounding(rounding, bias_correction))
+    how = How(prefix, reduce_range, self_test, choices, units, Rounding(rounding, bias_correction), samples.x)
     mixed = _mixed(output, network, ranges, limits, samples, how) if bits == MIXED else None
     widths = mixed.widths if mixed else widths
     build = mixed.build if mixed else how.build(network, ranges, widths)
@@ -168,7 +168,7 @@ def command(
     show_build(output, build, out)
     if effect is not None:
         output.say(str(effect))
-    steps = rounding_effect(network, ranges, widths)
+    steps = rounding_effect(network, ranges, widths, samples.x)
     if steps:
         output.say(f"SQNR at the output by rounding: {', '.join(f'{name} {ratio:.1f} dB' for name, ratio in steps)}")
     if mixed is not None:
