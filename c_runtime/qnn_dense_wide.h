@@ -134,12 +134,12 @@ QNN_INLINE void qnn_dense_wide_64(const qnn_dense_wide_t *p, int32_t x_wide, int
         }
         qnn_dense_wide_four_64(p->inputs, x, w, acc);
         for (i = 0; i < 4; i++) {
-            qnn_put(out, o + i, qnn_requantize(&p->requantize, o + i, qnn_narrow(acc[i], p->rounding_shift)));
+            qnn_put(out, o + i, qnn_requantize_sum(&p->requantize, o + i, acc[i], p->rounding_shift));
         }
     }
     for (; o < p->outputs; o++, w = qnn_values_after(w, p->inputs)) {
         acc[0] = qnn_dense_wide_one_64(p->inputs, x, w, QNN_READ(bias[o]));
-        qnn_put(out, o, qnn_requantize(&p->requantize, o, qnn_narrow(acc[0], p->rounding_shift)));
+        qnn_put(out, o, qnn_requantize_sum(&p->requantize, o, acc[0], p->rounding_shift));
     }
 }
 

@@ -49,15 +49,16 @@ QNN_INLINE int64_t qnn_depthwise_wide_64(int64_t acc, int32_t taps, int32_t chan
     return acc;
 }
 
-QNN_INLINE int32_t qnn_depthwise_wide_sum(const qnn_depthwise_conv2d_wide_t *p, int32_t sum64, int32_t o,
+QNN_INLINE int32_t qnn_depthwise_wide_result(const qnn_depthwise_conv2d_wide_t *p, int32_t sum64, int32_t o,
                                           qnn_values_t x, qnn_values_t w)
 {
     int32_t taps = p->window.kernel_height * p->window.kernel_width, channels = p->window.channels;
     if (sum64) {
         int64_t acc = qnn_depthwise_wide_64(QNN_READ(((const int64_t *)p->bias)[o]), taps, channels, x, w);
-        return qnn_narrow(acc, p->rounding_shift);
+        return qnn_requantize_sum(&p->requantize, o, acc, p->rounding_shift);
     }
-    return qnn_depthwise_wide_32(QNN_READ(((const int32_t *)p->bias)[o]), taps, channels, x, w);
+    return qnn_requantize(&p->requantize, o,
+                          qnn_depthwise_wide_32(QNN_READ(((const int32_t *)p->bias)[o]), taps, channels, x, w));
 }
 
 QNN_INLINE void qnn_depthwise_wide_pixel(const qnn_depthwise_conv2d_wide_t *p, qnn_depthwise_widths_t widths,
@@ -67,8 +68,7 @@ QNN_INLINE void qnn_depthwise_wide_pixel(const qnn_depthwise_conv2d_wide_t *p, q
     qnn_values_t x = qnn_values(taps, widths.x_wide), w = qnn_values(p->weights, widths.w_wide);
     for (c = 0; c < p->window.channels; c++, x = qnn_values_after(x, 1)) {
         for (i = 0; i < p->multiplier; i++, o++, w = qnn_values_after(w, size)) {
-            int32_t acc = qnn_depthwise_wide_sum(p, widths.sum64, o, x, w);
-            qnn_put(y, o, qnn_requantize(&p->requantize, o, acc));
+            qnn_put(y, o, qnn_depthwise_wide_result(p, widths.sum64, o, x, w));
         }
     }
 }

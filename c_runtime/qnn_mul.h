@@ -25,6 +25,19 @@ QNN_INLINE void qnn_mul(const qnn_mul_t *p, const uint8_t *a, const uint8_t *b, 
     }
 }
 
+#ifdef QNN_MUL_WIDE
+QNN_KERNEL void qnn_mul_i16_i16(const qnn_mul_t *p, const int16_t *a, const int16_t *b, int16_t *y)
+{
+    QNN_FETCH(p, sizeof(*p));
+    int32_t i, j;
+    for (i = 0; i < p->elements; i += p->repeat) {
+        for (j = 0; j < p->repeat; j++) {
+            qnn_put(qnn_sink(y, 1), i + j, qnn_requantize(&p->requantize, 0, a[i + j] * b[j]));
+        }
+    }
+}
+#endif /* QNN_MUL_WIDE */
+
 QNN_KERNEL void qnn_mul_u8_u8(const qnn_mul_t *p, const uint8_t *a, const uint8_t *b, uint8_t *y)
 {
     qnn_mul(p, a, b, qnn_sink(y, 0));

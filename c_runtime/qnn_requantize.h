@@ -17,6 +17,7 @@ typedef struct {
 
 #define QNN_RULE_TWICE 1 /* GEMMLOWP: prescale is not null, the multipliers are twice as large and unsigned */
 #define QNN_RULE_EVEN 2  /* halves become even */
+#define QNN_RULE_LONG 3  /* of sums of 64 bits: see qnn_wide.h */
 
 /* Where the limit acts the result saturates anyway (SPEC 3.3); it keeps the left shift inside int32. */
 QNN_INLINE int32_t qnn_prescale(int32_t accumulator, uint8_t prescale)

@@ -67,4 +67,32 @@ QNN_INLINE int32_t qnn_narrow(int64_t acc, int32_t shift)
     return (int32_t)((high_word << (32 - shift)) | (low_word >> shift));
 }
 
+#ifdef QNN_INT16X8
+/* (sum * multiplier + 2^(shift - 1)) >> shift (SPEC 3.9), which fits int32; |sum| < 2^47, multiplier < 2^15. */
+QNN_INLINE int32_t qnn_requantize_long(const qnn_requantize_t *p, int32_t channel, int64_t sum)
+{
+    int32_t shift = QNN_READ(p->shift[channel]), q;
+    uint64_t half = shift > 32 ? (uint64_t)((uint32_t)1 << (shift - 33)) << 32 : (uint32_t)1 << (shift - 1);
+    uint64_t product = (uint64_t)(sum * QNN_READ(p->multiplier[channel])) + half;
+    uint32_t high_word = (uint32_t)(product >> 32), low_word = (uint32_t)product;
+    if (shift >= 32) {
+        q = (int32_t)high_word >> (shift - 32);
+    } else {
+        q = (int32_t)((high_word << (32 - shift)) | (low_word >> shift));
+    }
+    return qnn_clamp(q, p->low, p->high);
+}
+#endif /* QNN_INT16X8 */
+
+/* The result of a sum of 64 bits. */
+QNN_INLINE int32_t qnn_requantize_sum(const qnn_requantize_t *p, int32_t channel, int64_t sum, int32_t rounding_shift)
+{
+#ifdef QNN_INT16X8
+    if (p->rule == QNN_RULE_LONG) {
+        return qnn_requantize_long(p, channel, sum);
+    }
+#endif /* QNN_INT16X8 */
+    return qnn_requantize(p, channel, qnn_narrow(sum, rounding_shift));
+}
+
 #endif

@@ -9,7 +9,8 @@ from qnn.names import IDENTIFIER, check_name
 from qnn.ops.op import BYTES, TensorType, expect
 
 MAX_NODES = 1024
-ENTERING_KINDS = ("quantize", "compand", "table", "depthwise_conv2d")  # bring the raw input to the quantized one
+# Kinds that bring the raw input to the quantized one.
+ENTERING_KINDS = ("quantize", "compand", "table", "depthwise_conv2d", "load")
 HEAD_KINDS = ((CLASS, "argmax"), (PROBABILITIES, "softmax"), (VALUE, "rescale"))
 
 

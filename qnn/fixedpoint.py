@@ -14,10 +14,11 @@ MULTIPLIER_BITS = 31
 MAX_SHIFT = 22
 MAX_PRESCALE = 30
 MAX_TWICE_SHIFT = 31
+LONG_MULTIPLIER_BITS, LEAST_LONG_SHIFT, MOST_LONG_SHIFT, LONG_BITS = 15, 8, 46, 47  # of INT16X8
 CONSTANT_BITS = 30  # of |zero_point| * 2**shift
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
-QNN, GEMMLOWP, HALF_EVEN = "qnn", "gemmlowp", "half_even"
-ROUNDINGS = (QNN, GEMMLOWP, HALF_EVEN)
+QNN, GEMMLOWP, HALF_EVEN, INT16X8 = "qnn", "gemmlowp", "half_even", "int16x8"
+ROUNDINGS = (QNN, GEMMLOWP, HALF_EVEN, INT16X8)
 
 
 class ScaleError(QnnError):
@@ -33,6 +34,8 @@ class Requantization:
     below 1/4. zero_point: int32 (C,) or (1,), added to the result; low, high: the clamp's bounds.
     GEMMLOWP, of imported models, rounds twice: acc * 2**prescale * multiplier / 2**31 half up, then that / 2**shift
     half away from zero; shift 0..31. HALF_EVEN, of imported models too, is QNN but for halves, which become even.
+    INT16X8, of imported models with 16-bit activations, takes sums below 2**47: (acc * multiplier + 2**(shift - 1)) >>
+    shift, with multipliers of 15 bits, shifts 8..46, no prescale and no zero point.
     """
 
     multiplier: np.ndarray
@@ -58,6 +61,10 @@ class Requantization:
         """q, int64, for int32-valued accumulators (..., C) held in int64."""
         if self.rounding == GEMMLOWP:
             return self._rounded_twice(accumulator)
+        if self.rounding == INT16X8:
+            half = np.int64(1) << (self.shift.astype(np.int64) - 1)
+            rounded = (accumulator * self.multiplier.astype(np.int64) + half) >> self.shift.astype(np.int64)
+            return np.clip(rounded, self.low, self.high)
         shifted = np.clip(accumulator, -self.prescale_limit - (self.prescale == 0), self.prescale_limit)
         shifted = shifted << self.prescale.astype(np.int64)
         high_word = (shifted * self.multiplier.astype(np.int64)) >> 32
@@ -103,6 +110,9 @@ class Requantization:
         if self.rounding == GEMMLOWP:
             self._check_twice(subject, bound)
             return
+        if self.rounding == INT16X8:
+            self._check_long(subject, bound)
+            return
         largest = max(-bound[0], bound[1])
         shifted = np.minimum(largest, self.prescale_limit) << self.prescale.astype(np.int64)
         if int(((shifted >> 1) + 1 + np.abs(self.constant)).max()) > INT32_MAX:
@@ -124,6 +134,27 @@ class Requantization:
         if int(largest.max()) > INT32_MAX or not np.all(np.where(self.still, stays, fits)):
             raise QnnError(subject, "its requantization leaves int32", "compile the model again")
 
+    def _check_long(self, subject: str, bound: tuple[int, int]) -> None:
+        """What `check` says of INT16X8: the product fits int64, and the result int32 before it is clamped."""
+        largest = max(-bound[0], bound[1])
+        ends = replace(self, low=INT32_MIN - 1, high=INT32_MAX + 1).apply(np.array(bound, np.int64)[:, None])
+        fits = largest < 1 << LONG_BITS and ends.min() >= INT32_MIN and ends.max() <= INT32_MAX
+        if not fits or np.any(self.zero_point != 0):
+            raise QnnError(subject, "its requantization leaves int32", "compile the model again")
+        if largest <= INT32_MAX:
+            self.once().check(subject, len(self.multiplier), bound)
+
+    def once(self) -> Requantization:
+        """INT16X8 as QNN, which gives the same for every accumulator of int32: the factors are the same (SPEC 3.9)."""
+        shift, spare = self.shift.astype(np.int64), np.maximum(self.shift.astype(np.int64) - 16 - MAX_SHIFT, 0)
+        return replace(
+            self,
+            multiplier=(self.multiplier.astype(np.int64) << (16 - spare)).astype(np.int32),
+            shift=np.clip(shift - 16, 1, MAX_SHIFT).astype(np.uint8),
+            prescale=np.maximum(17 - shift, 0).astype(np.uint8),
+            rounding=QNN,
+        )
+
     @property
     def still(self) -> np.ndarray:
         """bool (C,): GEMMLOWP's channels of a shift so large that the result must be the zero point (SPEC 3.6)."""
@@ -136,8 +167,12 @@ class Requantization:
             if array.dtype != dtype or array.shape not in ((channels,), (1,)):
                 raise QnnError(subject, f"its {name} has type {array.dtype} {array.shape}", "compile the model again")
         least, most = (0, MAX_TWICE_SHIFT) if self.rounding == GEMMLOWP else (1, MAX_SHIFT)
+        if self.rounding == INT16X8:
+            least, most = LEAST_LONG_SHIFT, MOST_LONG_SHIFT
+        short = self.rounding != INT16X8 or int(self.multiplier.max()) >> LONG_MULTIPLIER_BITS == 0
         inside = (
             self.rounding in ROUNDINGS
+            and short
             and (self.multiplier.min() >= 0)
             and (self.shift.min() >= least)
             and (self.shift.max() <= most)

@@ -23,7 +23,7 @@ class Schema:
     """What goes into a network and what comes out.
 
     shape: one sample's shape, (F,) or (H, W, C).
-    dtype: the raw integers' type, "uint8" (pixels, bytes), "int8" (imported models) or "int32" (readings in
+    dtype: the raw integers' type, "uint8" (pixels, bytes), "int8" or "int16" (imported models) or "int32" (readings in
     units of 10**-decimals).
     features: one per element of a flat sample; empty for images.
     task: "classification" or "regression".

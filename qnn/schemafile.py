@@ -111,7 +111,7 @@ def read_schema(document: Document) -> Schema:
         targets=document.texts("targets"),
         target_decimals=document.integers("target_decimals", -MAX_DECIMALS, MAX_DECIMALS),
     )
-    if schema.task not in TASKS or schema.dtype not in ("uint8", "int8", "int32"):
+    if schema.task not in TASKS or schema.dtype not in ("uint8", "int8", "int16", "int32"):
         raise QnnError(document.path, "its task or input type is unknown", "update qnn")
     if not schema.shape or min(schema.shape) < 1 or math.prod(schema.shape) > MAX_ITEMS:
         raise QnnError(document.path, f"its input shape {schema.shape} is impossible", "make the file again with qnn")

@@ -201,7 +201,7 @@ def test_the_mean_of_a_window_is_rounded_half_away_from_zero() -> None:
     for count in (1, 2, 3, 4, 6, 9, 25, 49, 64, 125):
         sums = np.arange(-128 * count, 127 * count + 1)
         wanted = [int(np.sign(s)) * ((abs(int(s)) + count // 2) // count) + 128 for s in sums]
-        assert averaging(count, 128, 0, 255).apply(sums[:, None])[:, 0].tolist() == wanted
+        assert averaging(count, 128, TensorType((1,), "uint8", 0, 255)).apply(sums[:, None])[:, 0].tolist() == wanted
 
 
 def test_additions_that_are_constant_or_steep_have_constants() -> None:

@@ -14,12 +14,14 @@ from qnn.importing.conversion import OFFSET, Source
 from qnn.importing.schemas import imported_schema
 from qnn.ops.argmax import Argmax
 from qnn.ops.flip import Flip
+from qnn.ops.load import Load
 from qnn.ops.op import TensorType
 from qnn.ops.softmax8 import Softmax8
 from qnn.ops.table import Table
 from qnn.schema import DataRecord
 
-FLIPPED, OUTPUT = "input_unsigned", "output"
+FLIPPED, LOADED, OUTPUT = "input_unsigned", "input_loaded", "output"
+ALIGNED = ("pad", "concat")  # write 16-bit values where they are aligned, which an output need not be
 RECORD = DataRecord("random:1000", "", 0, 0.1, 0.2)
 
 
@@ -35,6 +37,25 @@ def unsigned(kind: TensorType) -> TensorType:
     return replace(
         kind, dtype="uint8", low=kind.low + OFFSET, high=kind.high + OFFSET, zero_point=kind.zero_point + OFFSET
     )
+
+
+def entered(kind: TensorType, direct: bool) -> tuple[TensorType, list[Node]]:
+    """(the raw input's type, the node that gives it as `kind`, uint8 or int16).
+
+    direct: nothing but a layer reads it that takes int8 as it is, so that there is no such node.
+    """
+    if kind.dtype == "int16":
+        return kind, [Node(LOADED, Load(), (INPUT,), kind)]
+    return signed(kind), [] if direct else [Node(FLIPPED, Flip(OFFSET), (INPUT,), kind)]
+
+
+def left(nodes: list[Node], result: Source) -> tuple[Node, ...]:
+    """The nodes, the last of which gives `result` as the file has it: int16, or int8 of what is uint8 here."""
+    if result.type.dtype != "int16":
+        return with_signed_output(nodes, result)
+    if nodes[-1].name == result.name and nodes[-1].op.kind not in ALIGNED:
+        return tuple(nodes)
+    return (*nodes, Node(OUTPUT, Load(), (result.name,), result.type))
 
 
 def with_signed_output(nodes: list[Node], result: Source) -> tuple[Node, ...]:
@@ -70,4 +91,5 @@ def bordered(name: str, raw: TensorType, body: tuple[Node, ...], labels: tuple[s
     if schema.classes:
         kind = TensorType((1,), "int32", 0, len(schema.classes) - 1)
         heads = (Node(CLASS, Argmax(output.type.zero_point), (output.name,), kind),)
-    return Graph(name, schema, RECORD, raw, (*body, *heads), output.name, INPUT)
+    quantized = LOADED if raw.dtype == "int16" else INPUT
+    return Graph(name, schema, RECORD, raw, (*body, *heads), output.name, quantized)

@@ -15,11 +15,12 @@ from qnn.errors import QnnError
 from qnn.fixedpoint import GEMMLOWP, Requantization, requantization
 from qnn.graph import Node
 from qnn.importing.tflitefile import NO_TENSOR, TfliteModel, TfliteOperator, TfliteTensor
-from qnn.importing.tflm import gemmlowp
+from qnn.importing.tflm import gemmlowp, int16x8
 from qnn.names import comment_text
 from qnn.ops.op import Op, TensorType
 
 OFFSET = 128  # an int8 tensor is a uint8 tensor of 128 more
+QUANTIZED = ("int8", "int16")
 ACTIVATIONS = (
     (0, -math.inf, math.inf),
     (1, 0.0, math.inf),
@@ -113,21 +114,26 @@ class Conversion:
         return self.model.tensors[self.op.outputs[0]]
 
     def result_type(self) -> TensorType:
-        """The output's type as uint8, clamped as its fused activation says."""
-        kind = activation_type(self.output, self)
+        """The output's type, int8 as uint8, clamped as its fused activation says."""
+        kind, offset = activation_type(self.output, self), offset_of(self.output)
         low, high = self.clamp(self.output)
-        return TensorType(kind.shape, kind.dtype, low + OFFSET, high + OFFSET, kind.scale, kind.zero_point)
+        return TensorType(kind.shape, kind.dtype, low + offset, high + offset, kind.scale, kind.zero_point)
 
     def clamp(self, output: TfliteTensor) -> tuple[int, int]:
-        """The range of int8 that the fused activation leaves."""
+        """The range of int8 or int16 that the fused activation leaves."""
         chosen = self.option("FusedActivationFunction", 0)
         found = next((row for row in ACTIVATIONS if row[0] == chosen), None)
         if found is None:
             raise self.refused(f"has the activation {chosen} within it", "use an activation of its own")
         return clamped(output, *found[1:])
 
-    def requantization(self, factors: np.ndarray, kind: TensorType) -> Requantization:
-        """Of real factors (C,), float64, to results of type `kind`, by the rule that was asked for."""
+    def requantization(self, factors: np.ndarray, kind: TensorType, long: bool = False) -> Requantization:
+        """Of real factors (C,), float64, to results of type `kind`, by the rule that was asked for.
+
+        long: of sums that the framework makes in 64 bits.
+        """
+        if self.rounding == GEMMLOWP and long:
+            return int16x8(factors, kind.low, kind.high)
         if self.rounding == GEMMLOWP:
             return gemmlowp(factors, kind.zero_point, kind.low, kind.high)
         return requantization(factors, kind.zero_point, kind.low, kind.high)
@@ -140,15 +146,16 @@ class Conversion:
 
 
 def clamped(tensor: TfliteTensor, lowest: float, highest: float) -> tuple[int, int]:
-    """The int8 range of the reals lowest..highest, rounded half away from zero in float32, as the framework does."""
+    """The integers of the reals lowest..highest, rounded half away from zero in float32, as the framework does."""
     scale, zero = np.float32(tensor.scales[0]), int(tensor.zero_points[0])
 
     def quantized(real: float) -> int:
         steps = float(np.float32(real) / scale)
         return zero + int(math.copysign(math.floor(abs(steps) + 0.5), steps))
 
-    low = -128 if lowest == -math.inf else min(max(quantized(lowest), -128), 127)
-    high = 127 if highest == math.inf else min(max(quantized(highest), low), 127)
+    ends = np.iinfo(tensor.dtype)
+    low = ends.min if lowest == -math.inf else min(max(quantized(lowest), ends.min), ends.max)
+    high = ends.max if highest == math.inf else min(max(quantized(highest), low), ends.max)
     return low, high
 
 
@@ -158,13 +165,21 @@ def sample_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def activation_type(tensor: TfliteTensor, at: Conversion) -> TensorType:
-    """An int8 tensor as uint8. Raises QnnError for another type, or scales per channel."""
-    if tensor.dtype != "int8" or len(tensor.scales) != 1:
+    """An int8 tensor as uint8, an int16 one as it is. Raises QnnError for another type, or scales per channel."""
+    if tensor.dtype not in QUANTIZED or len(tensor.scales) != 1:
         problem = f"has {tensor.name or 'a tensor'} of {tensor.dtype} with {len(tensor.scales)} scales"
         raise at.refused(problem, "quantize the whole model to int8, one scale a tensor")
     zero = int(tensor.zero_points[0])
-    if not -128 <= zero <= 127:
+    if not -128 <= zero <= 127 or (tensor.dtype == "int16" and zero != 0):
         raise at.refused(f"has a zero point of {zero}", "quantize the model again")
     if min(tensor.shape, default=1) < 1:
         raise at.refused(f"has a tensor of shape {tensor.shape}", "export the model with fixed shapes")
-    return TensorType(sample_shape(tensor.shape), "uint8", 0, 255, float(tensor.scales[0]), zero + OFFSET)
+    shape, scale = sample_shape(tensor.shape), float(tensor.scales[0])
+    if tensor.dtype == "int16":
+        return TensorType(shape, "int16", -32768, 32767, scale, 0)
+    return TensorType(shape, "uint8", 0, 255, scale, zero + OFFSET)
+
+
+def offset_of(tensor: TfliteTensor) -> int:
+    """How much more a tensor's values are here than in the file."""
+    return OFFSET if tensor.dtype == "int8" else 0

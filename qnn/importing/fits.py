@@ -12,23 +12,27 @@ import numpy as np
 from qnn.errors import QnnError
 from qnn.fixedpoint import Requantization, requantization
 from qnn.ops.add import Add
+from qnn.ops.op import TensorType
 
 LARGEST_FACTORS = tuple(range(1 << 20, 1 << 18, -(1 << 15)))  # of an add, tried in turn
-NARROWER = 1 / 130  # of a step: what bends a mean's line enough for the step that ties around zero are wider
 STEEPEST = 2.0**-20  # part of the accumulator's span that a result takes at least
 SEARCH = 200  # halvings and thirds of a slope's interval
 
 
-def averaging(count: int, zero_point: int, low: int, high: int) -> Requantization:
-    """One entry that gives the mean of `count` int8 values, rounded half away from zero, plus `zero_point`, clamped.
+def averaging(count: int, zero_point: int, kind: TensorType) -> Requantization:
+    """One entry that gives the mean of `count` values, rounded half away from zero, plus `zero_point`, within `kind`.
 
-    It takes the sum of the int8 values. Raises QnnError where none is found: for more values than a map has.
+    It takes the sum of int8 values, or of int16 ones where `kind` is int16. Both sides are monotonic, so that the sums
+    around each half prove it for all. Raises QnnError where none is found: for more values than a map has.
     """
-    sums = np.arange(-128 * count, 127 * count + 1, dtype=np.int64)
+    ends = np.iinfo("int16" if kind.dtype == "int16" else "int8")
+    halves = (2 * np.arange(ends.min - 1, ends.max + 2, dtype=np.int64) + 1) * count // 2
+    around = np.concatenate([halves + step for step in (-1, 0, 1)])
+    sums = np.clip(around, ends.min * count, ends.max * count)
     rounded = (np.abs(sums) + count // 2) // count
-    wanted = np.clip(np.where(sums > 0, rounded, -rounded) + zero_point, low, high)
-    for factor in (1 / count, 1 / (count - NARROWER)):
-        found = requantization(np.array([factor]), zero_point, low, high)
+    wanted = np.clip(np.where(sums > 0, rounded, -rounded) + zero_point, kind.low, kind.high)
+    for factor in (1 / count, 1 / (count - 1 / (ends.max + 3))):
+        found = requantization(np.array([factor]), zero_point, kind.low, kind.high)
         if np.array_equal(found.apply(sums[:, None])[:, 0], wanted):
             return found
     raise QnnError("average pool", f"windows of {count} positions have no exact constants", "use smaller windows")

@@ -8,25 +8,28 @@ from dataclasses import replace
 
 import numpy as np
 
-from qnn.fixedpoint import GEMMLOWP
+from qnn.fixedpoint import GEMMLOWP, INT32_MAX, INT32_MIN
 from qnn.importing.conversion import OFFSET, Conversion, Converted, activation_type
 from qnn.importing.fits import addition
 from qnn.importing.tflitemoves import INDEX
 from qnn.importing.tflitetables import INT8, scalar_table
 from qnn.importing.tflm import exp_of_negative, gemmlowp_of, input_radius, multiplied, quantized_multiplier
+from qnn.ops.add16 import Add16
 from qnn.ops.average_pool import AveragePool
 from qnn.ops.mul import Mul
 from qnn.ops.op import TensorType
 from qnn.ops.softmax8 import Softmax8
 from qnn.ops.window import Window
 
-ADD_SHIFT = 20  # bits that the framework shifts both summands left by
+ADD_SHIFT, WIDE_ADD_SHIFT = 20, 15  # bits that the framework shifts both summands left by
 SOFTMAX_BITS = 5
 
 
 def add(at: Conversion) -> Converted:
     """ADD of two tensors of one shape, or of a tensor and one constant."""
     kind = at.result_type()
+    if kind.dtype == "int16":
+        return _wide_sum(at, kind)
     scalar = _scalar(at)
     tensors = at.tensor(0), at.tensor(1)
     scales = tuple(float(tensor.scales[0]) if len(tensor.scales) == 1 else 0.0 for tensor in tensors)
@@ -44,6 +47,19 @@ def add(at: Conversion) -> Converted:
     steps = (scales[0] / kind.scale, scales[1] / kind.scale)
     unsigned = (zeros[0] + OFFSET, zeros[1] + OFFSET)
     op = addition(steps, unsigned, kind.zero_point, kind.low, kind.high, summed)
+    return Converted((at.made(op, (one, other), kind),))
+
+
+def _wide_sum(at: Conversion, kind: TensorType) -> Converted:
+    """Of tensors of 16 bits: three roundings."""
+    one, other = at.source(0), at.source(1)
+    if one.type.elements != other.type.elements:
+        raise at.refused("has inputs of different shapes", "repeat the smaller one before")
+    twice = 2 * max(one.type.scale, other.type.scale)
+    encoded = [quantized_multiplier(source.type.scale / twice) for source in (one, other)]
+    scale = gemmlowp_of(encoded, 0, INT32_MIN, INT32_MAX)
+    last = [quantized_multiplier(twice / ((1 << WIDE_ADD_SHIFT) * kind.scale))]
+    op = Add16(scale, gemmlowp_of(last, 0, kind.low, kind.high))
     return Converted((at.made(op, (one, other), kind),))
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from qnn.check import check
 from qnn.errors import QnnError
 from qnn.fixedpoint import GEMMLOWP
-from qnn.graph import INPUT, Graph, Node
-from qnn.importing.border import FLIPPED, bordered, signed, unsigned, with_signed_output
-from qnn.importing.conversion import OFFSET, Conversion, Converted, Source, activation_type
+from qnn.graph import INPUT, Graph
+from qnn.importing.border import bordered, entered, left
+from qnn.importing.conversion import QUANTIZED, Conversion, Converted, Source, activation_type
 from qnn.importing.explain import DROPPED, FOLDED, KEPT, Fate
 from qnn.importing.tflitearith import add, mean, mul, softmax
 from qnn.importing.tflitefile import NO_TENSOR, TfliteModel, TfliteOperator
@@ -28,7 +28,6 @@ from qnn.importing.tflitetables import (
     tanh_table,
 )
 from qnn.names import comment_text
-from qnn.ops.flip import Flip
 
 CONVERTERS: tuple[tuple[str, Callable[[Conversion], Converted], str], ...] = (  # name, converter, operator
     ("CONV_2D", conv_2d, "conv2d"),
@@ -56,6 +55,10 @@ CONVERTERS: tuple[tuple[str, Callable[[Conversion], Converted], str], ...] = (  
     ("LEAKY_RELU", leaky_relu_table, "table"),
     ("QUANTIZE", quantize_table, "table"),
 )
+WIDE = (
+    *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "AVERAGE_POOL_2D", "MAX_POOL_2D", "ADD", "MUL", "MEAN"),
+    *("CONCATENATION", "PAD", "PADV2", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "TRANSPOSE", "QUANTIZE"),
+)  # with activations of 16 bits too
 BORDERS = ("QUANTIZE", "DEQUANTIZE")
 
 
@@ -86,10 +89,9 @@ def tflite_graph(
     if not operators:
         raise QnnError(path, "computes nothing", "export the model again")
     start = Conversion(path, model, operators[0], rounding)
-    raw = signed(activation_type(model.tensors[first], start))
-    direct = _reads_directly(model, operators, first)
-    nodes = [] if direct else [Node(FLIPPED, Flip(OFFSET), (INPUT,), unsigned(raw))]
-    sources = {first: Source(INPUT, raw) if direct else Source(FLIPPED, nodes[0].type)}
+    kind = activation_type(model.tensors[first], start)
+    raw, nodes = entered(kind, _reads_directly(model, operators, first))
+    sources = {first: Source(nodes[0].name, nodes[0].type) if nodes else Source(INPUT, raw)}
     for op in operators:
         converted = _converted(replace(start, op=op, sources=sources))
         result = converted.same or Source(converted.nodes[-1].name, converted.nodes[-1].type)
@@ -98,7 +100,7 @@ def tflite_graph(
         nodes += converted.nodes
         names = tuple(node.name for node in converted.nodes)
         fates.append(_fate(model, op, KEPT if names else FOLDED, names, converted.note))
-    body = with_signed_output(nodes, sources[last])
+    body = left(nodes, sources[last])
     graph = bordered(name, raw, body, labels, operators[-1].kind == "SOFTMAX")
     return ImportedGraph(check(graph), tuple(sorted(fates, key=lambda fate: fate.index)))
 
@@ -119,16 +121,16 @@ def _border(model: TfliteModel, operators: list[TfliteOperator], path: Path) -> 
     first, last, borders = model.inputs[0], model.outputs[0], []
     for _ in range(2):
         readers = [op for op in operators if first in op.inputs]
-        if model.tensors[first].dtype != "int8" and len(readers) == 1 and readers[0].kind == "QUANTIZE":
+        if model.tensors[first].dtype not in QUANTIZED and len(readers) == 1 and readers[0].kind == "QUANTIZE":
             first = readers[0].outputs[0]
             borders.append(readers[0])
         writers = [op for op in operators if last in op.outputs]
-        if model.tensors[last].dtype != "int8" and writers and writers[0].kind in BORDERS:
+        if model.tensors[last].dtype not in QUANTIZED and writers and writers[0].kind in BORDERS:
             last = writers[0].inputs[0]
             borders.append(writers[0])
     for index, end in ((first, "input"), (last, "output")):
-        if model.tensors[index].dtype != "int8":
-            problem = f"has an {end} of {model.tensors[index].dtype} without a scale of int8 behind it"
+        if model.tensors[index].dtype not in QUANTIZED:
+            problem = f"has an {end} of {model.tensors[index].dtype} without a scale behind it"
             raise QnnError(path, problem, "quantize the whole model to int8")
     return first, last, borders
 
@@ -138,6 +140,9 @@ def _converted(at: Conversion) -> Converted:
     if converter is None:
         names = ", ".join(entry[0] for entry in CONVERTERS)
         raise at.refused("is not supported", f"build the model of {names}")
+    wide = any(index != NO_TENSOR and at.model.tensors[index].dtype == "int16" for index in at.op.inputs)
+    if wide and at.op.kind not in WIDE:
+        raise at.refused("has no form with activations of 16 bits", f"use int8, or {', '.join(WIDE)}")
     return converter(at)
 
 
@@ -149,7 +154,8 @@ def _fate(model: TfliteModel, op: TfliteOperator, fate: str, nodes: tuple[str, .
 def _reads_directly(model: TfliteModel, operators: list[TfliteOperator], first: int) -> bool:
     """Is the input's only reader a fully connected layer of one row, which takes int8 as it is?"""
     readers = [op for op in operators if first in op.inputs]
-    if len(readers) != 1 or readers[0].kind != "FULLY_CONNECTED" or len(readers[0].inputs) < 2:
+    wide = model.tensors[first].dtype != "int8"
+    if wide or len(readers) != 1 or readers[0].kind != "FULLY_CONNECTED" or len(readers[0].inputs) < 2:
         return False
     weights = model.tensors[readers[0].inputs[1]]
     return readers[0].inputs[0] == first and weights.shape[1:] == (model.tensors[first].elements,)

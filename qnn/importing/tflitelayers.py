@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from qnn.fixedpoint import Requantization
-from qnn.importing.conversion import OFFSET, Conversion, Converted, Source
+from qnn.fixedpoint import Requantization, requantization
+from qnn.importing.conversion import Conversion, Converted, Source, offset_of
 from qnn.importing.fits import averaging
+from qnn.ops.accumulate import channel_bounds
 from qnn.ops.average_pool import AveragePool
 from qnn.ops.conv2d import Conv2d
 from qnn.ops.dense import Dense
 from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.max_pool import MaxPool
-from qnn.ops.op import MAX_ELEMENTS, TensorType
+from qnn.ops.op import MAX_ELEMENTS, Op, TensorType
+from qnn.ops.retype import Retype
 from qnn.ops.table import Table
 from qnn.ops.window import Window
+from qnn.weights import rounding_shift
 
 SAME, VALID = 0, 1
 
@@ -29,9 +34,8 @@ def conv_2d(at: Conversion) -> Converted:
             "has groups, or filters of another depth than its input", "use groups of 1, or as many as channels"
         )
     window = _window(at, weights.shape[1:3])
-    bias = _bias(at, weights, source)
-    requantization = at.requantization(_factors(at, len(weights), 0), kind)
-    op = Conv2d(window, weights, bias, source.type.zero_point, requantization)
+    sums = _sums(at, weights, source, kind, 0)
+    op = Conv2d(window, weights, sums.bias, source.type.zero_point, sums.constants, sums.shift)
     return Converted((at.made(op, (source,), kind),))
 
 
@@ -43,10 +47,9 @@ def depthwise_conv_2d(at: Conversion) -> Converted:
     if stored.ndim != 4 or stored.shape[0] != 1 or stored.shape[3] % channels:
         raise at.refused(f"has weights of shape {stored.shape}", "export the model again")
     weights = np.ascontiguousarray(_dilated(at, stored, 1)[0].transpose(2, 0, 1))
-    window = _window(at, weights.shape[1:])
-    bias = _bias(at, weights, source)
-    requantization = at.requantization(_factors(at, len(weights), 3), kind)
-    op = DepthwiseConv2d(window, len(weights) // channels, weights, bias, source.type.zero_point, requantization)
+    window, zero = _window(at, weights.shape[1:]), source.type.zero_point
+    sums = _sums(at, weights, source, kind, 3)
+    op = DepthwiseConv2d(window, len(weights) // channels, weights, sums.bias, zero, sums.constants, sums.shift)
     return Converted((at.made(op, (source,), kind),))
 
 
@@ -58,13 +61,13 @@ def fully_connected(at: Conversion) -> Converted:
         raise at.refused(f"has weights of shape {weights.shape}", "export the model again")
     if at.option("WeightsFormat", 0) != 0:
         raise at.refused("has shuffled weights", "export the model again")
-    bias = _bias(at, weights, source)
-    requantization = at.requantization(_factors(at, len(weights), 0), kind)
+    sums = _sums(at, weights, source, kind, 0)
     rows = source.type.elements // weights.shape[1]
     if rows == 1:
-        return Converted((at.made(Dense(weights, bias, 0, requantization), (source,), kind),))
+        return Converted((at.made(Dense(weights, sums.bias, sums.shift, sums.constants), (source,), kind),))
     window = Window(rows, 1, weights.shape[1], 1, 1, 1, 1, 0, 0, rows, 1)
-    op = Conv2d(window, weights[:, None, None], bias, source.type.zero_point, requantization)
+    zero = source.type.zero_point
+    op = Conv2d(window, weights[:, None, None], sums.bias, zero, sums.constants, sums.shift)
     return Converted((at.made(op, (source,), kind),))
 
 
@@ -73,16 +76,17 @@ def average_pool_2d(at: Conversion) -> Converted:
     source, kind = at.source(0), at.result_type()
     window = _window(at, (at.option("FilterHeight", 1), at.option("FilterWidth", 1)))
     counts = range(1, window.taps + 1) if window.pads else (window.taps,)
-    entries = [averaging(count, OFFSET, kind.low, kind.high) for count in counts]
-    requantization = Requantization(
+    offset = offset_of(at.output)
+    entries = [averaging(count, offset, kind) for count in counts]
+    constants = Requantization(
         np.concatenate([entry.multiplier for entry in entries]),
         np.concatenate([entry.shift for entry in entries]),
         np.concatenate([entry.prescale for entry in entries]),
-        np.array([OFFSET], np.int32),
+        np.array([offset], np.int32),
         kind.low,
         kind.high,
     )
-    return Converted((at.made(AveragePool(window, OFFSET, requantization), (source,), kind),))
+    return Converted((at.made(AveragePool(window, offset, constants), (source,), kind),))
 
 
 def max_pool_2d(at: Conversion) -> Converted:
@@ -92,8 +96,10 @@ def max_pool_2d(at: Conversion) -> Converted:
     pool = at.made(MaxPool(window), (source,), source.type)
     if kind.low <= source.type.low and source.type.high <= kind.high:
         return Converted((pool,))
-    table = Table(np.clip(np.arange(256), kind.low, kind.high).astype(np.int16))
-    return Converted((pool, at.made(table, (Source(pool.name, pool.type),), kind, "_clamp")))
+    clamp: Op = Table(np.clip(np.arange(256), kind.low, kind.high).astype(np.int16))
+    if kind.dtype == "int16":
+        clamp = Retype(0, requantization(np.array([1.0]), 0, kind.low, kind.high))
+    return Converted((pool, at.made(clamp, (Source(pool.name, pool.type),), kind, "_clamp")))
 
 
 def _map(at: Conversion) -> TensorType:
@@ -147,9 +153,29 @@ def _factors(at: Conversion, filters: int, axis: int) -> np.ndarray:
     return float(at.tensor(0).scales[0]) * scales / float(at.output.scales[0])
 
 
-def _bias(at: Conversion, weights: np.ndarray, source: Source) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What follows the products: int64 bias (O,), the shift that says that sums have 64 bits, the requantization."""
+
+    bias: np.ndarray
+    shift: int
+    constants: Requantization
+
+
+def _sums(at: Conversion, weights: np.ndarray, source: Source, kind: TensorType, axis: int) -> Sums:
+    """Of weights (O, ...) whose scales lie along `axis`: in 64 bits where the framework has them so."""
+    long = source.type.dtype == "int16" and (not at.has(2) or at.tensor(2).dtype == "int64")
+    bias = _bias(at, weights, source, "int64" if long else "int32")
+    low, high = channel_bounds(weights, bias, source.type)
+    shift = rounding_shift(int(low.min()), int(high.max()))
+    if shift and not long:
+        raise at.refused("has sums that leave 32 bits", "use smaller layers, or a bias of 64 bits")
+    return Sums(bias, shift, at.requantization(_factors(at, len(weights), axis), kind, long))
+
+
+def _bias(at: Conversion, weights: np.ndarray, source: Source, dtype: str) -> np.ndarray:
     """int64 (O,): the stored bias, less the input's zero point times the weights of each filter."""
-    stored = at.constant(2, ("int32",)).astype(np.int64).reshape(-1) if at.has(2) else np.zeros(len(weights), np.int64)
+    stored = at.constant(2, (dtype,)).astype(np.int64).reshape(-1) if at.has(2) else np.zeros(len(weights), np.int64)
     if stored.shape != (len(weights),):
         raise at.refused("has a bias of another size than its filters", "export the model again")
     return stored - source.type.zero_point * weights.astype(np.int64).reshape(len(weights), -1).sum(axis=1)

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from qnn.importing.conversion import Conversion, Converted, Source, activation_type
+from qnn.importing.conversion import Conversion, Converted, Source, activation_type, offset_of
 from qnn.ops.concat import Concat
 from qnn.ops.gather import AXES, Gather
 from qnn.ops.op import TensorType
@@ -43,7 +43,7 @@ def concatenation(at: Conversion) -> Converted:
     for position, source in enumerate(sources[1:]):
         op = Concat(last.type.elements // pixels, source.type.elements // pixels)
         low, high = min(last.type.low, source.type.low), max(last.type.high, source.type.high)
-        joined = TensorType(kind.shape, "uint8", low, high, kind.scale, kind.zero_point)
+        joined = TensorType(kind.shape, kind.dtype, low, high, kind.scale, kind.zero_point)
         nodes.append(at.made(op, (last, source), joined, f"_{position}" if position < len(sources) - 2 else ""))
         last = Source(nodes[-1].name, nodes[-1].type)
     return Converted(tuple(nodes), None if nodes else last)
@@ -62,16 +62,17 @@ def pad(at: Conversion) -> Converted:
         raise at.refused("pads more than two neighbouring axes", "pad rows and columns only")
     value = int(at.output.zero_points[0])
     if at.has(2):
-        value = int(at.constant(2, ("int8",)).reshape(-1)[0])
+        value = int(at.constant(2, (at.output.dtype,)).reshape(-1)[0])
+    value += offset_of(at.output)
     first, last = padded[0], padded[0] + 1 if len(padded) == 2 else padded[0]
     height, width = x.shape[first] if last > first else math.prod(x.shape[:first]), x.shape[last]
     above, below = amounts[first].tolist() if last > first else (0, 0)
     left, right = amounts[last].tolist()
-    op = Pad(height, width, math.prod(x.shape[last + 1 :]), above, below, left, right, value + 128)
+    op = Pad(height, width, math.prod(x.shape[last + 1 :]), above, below, left, right, value)
     kind = activation_type(at.output, at)
-    low, high = min(source.type.low, value + 128), max(source.type.high, value + 128)
-    source_type = TensorType(source.type.shape, "uint8", low, high, source.type.scale, source.type.zero_point)
-    typed = TensorType(kind.shape, "uint8", low, high, kind.scale, kind.zero_point)
+    low, high = min(source.type.low, value), max(source.type.high, value)
+    source_type = TensorType(source.type.shape, kind.dtype, low, high, source.type.scale, source.type.zero_point)
+    typed = TensorType(kind.shape, kind.dtype, low, high, kind.scale, kind.zero_point)
     return Converted((at.made(op, (Source(source.name, source_type),), typed),))
 
 
@@ -137,5 +138,5 @@ def _gather(at: Conversion, start: int, sizes: list[int], steps: list[int]) -> C
         raise at.refused("moves more than four axes", "move fewer at once")
     padded = [(1, 0)] * (AXES - len(joined)) + joined
     op = Gather(start, np.array([s for s, _ in padded], np.int32), np.array([s for _, s in padded], np.int32))
-    typed = TensorType(kind.shape, "uint8", source.type.low, source.type.high, kind.scale, kind.zero_point)
+    typed = TensorType(kind.shape, kind.dtype, source.type.low, source.type.high, kind.scale, kind.zero_point)
     return Converted((at.made(op, (source,), typed),))

@@ -12,6 +12,7 @@ from qnn.importing.conversion import OFFSET, Conversion, Converted, Source, acti
 from qnn.importing.tflm import input_radius, logistic, multiplied, quantized_multiplier, tanh
 from qnn.ops.gemmlowp import halved
 from qnn.ops.op import TensorType
+from qnn.ops.retype import Retype
 from qnn.ops.table import Table
 
 Curve = Callable[[np.ndarray], np.ndarray]
@@ -61,11 +62,16 @@ def leaky_relu_table(at: Conversion) -> Converted:
 
 
 def quantize_table(at: Conversion) -> Converted:
-    """QUANTIZE between int8 tensors: a change of scale; nothing where they are alike."""
+    """QUANTIZE between quantized tensors: a change of scale; nothing where they are alike."""
     x, y = at.tensor(0), at.output
-    activation_type(y, at)
+    kind = activation_type(y, at)
+    if x.dtype != y.dtype:
+        raise at.refused(f"changes {x.dtype} into {y.dtype}", "quantize the model to one width")
     if x.scales[0] == y.scales[0] and x.zero_points[0] == y.zero_points[0]:
         return Converted((), at.source(0), "input and output are alike")
+    if kind.dtype == "int16":
+        factor = np.array([float(x.scales[0]) / float(y.scales[0])])
+        return Converted((at.made(Retype(0, at.requantization(factor, kind)), (at.source(0),), kind),))
     return _rescaled(at, -math.inf, math.inf)
 
 

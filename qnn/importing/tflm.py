@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 
-from qnn.fixedpoint import GEMMLOWP, Requantization
+from qnn.errors import QnnError
+from qnn.fixedpoint import GEMMLOWP, INT16X8, Requantization
 from qnn.ops.gemmlowp import ONE, doubling_high, halved, one_over_one_plus, saturated, twice_over_one_plus
 
 EXP_INTEGER_BITS = 5  # softmax and, behind a doubling, tanh: Q5.26
@@ -46,6 +47,24 @@ def gemmlowp_of(encoded: list[tuple[int, int]], zero_point: int, low: int, high:
         low,
         high,
         GEMMLOWP,
+    )
+
+
+def int16x8(reals: np.ndarray, low: int, high: int) -> Requantization:
+    """The Requantization of sums of 64 bits, of real factors (C,): the upper 15 bits of each multiplier."""
+    encoded = [quantized_multiplier(float(real)) for real in reals]
+    if any(not -31 <= shift < 8 for _, shift in encoded):
+        raise QnnError("scale", "the factors cannot be encoded", "quantize the model again")
+    largest = (1 << 15) - 1
+    reduced = [largest if m >= largest << 16 else (m + (1 << 15)) >> 16 for m, _ in encoded]
+    return Requantization(
+        np.array(reduced, np.int32),
+        np.array([15 - shift for _, shift in encoded], np.uint8),
+        np.zeros(len(encoded), np.uint8),
+        np.zeros(1, np.int32),
+        low,
+        high,
+        INT16X8,
     )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from qnn.ops.add import Add
+from qnn.ops.add16 import Add16
 from qnn.ops.argmax import Argmax
 from qnn.ops.average_pool import AveragePool
 from qnn.ops.compand import Compand
@@ -14,6 +15,7 @@ from qnn.ops.dense import Dense
 from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.flip import Flip
 from qnn.ops.gather import Gather
+from qnn.ops.load import Load
 from qnn.ops.max_pool import MaxPool
 from qnn.ops.mul import Mul
 from qnn.ops.op import Op
@@ -34,6 +36,7 @@ OPS: tuple[type[Op], ...] = (
     MaxPool,
     AveragePool,
     Add,
+    Add16,
     Mul,
     Concat,
     Pad,
@@ -42,6 +45,7 @@ OPS: tuple[type[Op], ...] = (
     Curve,
     Retype,
     Flip,
+    Load,
     Softmax8,
     Argmax,
     Softmax,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qnn.fixedpoint import INT32_MAX, INT32_MIN, QNN, Requantization
+from qnn.fixedpoint import INT16X8, INT32_MAX, INT32_MIN, QNN, Requantization
 from qnn.ops.op import TensorType, expect
 
 FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53
@@ -23,7 +23,12 @@ def channel_bounds(weights: np.ndarray, bias: np.ndarray, x: TensorType) -> tupl
 
 
 def check_sums(
-    subject: str, weights: np.ndarray, bias: np.ndarray, rounding_shift: int, x: TensorType
+    subject: str,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    rounding_shift: int,
+    requantization: Requantization,
+    x: TensorType,
 ) -> tuple[int, int]:
     """What weights (O, ...) and bias (O,) can come to on inputs of type x, after the rounding shift (SPEC 4.2).
 
@@ -32,9 +37,23 @@ def check_sums(
     check_weights(subject, weights, bias)
     expect(0 <= rounding_shift <= MAX_ROUNDING_SHIFT, subject, "its rounding shift is out of range")
     lows, highs = channel_bounds(weights, bias, x)
+    if whole_sums(requantization) and rounding_shift:
+        return int(lows.min()), int(highs.max())
     low, high = (int(narrowed(ends, rounding_shift)) for ends in (lows.min(), highs.max()))
     expect(low >= INT32_MIN and high <= INT32_MAX, subject, f"its accumulator reaches {low}..{high}")
     return low, high
+
+
+def whole_sums(requantization: Requantization) -> bool:
+    """Does the rule take sums of 64 bits as they are? A rounding shift then says no more than that they have 64."""
+    return requantization.rounding == INT16X8
+
+
+def finished(accumulator: np.ndarray, rounding_shift: int, requantization: Requantization) -> np.ndarray:
+    """int64: the results of accumulators (..., O)."""
+    if whole_sums(requantization):
+        return requantization.apply(accumulator)
+    return requantization.apply(narrowed(accumulator, rounding_shift))
 
 
 def check_weights(subject: str, weights: np.ndarray, bias: np.ndarray) -> None:
@@ -52,7 +71,8 @@ def check_weights(subject: str, weights: np.ndarray, bias: np.ndarray) -> None:
 
 def check_rounding(subject: str, requantization: Requantization, rounding_shift: int) -> None:
     """Raises QnnError where sums of 64 bits would be rounded by another rule than this tool's."""
-    expect(rounding_shift == 0 or requantization.rounding == QNN, subject, "its 64-bit sums round twice")
+    fits = rounding_shift == 0 or requantization.rounding in (QNN, INT16X8)
+    expect(fits, subject, "its 64-bit sums round twice")
 
 
 def narrowed(accumulator: np.ndarray, rounding_shift: int) -> np.ndarray:

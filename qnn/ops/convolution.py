@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from qnn.fixedpoint import Requantization
-from qnn.ops.accumulate import channel_bounds, check_rounding, check_sums, narrowed
+from qnn.ops.accumulate import channel_bounds, check_rounding, check_sums, finished
 from qnn.ops.op import Op, TensorType, expect
 from qnn.ops.requantize import Finish, finish
 from qnn.ops.wide import Sums
@@ -30,7 +30,7 @@ class Convolution(Op):
 
     def finish(self, accumulator: np.ndarray) -> np.ndarray:
         """The results of int64 accumulators (..., O)."""
-        return self.requantization.apply(narrowed(accumulator, self.rounding_shift))
+        return finished(accumulator, self.rounding_shift, self.requantization)
 
     def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
         return (self.window.out_height, self.window.out_width, len(self.weights))
@@ -41,7 +41,7 @@ class Convolution(Op):
         self.window.check(subject, x)
         expect(self.weights.shape == shape, subject, "its weights do not fit")
         expect(x.low <= self.pad_value <= x.high, subject, "its padding is not a value of its input")
-        bound = check_sums(subject, self.weights, self.bias, self.rounding_shift, x)
+        bound = check_sums(subject, self.weights, self.bias, self.rounding_shift, self.requantization, x)
         check_rounding(subject, self.requantization, self.rounding_shift)
         self.requantization.check(subject, len(self.weights), bound)
         expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")

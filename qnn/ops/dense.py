@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, QNN, Requantization
-from qnn.ops.accumulate import channel_bounds, check_rounding, check_sums, exact_product, narrowed
+from qnn.ops.accumulate import channel_bounds, check_rounding, check_sums, exact_product, finished
 from qnn.ops.blocks import ROWS, interleave_rows
 from qnn.ops.ckernel import TABLES, WEIGHTS, CArray, CField, CKernel, CStruct
 from qnn.ops.dual import (
@@ -67,7 +67,7 @@ class Dense(Op):
         expect((x.activation or x.dtype == "int8") and output.result, subject, "dense takes and gives uint8 or int16")
         weights_fit = self.weights.ndim == 2 and self.weights.shape[1] == x.elements
         expect(weights_fit, subject, f"its weights do not fit {x.elements} inputs")
-        bound = check_sums(subject, self.weights, self.bias, self.rounding_shift, x)
+        bound = check_sums(subject, self.weights, self.bias, self.rounding_shift, self.requantization, x)
         check_rounding(subject, self.requantization, self.rounding_shift)
         signed = not is_wide(self.weights, self.rounding_shift, x) and output.dtype in BYTES and self._fits_unsigned(x)
         expect(x.dtype != "int8" or signed, subject, "its signed inputs have no kernel")
@@ -88,7 +88,7 @@ class Dense(Op):
         return self._finish(exact_product(x, np.ascontiguousarray(self.weights.T)))
 
     def _finish(self, products: np.ndarray) -> np.ndarray:
-        return self.requantization.apply(narrowed(products + self.bias, self.rounding_shift))
+        return finished(products + self.bias, self.rounding_shift, self.requantization)
 
     def _unsigned(self, x: TensorType) -> tuple[TensorType, np.ndarray]:
         """What the kernels see of inputs of type x: int8 ones as uint8 of 128 more, and the bias (O,) less for it."""

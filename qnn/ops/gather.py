@@ -12,6 +12,7 @@ from qnn.ops.ckernel import CField, CKernel
 from qnn.ops.op import MAX_ELEMENTS, Op, TensorType, expect
 
 AXES = 4
+WIDE_PART = "QNN_GATHER_WIDE"  # the optional part of c_runtime/qnn_gather.h for tensors of 16 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class Gather(Op):
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs
-        expect(x.dtype == output.dtype == "uint8", subject, "gather takes and gives uint8")
+        expect(x.activation and x.dtype == output.dtype, subject, "gather takes and gives uint8 or int16")
         for array in (self.sizes, self.steps):
             expect(array.dtype == np.int32 and array.shape == (AXES,), subject, "it has no 4 axes")
         sizes, steps = self.sizes.astype(np.int64), self.steps.astype(np.int64)
@@ -52,4 +53,6 @@ class Gather(Op):
         fields = [CField("start", self.start)]
         for axis in range(AXES):
             fields += [CField(f"size{axis}", int(self.sizes[axis])), CField(f"step{axis}", int(self.steps[axis]))]
-        return CKernel("qnn_gather.h", "qnn_gather_u8_u8", "qnn_gather_t", tuple(fields))
+        features = (WIDE_PART,) if output.dtype == "int16" else ()
+        name = f"qnn_gather_{output.suffix}_{output.suffix}"
+        return CKernel("qnn_gather.h", name, "qnn_gather_t", tuple(fields), features=features)

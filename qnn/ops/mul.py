@@ -13,6 +13,8 @@ from qnn.ops.ckernel import CField, CKernel
 from qnn.ops.op import Op, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 
+WIDE_PART = "QNN_MUL_WIDE"  # the optional part of c_runtime/qnn_mul.h for tensors of 16 bits
+
 
 @dataclass(frozen=True, eq=False)
 class Mul(Op):
@@ -29,9 +31,10 @@ class Mul(Op):
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         one, other = inputs
-        types_fit = one.dtype == other.dtype == "uint8" and output.result
+        wide = one.dtype == other.dtype == output.dtype == "int16" and self.zero1 == self.zero2 == 0
+        types_fit = wide or (one.dtype == other.dtype == "uint8" and output.result)
         repeats = types_fit and one.elements % other.elements == 0
-        expect(repeats, subject, "mul takes two uint8 tensors, the first a multiple of the second")
+        expect(repeats, subject, "mul takes two tensors of one type, the first a multiple of the second")
         expect(0 <= min(self.zero1, self.zero2) <= max(self.zero1, self.zero2) <= 255, subject, "its zero points")
         self.requantization.check(subject, 1, self.accumulator_bound(inputs))
         expect((self.requantization.low, self.requantization.high) == (output.low, output.high), subject, "its clamp")
@@ -58,5 +61,7 @@ class Mul(Op):
             CField("zero2", self.zero2),
             CField("requantize", requantize_struct(self.requantization, 1)),
         )
+        if inputs[0].dtype == "int16":
+            return CKernel("qnn_mul.h", "qnn_mul_i16_i16", "qnn_mul_t", fields, features=(WIDE_PART,))
         name = f"qnn_mul_u8_{output.suffix}"
         return CKernel("qnn_mul.h", name, "qnn_mul_t", fields)

@@ -7,11 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qnn.fixedpoint import GEMMLOWP, HALF_EVEN, QNN, Requantization, has_halves
+from qnn.fixedpoint import GEMMLOWP, HALF_EVEN, INT16X8, QNN, Requantization, has_halves
 from qnn.ops.ckernel import TABLES, CArray, CField, CStruct
 from qnn.ops.rounding import OneRounding, one_rounding
 
-PARTS = ((QNN, 0, ()), (GEMMLOWP, 1, ("QNN_GEMMLOWP", "QNN_RULES")), (HALF_EVEN, 2, ("QNN_EVEN", "QNN_RULES")))
+PARTS = (
+    (QNN, 0, ()),
+    (GEMMLOWP, 1, ("QNN_GEMMLOWP", "QNN_RULES")),
+    (HALF_EVEN, 2, ("QNN_EVEN", "QNN_RULES")),
+    (INT16X8, 3, ("QNN_INT16X8",)),
+)
 """Rounding rules: their number in c_runtime/qnn_requantize.h, and its optional part for them."""
 
 
@@ -41,9 +46,16 @@ def finish(requantization: Requantization, bias: np.ndarray, low: np.ndarray, hi
     return Finish(bias, requantize_struct(requantization, len(bias)))
 
 
-def requantize_struct(requantization: Requantization, channels: int) -> CStruct:
-    """The qnn_requantize_t of `requantization`, one entry per channel; prescale is null where none is needed."""
+def requantize_struct(requantization: Requantization, channels: int, long: bool = False) -> CStruct:
+    """The qnn_requantize_t of `requantization`, one entry per channel; prescale is null where none is needed.
+
+    long: for sums of 64 bits, which INT16X8 takes as they are.
+    """
     r = requantization
+    if r.rounding == INT16X8:
+        if long:
+            return _struct(channels, r.multiplier, r.zero_point, r.shift, None, r)
+        r = r.once()
     if r.rounding == GEMMLOWP:
         return _twice_struct(r, channels)
     prescale = r.prescale if np.any(r.prescale) else None

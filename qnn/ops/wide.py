@@ -37,6 +37,10 @@ class Sums:
         """The biases in flash, as wide as the sums."""
         return CArray("int64_t" if self.rounding_shift else "int32_t", self.bias, WEIGHTS)
 
+    def constants(self) -> CStruct:
+        """The requantization of each output."""
+        return requantize_struct(self.requantization, len(self.weights), self.rounding_shift > 0)
+
     def suffix(self, x: TensorType) -> str:
         """What of the kernels' names says which of them it is."""
         weights = "w16" if self.weights.dtype == np.int16 else "w8"
@@ -70,7 +74,7 @@ def _dense_fields(sums: Sums, output: TensorType) -> tuple[CField, ...]:
         CField("bias", sums.bias_array()),
         CField("rounding_shift", sums.rounding_shift),
         CField("wide", int(output.dtype == "int16")),
-        CField("requantize", requantize_struct(sums.requantization, len(rows))),
+        CField("requantize", sums.constants()),
     )
 
 
@@ -129,7 +133,7 @@ def conv2d_kernel(sums: Sums, window: Window, pad_value: int, x: TensorType, out
         CField("wide", int(output.dtype == "int16")),
         CField("weights", sums.weights_array(interleave_rows(sums.weights.reshape(filters, -1)))),
         CField("bias", sums.bias_array()),
-        CField("requantize", requantize_struct(sums.requantization, filters)),
+        CField("requantize", sums.constants()),
     )
     work = BLOCK_PIXELS * column
     return CKernel("qnn_conv2d_wide.h", name, "qnn_conv2d_wide_t", fields, work, sums.reason(x))
@@ -147,7 +151,7 @@ def depthwise_conv2d_kernel(
         CField("wide", int(output.dtype == "int16")),
         CField("weights", sums.weights_array(sums.weights)),
         CField("bias", sums.bias_array()),
-        CField("requantize", requantize_struct(sums.requantization, len(sums.weights))),
+        CField("requantize", sums.constants()),
     )
     name, work = f"qnn_depthwise_conv2d_{sums.suffix(x)}", _column_bytes(window, x)
     struct = "qnn_depthwise_conv2d_wide_t"
