@@ -29,6 +29,8 @@ def requantize(acc: int, params: Any, channel: int) -> int:
         return requantize_twice(acc, params, channel)
     if params.rounding == "half_even":
         return requantize_even(acc, params, channel)
+    if params.rounding == "int16x8":
+        return requantize_long(acc, params, channel)
     c = channel if len(params.multiplier) > 1 else 0
     multiplier, shift = int(params.multiplier[c]), int(params.shift[c])
     prescale = int(params.prescale[c])
@@ -62,6 +64,13 @@ def requantize_even(acc: int, params: Any, channel: int) -> int:
     zero_point = int(params.zero_point[c if len(params.zero_point) > 1 else 0])
     exact = acc * Fraction(int(params.multiplier[c])) * Fraction(2) ** exponent
     return clamp(round(exact) + zero_point, params.low, params.high)
+
+
+def requantize_long(acc: int, params: Any, channel: int) -> int:
+    """SPEC 3.9: one rounding half up of a sum that may have 64 bits, by a factor of 15."""
+    c = channel if len(params.multiplier) > 1 else 0
+    factor = Fraction(int(params.multiplier[c]), 2 ** int(params.shift[c]))
+    return clamp(floor_shift(acc * factor + Fraction(1, 2)), params.low, params.high)
 
 
 def exact_requantize(acc: int, params: Any, channel: int) -> int:
@@ -108,7 +117,9 @@ def dense(op: Any, x: list[int]) -> list[int]:
 
 
 def finish(op: Any, acc: int, channel: int) -> int:
-    """SPEC 4.2, then 3.1."""
+    """SPEC 4.2, then 3.1; or 3.9."""
+    if op.requantization.rounding == "int16x8":
+        return requantize(acc, op.requantization, channel)
     if op.rounding_shift:
         acc = floor_shift(Fraction(acc + 2 ** (op.rounding_shift - 1), 2**op.rounding_shift))
     assert -(2**31) <= acc < 2**31
@@ -258,6 +269,32 @@ def mul(op: Any, x: list[int], z: list[int]) -> list[int]:
     return [requantize((a - op.zero1) * (b - op.zero2), op.requantization, 0) for a, b in pairs]
 
 
+def load(op: Any, x: list[int]) -> list[int]:
+    return x
+
+
+def add16(op: Any, x: list[int], z: list[int]) -> list[int]:
+    scaled = (
+        (requantize(a * 2**15, op.scale, 0), requantize(b * 2**15, op.scale, 1)) for a, b in zip(x, z, strict=True)
+    )
+    return [requantize(a + b, op.requantization, 0) for a, b in scaled]
+
+
+def sigmoid16(op: Any, x: list[int]) -> list[int]:
+    """SPEC 5.24."""
+    bits, most, result = (8, 65535 * 2**8, []) if op.tanh else (9, 32767 * 2**10, [])
+    for raw in x:
+        v = floor_shift(Fraction(raw * op.multiplier, 2**op.shift) + (Fraction(1, 2) if op.shift else 0))
+        index, rest = divmod(abs(v), 2**bits)
+        part = most
+        if index < 255:
+            first = int(op.table[index])
+            part = first * 2**bits + rest * (int(op.table[index + 1]) - first)
+        whole = (2**23 - part + 127 if v < 0 else part - 2**23 + 128) if op.tanh else 0
+        result.append(whole // 2**8 if op.tanh else (2**25 - part + 511 if v < 0 else part + 512) // 2**10)
+    return result
+
+
 def gather(op: Any, x: list[int]) -> list[int]:
     indices = [op.start]
     for size, step in zip(op.sizes.tolist(), op.steps.tolist(), strict=True):
@@ -293,6 +330,9 @@ def softmax8(op: Any, x: list[int]) -> list[int]:
 
 
 OPERATORS = {
+    "load": load,
+    "add16": add16,
+    "sigmoid16": sigmoid16,
     "flip": flip,
     "mul": mul,
     "gather": gather,

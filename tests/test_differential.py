@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from importgraphs import random_imported_graph
 from mapgraphs import random_map_graph, rare_graph
+from widegraphs import random_wide_graph
 
 from qnn import toolchain
 from qnn.check import check
@@ -37,7 +38,7 @@ from qnn.ops.window import Window
 from qnn.simulator import simulate, tensor_names
 
 SEEDS = st.integers(0, 1 << 30)
-EVERY = (rare_graph, random_graph, random_map_graph, random_imported_graph, sized_graph)
+EVERY = (rare_graph, random_graph, random_map_graph, random_imported_graph, random_wide_graph, sized_graph)
 MAKERS = st.sampled_from(EVERY)
 Make = Callable[[np.random.Generator], Graph]
 FEW = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -138,6 +139,15 @@ BREAKAGES = (
     ("q -= (q ^ (c->constant >> c->shift)) & 1;", "q -= q & 1;"),
     ("q -= (q ^ (c->constant >> c->shift)) & 1;", ""),
     ("i < 4; i++, y = qnn_after(y, p->filters)) {", "i < 3; i++, y = qnn_after(y, p->filters)) {"),
+    ("uint64_t half = shift > 32 ?", "uint64_t half = shift > 99 ?"),
+    ("q = (int32_t)high_word >> (shift - 32);", "q = (int32_t)(high_word >> (shift - 32));"),
+    ("q = (int32_t)((high_word << (32 - shift)) | (low_word >> shift));", "q = (int32_t)(low_word >> shift);"),
+    ("qnn_requantize(&p->scale, 1, b[i] * QNN_ADD16_UNITS)", "qnn_requantize(&p->scale, 0, b[i] * QNN_ADD16_UNITS)"),
+    ("return (value < 0 ? ((int32_t)1 << 25) - part + 511", "return (value < 0 ? ((int32_t)1 << 25) - part + 512"),
+    ("part - ((int32_t)1 << 23) + 128) >> 8;", "part - ((int32_t)1 << 23) + 127) >> 8;"),
+    ("if (index >= 255) {", "if (index > 255) {"),
+    ("qnn_requantize(&p->requantize, 0, a[i + j] * b[j])", "qnn_requantize(&p->requantize, 0, a[j] * b[j])"),
+    ("qnn_copy(x, 2 * p->elements, y);", "qnn_copy(x, p->elements, y);"),
     ("v.second[2] = w2 ^ v.first[2];", "v.second[2] = w1 ^ v.first[1];"),
     ("^ flip) * (uint32_t)w;", "^ flip) * (uint8_t)w;"),
     ("x[QNN_READ(*place) ^ turn]", "x[(QNN_READ(*place) & ~1u) ^ turn]"),

@@ -149,6 +149,14 @@ def binary(kind: str, options: str, low: float, high: float) -> Make:
     return make
 
 
+def row_mul(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x: int) -> int:
+    some = shape[3:] if rng.integers(2) else (1,)
+    z = b.tensor(some, "int16", scale(rng), 0, rng.integers(-32767, 32768, some))
+    y = tensor(b, shape, scale(rng, -14, -4))
+    b.operator("MUL", [x, z], [y], "MulOptions")
+    return y
+
+
 def mean(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x: int) -> int:
     y = tensor(b, (1, 1, 1, shape[3]), scale(rng))
     b.operator("MEAN", [x, b.tensor((2,), "int32", data=[1, 2])], [y], "ReducerOptions", keepDims=True)
@@ -193,6 +201,15 @@ def requantized(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x:
     return y
 
 
+def unary(kind: str, out: float | None = None) -> Make:
+    def make(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x: int) -> int:
+        y = alike(b, shape, x) if kind == "RELU6" else tensor(b, shape, out or scale(rng))
+        b.operator(kind, [x], [y])
+        return y
+
+    return make
+
+
 OPERATORS: tuple[tuple[str, Make], ...] = (
     ("conv", conv),
     ("depthwise", depthwise),
@@ -204,12 +221,17 @@ OPERATORS: tuple[tuple[str, Make], ...] = (
     ("max_pool", pool("MAX_POOL_2D")),
     ("add", binary("ADD", "AddOptions", -13, -7)),
     ("mul", binary("MUL", "MulOptions", -14, -4)),
+    ("row_mul", row_mul),
     ("mean", mean),
     ("concat", concat),
     ("pad", padded),
     ("slice", sliced),
     ("reshape", reshaped),
     ("quantize", requantized),
+    ("logistic", unary("LOGISTIC", 2**-15)),
+    ("tanh", unary("TANH", 2**-15)),
+    ("relu", unary("RELU")),
+    ("relu6", unary("RELU6")),
 )
 
 
@@ -236,6 +258,18 @@ def test_operator_gives_the_values_of_the_framework(tmp_path: Path, name: str) -
         x = random_samples(graph.schema, (), (), 60, np.random.default_rng(seed))
         got = simulate(graph, x)[graph.output].reshape(len(x), -1)
         assert np.array_equal(got, reference(file, x)), f"seed {seed}\n{graph}"
+
+
+@pytest.mark.parametrize("kind", ["LOGISTIC", "TANH"])
+@pytest.mark.parametrize("step", [2**-12, 2**-13, 2**-9, 0.00031, 0.0011, 0.00002, 1 / 48])
+def test_curves_on_every_input(tmp_path: Path, kind: str, step: float) -> None:
+    b = Builder()
+    x, y = tensor(b, (1, 65536), step), tensor(b, (1, 65536), 2**-15)
+    b.operator(kind, [x], [y])
+    every = np.arange(-32768, 32768).astype(np.int16)[None]
+    file = b.file([x], [y])
+    graph = imported(tmp_path / "m.tflite", file)
+    assert np.array_equal(simulate(graph, every)[graph.output], reference(file, every))
 
 
 @pytest.mark.parametrize("name", [name for name, _ in OPERATORS])

@@ -151,6 +151,20 @@ def channel_mul(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x:
     return y
 
 
+def row(kind: str, options: str, power: tuple[float, float]) -> Make:
+    """A constant for each channel, or each value of a row of pixels."""
+
+    def make(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x: int) -> int:
+        some = shape[3:] if rng.integers(3) else shape[2:]
+        some = ((1,) * int(rng.integers(5 - len(some)))) + some
+        z = b.tensor(some, "int8", scale(rng), zero(rng), rng.integers(-128, 128, some))
+        y = b.tensor(shape, "int8", scale(rng, *power), zero(rng))
+        b.operator(kind, [x, z] if rng.integers(2) else [z, x], [y], options, fusedActivationFunction=activation(rng))
+        return y
+
+    return make
+
+
 def mean(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x: int) -> int:
     y = b.tensor((1, 1, 1, shape[3]), "int8", scale(rng), zero(rng))
     axes = b.tensor((2,), "int32", data=[1, 2])
@@ -267,6 +281,8 @@ OPERATORS: tuple[tuple[str, Make], ...] = (
     ("add", binary("ADD", "AddOptions", (-6, -1))),
     ("mul", binary("MUL", "MulOptions", (-8, -3))),
     ("channel_mul", channel_mul),
+    ("row_add", row("ADD", "AddOptions", (-6, -1))),
+    ("row_mul", row("MUL", "MulOptions", (-8, -3))),
     ("mean", mean),
     ("flat_mean", flat_mean),
     ("concat", concat),

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from importgraphs import random_imported_graph
 from mapgraphs import random_map_graph
 from networks import Example, model_of
+from widegraphs import random_wide_graph
 
 from qnn import simulator
 from qnn.calibration import calibrate
@@ -29,7 +30,9 @@ from qnn.ops.window import Window
 from qnn.simulator import define, simulate, tensor_names
 
 
-@given(st.integers(0, 1 << 30), st.sampled_from([random_graph, random_map_graph, random_imported_graph]))
+@given(
+    st.integers(0, 1 << 30), st.sampled_from([random_graph, random_map_graph, random_imported_graph, random_wide_graph])
+)
 def test_simulator_definition_and_oracle_agree(seed: int, make: Callable[[np.random.Generator], Graph]) -> None:
     rng = np.random.default_rng(seed)
     graph = make(rng)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +16,7 @@ from qnn.ops.add import Add
 from qnn.ops.op import TensorType
 
 LARGEST_FACTORS = tuple(range(1 << 20, 1 << 18, -(1 << 15)))  # of an add, tried in turn
+STAIRS = tuple(range(1 << 14, 1 << 12, -(1 << 11)))  # weights of a staircase, tried in turn
 STEEPEST = 2.0**-20  # part of the accumulator's span that a result takes at least
 SEARCH = 200  # halvings and thirds of a slope's interval
 
@@ -65,6 +67,57 @@ def addition(
     raise QnnError("add", "its rounding has no exact constants", "import it with --rounding qnn")
 
 
+@dataclass(frozen=True, eq=False)
+class Staircases:
+    """y = requantize(weights[c] * x + bias[c]): int16 (C,), int64 (C,)."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+    requantization: Requantization
+
+
+def staircases(wanted: np.ndarray, zero_point: int, low: int, high: int) -> Staircases:
+    """What gives wanted[c, x] (C, 256), rising in x and within low..high, for every channel c and uint8 x.
+
+    Raises QnnError where no constants do.
+    """
+    known: dict[bytes, tuple[int, int, Requantization]] = {}
+    for row in wanted:
+        if row.tobytes() not in known:
+            known[row.tobytes()] = _staircase(row, zero_point, low, high)
+    found = [known[row.tobytes()] for row in wanted]
+    constants = [constants for _, _, constants in found]
+    return Staircases(
+        np.array([weight for weight, _, _ in found], np.int16),
+        np.array([bias for _, bias, _ in found], np.int64),
+        Requantization(
+            np.concatenate([one.multiplier for one in constants]),
+            np.concatenate([one.shift for one in constants]),
+            np.concatenate([one.prescale for one in constants]),
+            np.array([zero_point], np.int32),
+            low,
+            high,
+        ),
+    )
+
+
+def _staircase(wanted: np.ndarray, zero_point: int, low: int, high: int) -> tuple[int, int, Requantization]:
+    """(weight, bias, one entry) of one channel."""
+    if wanted[0] == wanted[-1]:
+        return 0, 4 * (int(wanted[0]) - zero_point), requantization(np.array([0.25]), zero_point, low, high)
+    steps = np.arange(256, dtype=np.int64)
+    for weight in STAIRS:
+        line = _line(weight * steps, wanted, low, high)
+        if line is None:
+            continue
+        slope, start = line
+        bias = math.floor(-start - (zero_point + 0.5) * slope + 0.5)
+        found = requantization(np.array([1 / slope]), zero_point, low, high)
+        if np.array_equal(found.apply((weight * steps + bias)[:, None])[:, 0], wanted):
+            return weight, bias, found
+    raise QnnError("add", "its rounding has no exact constants", "import it with --rounding qnn")
+
+
 def in_ratio(scales: tuple[float, float], largest: int) -> tuple[int, int]:
     """Two integers up to `largest` whose ratio is that of the scales as nearly as such integers can be."""
     ratio = Fraction(min(scales)) / Fraction(max(scales))
@@ -84,6 +137,10 @@ def _line(acc: np.ndarray, results: np.ndarray, low: int, high: int) -> tuple[fl
     span = 2.0 * float(acc[-1] - acc[0] + 1)
     first = np.searchsorted(results, j)
     after, until = acc[first - 1].astype(np.float64), acc[first].astype(np.float64)
+    if results[-1] < high:  # the next result must begin behind the last accumulator
+        j, after, until = np.append(j, j[-1] + 1), np.append(after, float(acc[-1])), np.append(until, math.inf)
+    if results[0] > low:
+        j, after, until = np.append(j, j[0] - 1), np.append(after, -math.inf), np.append(until, float(acc[0]))
     if np.any(after >= until):
         return None
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from qnn.layers.flatten import Flatten
 from qnn.layers.layer import Layer, Shape
 from qnn.layers.reshape import Reshape
 from qnn.model import INPUT, Node
+from qnn.ops.op import MAX_ELEMENTS
 
 
 @dataclass
@@ -26,6 +28,8 @@ class FloatBuilder:
         layer.check()
         shapes = tuple(self.shapes[name] for name in inputs)
         shape = layer.output_shape(shapes)
+        if math.prod(shape) > MAX_ELEMENTS:
+            raise QnnError(layer.kind, f"gives {math.prod(shape):,} values", "use a smaller network")
         stored = tuple(np.ascontiguousarray(array, np.float32) for array in parameters)
         if tuple(array.shape for array in stored) != layer.parameter_shapes(shapes):
             raise QnnError(layer.kind, "has parameters that do not fit its input", "export the model again")

@@ -14,6 +14,7 @@ from qnn.errors import QnnError
 from qnn.files import StrPath
 from qnn.fixedpoint import GEMMLOWP, HALF_EVEN, QNN
 from qnn.graph import Graph
+from qnn.importing.bounds import samples_within
 from qnn.importing.difference import COMPARED, Difference
 from qnn.importing.explain import Fate
 from qnn.importing.floatmodel import InputMeaning, float_model
@@ -95,7 +96,9 @@ def _from_onnx(path: Path, name: str, options: ImportOptions) -> Imported:
 
 def _with_zeros(graph: Graph) -> Graph:
     """The graph that knows how often inputs of its layers are zero, as random samples tell."""
-    return with_zero_groups(graph, random_samples(graph.schema, (), (), SAMPLES, np.random.default_rng(0)))
+    kept = sum(node.type.bytes for node in graph.nodes) + graph.input.bytes
+    count = samples_within(kept, SAMPLES)
+    return with_zero_groups(graph, random_samples(graph.schema, (), (), count, np.random.default_rng(0)))
 
 
 def rounding_difference(one: Graph, other: Graph) -> Difference:
@@ -106,4 +109,5 @@ def rounding_difference(one: Graph, other: Graph) -> Difference:
 
 def comparison_samples(graph: Graph) -> np.ndarray:
     """Random and edge inputs (COMPARED, ...) on which networks are compared."""
-    return random_samples(graph.schema, (), (), COMPARED, np.random.default_rng(1))
+    count = samples_within(8 * graph.input.elements, COMPARED)
+    return random_samples(graph.schema, (), (), count, np.random.default_rng(1))

@@ -17,6 +17,7 @@ from qnn.ops.op import MAX_ELEMENTS
 
 MAX_BYTES = 256 << 20
 MAX_NODES, MAX_TENSORS, MAX_RANK = 4096, 16384, 8
+MAX_SHAPE = 64  # of constants that are joined: parts of shapes
 LEAST_OPSET = 13
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 
@@ -81,7 +82,7 @@ def read_onnx(path: Path) -> OnnxModel:
         model.ParseFromString(data)
         _bounded(path, model)
         onnx.checker.check_model(model)
-        model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=False, data_prop=True)
+        model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=False)
     except QnnError:
         raise
     except Exception as error:  # the library has no error class of its own that covers protobuf's and its own
@@ -121,7 +122,7 @@ def _model(onnx: Any, graph: Any, path: Path) -> OnnxModel:
             shapes[info.name] = tuple(max(int(dim.dim_value), 0) for dim in kind.shape.dim)
         if kind.elem_type:
             dtypes[info.name] = str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)))
-    nodes = []
+    nodes, made = [], 0
     for index, node in enumerate(graph.node):
         attributes = tuple((entry.name, _attribute(onnx, entry, path)) for entry in node.attribute)
         kind = node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
@@ -131,6 +132,9 @@ def _model(onnx: Any, graph: Any, path: Path) -> OnnxModel:
             nodes.append(found)
         else:
             constants[found.outputs[0]] = folded
+            made += folded.size
+        if made > MAX_ELEMENTS:
+            raise QnnError(path, f"computes {made:,} constants", "simplify the model before (onnxsim)")
     inputs = tuple(info.name for info in graph.input if info.name not in constants)
     return OnnxModel(tuple(nodes), constants, shapes, dtypes, inputs, tuple(info.name for info in graph.output))
 
@@ -183,7 +187,7 @@ def _moved(node: OnnxNode, values: list[np.ndarray]) -> np.ndarray | None:
         index = int(values[1].reshape(-1)[0])
         return first[index].reshape(values[1].shape) if -len(first) <= index < len(first) else None
     if node.kind == "Concat" and all(value.ndim == 1 for value in values):
-        return np.concatenate(values)
+        return np.concatenate(values) if sum(value.size for value in values) <= MAX_SHAPE else None
     if node.kind == "Unsqueeze" and len(values) == 2 and first.ndim == 0:
         return first.reshape(1)
     if node.kind == "Squeeze":

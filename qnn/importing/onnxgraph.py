@@ -14,6 +14,7 @@ from qnn.errors import QnnError
 from qnn.fixedpoint import HALF_EVEN
 from qnn.graph import INPUT, Graph, Node
 from qnn.importing.border import FLIPPED, bordered, signed, with_signed_output
+from qnn.importing.bounds import Budget
 from qnn.importing.conversion import OFFSET, Source
 from qnn.importing.explain import DROPPED, FOLDED, KEPT, Fate
 from qnn.importing.layout import CHANNELS_FIRST, SEQUENCE_FIRST, Stored, flat_order
@@ -76,7 +77,7 @@ def onnx_graph(
     found = quantized(model, path)
     output, probabilities = _output(found)
     needed = _needed(found, output)
-    builder = IntegerBuilder()
+    builder = IntegerBuilder(Budget(path))
     start, first = _input(found, needed, builder)
     tensors = {start: first}
     for node in needed:

@@ -11,6 +11,7 @@ import numpy as np
 from qnn.errors import QnnError
 from qnn.fixedpoint import HALF_EVEN, Requantization, requantization
 from qnn.graph import Node
+from qnn.importing.bounds import Budget
 from qnn.importing.conversion import OFFSET
 from qnn.importing.layout import Shaper, Stored
 from qnn.importing.onnxconversion import OnnxPlace
@@ -25,10 +26,15 @@ STEPS = np.arange(256, dtype=np.int64)  # the values of a uint8 tensor
 
 @dataclass
 class IntegerBuilder:
-    """Nodes in order, and the types of all tensors; shapes are Stored's, so that flat and map are one."""
+    """Nodes in order within a budget, which knows the types; shapes are Stored's, so that flat and map are one."""
 
+    budget: Budget
     nodes: list[Node] = field(default_factory=list)
-    types: dict[str, TensorType] = field(default_factory=dict)
+
+    @property
+    def types(self) -> dict[str, TensorType]:
+        """The types of all tensors."""
+        return self.budget.types
 
     def flat(self, node: str) -> str:
         """The node itself."""
@@ -43,7 +49,7 @@ class IntegerBuilder:
         shape = op.output_shape(tuple(self.types[name] for name in inputs))
         name = f"n{len(self.nodes)}_{op.kind}"
         self.nodes.append(Node(name, op, inputs, replace(kind, shape=shape)))
-        self.types[name] = self.nodes[-1].type
+        self.budget.spend(self.nodes[-1])
         return name
 
 

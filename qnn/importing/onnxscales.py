@@ -12,7 +12,7 @@ from qnn.errors import QnnError
 from qnn.importing.explain import FOLDED, Fate
 from qnn.importing.onnxfile import OnnxModel, OnnxNode
 from qnn.names import comment_text
-from qnn.ops.op import BYTES
+from qnn.ops.op import BYTES, MAX_ELEMENTS
 
 SCALED = ("int8", "uint8", "int32", "int16", "uint16")
 
@@ -57,7 +57,8 @@ class Quantized:
     """Operators on reals, and the scales of their tensors.
 
     same: the quantized tensor that a dequantized or merely renamed one is. stored: the file's name of a tensor's
-    integers. weights: the constants that are quantized. clamps: lowest and highest real of a tensor.
+    integers. weights: the constants that are quantized. clamps: lowest and highest real of a tensor. constants: how
+    many values those have.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class Quantized:
     meanings: dict[str, Meaning] = field(default_factory=dict)
     weights: dict[str, QuantizedConstant] = field(default_factory=dict)
     clamps: dict[str, tuple[float, float]] = field(default_factory=dict)
+    constants: int = 0
 
     def refused(self, node: OnnxNode, problem: str, remedy: str) -> QnnError:
         """The error that names the file and the node."""
@@ -122,6 +124,9 @@ def meaning(found: Quantized, node: OnnxNode, at: int, default: str) -> Meaning:
 
 def constant(found: Quantized, node: OnnxNode, values: np.ndarray, at: int, axis: int) -> QuantizedConstant:
     """Of integers whose scales, along `axis`, are the input at `at`."""
+    found.constants += values.size
+    if found.constants > MAX_ELEMENTS:
+        raise found.refused(node, f"brings constants to {found.constants:,} values", "use a smaller network")
     scales, zeros, _ = parameters(found, node, at, str(values.dtype))
     axis += values.ndim if axis < 0 else 0
     if len(scales) > 1 and not (0 <= axis < values.ndim and values.shape[axis] == len(scales)):

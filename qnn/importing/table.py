@@ -11,6 +11,7 @@ from qnn.importing.onnxfloat import CONVERTERS as ONNX
 from qnn.importing.onnxgraph import CONVERTERS as QUANTIZED
 from qnn.importing.onnxqdq import DEQUANTIZE, KINDS
 from qnn.importing.tflitegraph import CONVERTERS as TFLITE
+from qnn.importing.tflitegraph import OF_16_BITS
 from qnn.layers import LAYERS
 from qnn.ops import OPS
 
@@ -43,7 +44,7 @@ def operators() -> tuple[OperatorRow, ...]:
         names = [name for header in runtime_folder().glob(f"qnn_{op.kind}*.h") for name in _kernels(header.read_text())]
         tokens = {token for name in names if _belongs(name, op.kind) for token in name.split("_")}
         bits = sorted({width for storage, width in STORAGES if storage in tokens})
-        tflite = tuple(entry[0] for entry in TFLITE if entry[2] == op.kind)
+        tflite = tuple(entry[0] for entry in (*TFLITE, *OF_16_BITS) if entry[2] == op.kind)
         real = [entry[0] for entry in QUANTIZED if entry[2] == op.kind]
         rows.append(
             OperatorRow(op.kind, tuple(bits), tflite, (*real, *(form for form, kind, _ in KINDS if kind in real)))

@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from qnn.fixedpoint import GEMMLOWP, INT32_MAX, INT32_MIN
-from qnn.importing.conversion import OFFSET, Conversion, Converted, activation_type
-from qnn.importing.fits import addition
+from qnn.fixedpoint import GEMMLOWP, INT32_MAX, INT32_MIN, Requantization
+from qnn.importing.conversion import OFFSET, Conversion, Converted, Source, activation_type
+from qnn.importing.fits import addition, staircases
 from qnn.importing.tflitemoves import INDEX
 from qnn.importing.tflitetables import INT8, scalar_table
 from qnn.importing.tflm import exp_of_negative, gemmlowp_of, input_radius, multiplied, quantized_multiplier
 from qnn.ops.add16 import Add16
 from qnn.ops.average_pool import AveragePool
+from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.mul import Mul
 from qnn.ops.op import TensorType
 from qnn.ops.softmax8 import Softmax8
@@ -23,24 +24,28 @@ from qnn.ops.window import Window
 
 ADD_SHIFT, WIDE_ADD_SHIFT = 20, 15  # bits that the framework shifts both summands left by
 SOFTMAX_BITS = 5
+LARGEST_WEIGHT = 32767
 
 
 def add(at: Conversion) -> Converted:
-    """ADD of two tensors of one shape, or of a tensor and one constant."""
+    """ADD of two tensors of one shape, or of a tensor and a constant, one or one for each channel."""
     kind = at.result_type()
     if kind.dtype == "int16":
         return _wide_sum(at, kind)
-    scalar = _scalar(at)
+    constant = _constant(at)
     tensors = at.tensor(0), at.tensor(1)
     scales = tuple(float(tensor.scales[0]) if len(tensor.scales) == 1 else 0.0 for tensor in tensors)
     zeros = tuple(int(tensor.zero_points[0]) if len(tensor.scales) == 1 else 0 for tensor in tensors)
     if min(scales) <= 0:
         raise at.refused("has an input without a scale", "quantize the whole model to int8")
     summed = _sums(scales, zeros, kind)
-    if scalar is not None:
-        position, value = scalar
-        entries = summed[value + 128] if position == 0 else summed[:, value + 128]
-        return scalar_table(at, at.source(1 - position), entries - OFFSET)
+    if constant is not None:
+        position, values = constant
+        source, entries = at.source(1 - position), (summed if position == 0 else summed.T)[values + 128]
+        if len(values) == 1:
+            return scalar_table(at, source, entries[0] - OFFSET)
+        stairs = staircases(entries, kind.zero_point, kind.low, kind.high)
+        return _by_channel(at, source, stairs.weights, stairs.bias, stairs.requantization, kind)
     one, other = at.source(0), at.source(1)
     if one.type.elements != other.type.elements:
         raise at.refused("has inputs of different shapes", "repeat the smaller one before")
@@ -76,18 +81,18 @@ def _sums(scales: tuple[float, ...], zeros: tuple[int, ...], kind: TensorType) -
 
 
 def mul(at: Conversion) -> Converted:
-    """MUL of two tensors, one of which may be a row of channels or one value, or of a tensor and one constant."""
-    kind, scalar = at.result_type(), _scalar(at)
+    """MUL of two tensors, one of which may be a row of channels or one value, or of a tensor and such a constant."""
+    kind, constant = at.result_type(), _constant(at)
     tensors = at.tensor(0), at.tensor(1)
     if any(len(tensor.scales) != 1 for tensor in tensors):
         raise at.refused("has an input without a scale", "quantize the whole model to int8")
     factor = float(tensors[0].scales[0]) * float(tensors[1].scales[0]) / kind.scale
     requantization = at.requantization(np.array([factor]), kind)
-    if scalar is not None:
-        position, value = scalar
-        variable, constant = tensors[1 - position], tensors[position]
-        products = (INT8 - int(variable.zero_points[0])) * (value - int(constant.zero_points[0]))
-        return scalar_table(at, at.source(1 - position), requantization.apply(products[:, None])[:, 0] - OFFSET)
+    if constant is not None:
+        position, values = constant
+        return _scaled(
+            at, at.source(1 - position), values - int(tensors[position].zero_points[0]), requantization, kind
+        )
     order = (0, 1) if tensors[0].elements >= tensors[1].elements else (1, 0)
     large, small = at.source(order[0]), at.source(order[1])
     if not _repeats(tensors[order[0]].shape, tensors[order[1]].shape):
@@ -96,22 +101,48 @@ def mul(at: Conversion) -> Converted:
     return Converted((at.made(op, (large, small), kind),))
 
 
+def _scaled(
+    at: Conversion, source: Source, factors: np.ndarray, requantization: Requantization, kind: TensorType
+) -> Converted:
+    """A tensor times constants without their zero point: one value makes a table, a row a filter for each."""
+    if len(factors) == 1 and kind.dtype == "uint8":
+        products = (INT8 + OFFSET - source.type.zero_point) * factors[0]
+        return scalar_table(at, source, requantization.apply(products[:, None])[:, 0] - OFFSET)
+    if factors.min() < -LARGEST_WEIGHT:
+        raise at.refused(f"multiplies by {factors.min()}", "quantize the model again")
+    weights = factors.astype(np.int8 if np.abs(2 * factors + 1).max() <= 255 else np.int16)
+    return _by_channel(at, source, weights, -source.type.zero_point * factors, requantization, kind)
+
+
 def _repeats(large: tuple[int, ...], small: tuple[int, ...]) -> bool:
     """Do the small tensor's values, over and over, lie beside the large one's?"""
     bare = small[next((i for i, size in enumerate(small) if size != 1), len(small)) :]
     return bare == large[len(large) - len(bare) :]
 
 
-def _scalar(at: Conversion) -> tuple[int, int] | None:
-    """(position, value) of an operand that is one constant of int8; None where both are computed."""
+def _constant(at: Conversion) -> tuple[int, np.ndarray] | None:
+    """(position, int64 values) of an operand that is a constant: one value, or a row that repeats; None without one."""
     for position in (0, 1):
-        tensor = at.tensor(position)
+        tensor, other = at.tensor(position), at.tensor(1 - position)
         if tensor.data is None:
             continue
-        if tensor.elements != 1 or tensor.dtype != "int8" or len(tensor.scales) != 1:
-            raise at.refused(f"has the constant {tensor.name} of shape {tensor.shape}", "fold it into a layer")
-        return position, int(tensor.data.reshape(-1)[0])
+        if len(tensor.scales) != 1 or tensor.dtype != other.dtype or not _repeats(other.shape, tensor.shape):
+            raise at.refused(
+                f"has the constant {tensor.name} of shape {tensor.shape}", "use one value, or one a channel"
+            )
+        return position, tensor.data.reshape(-1).astype(np.int64)
     return None
+
+
+def _by_channel(
+    at: Conversion, source: Source, weights: np.ndarray, bias: np.ndarray, constants: Requantization, kind: TensorType
+) -> Converted:
+    """A filter of one tap for each of the constants (C,), which repeat along the source."""
+    count = len(weights)
+    rows = source.type.elements // count
+    window = Window(rows, 1, count, 1, 1, 1, 1, 0, 0, rows, 1)
+    op = DepthwiseConv2d(window, 1, weights[:, None, None], bias, source.type.zero_point, constants)
+    return Converted((at.made(op, (source,), kind),))
 
 
 def mean(at: Conversion) -> Converted:

@@ -113,6 +113,17 @@ def schema() -> Any:
     return tflite
 
 
+def _tensors(model: Any, graph: Any, path: Path) -> Iterator[TfliteTensor]:
+    """The tensors; several may share a buffer, but all together hold no more than a file can."""
+    total = 0
+    for index in range(graph.TensorsLength()):
+        tensor = _tensor(model, graph.Tensors(index), path)
+        total += 0 if tensor.data is None else tensor.data.nbytes
+        if total > MAX_BYTES:
+            raise QnnError(path, f"has constants of {total:,} bytes", "use a smaller network")
+        yield tensor
+
+
 def _model(data: bytes, path: Path) -> TfliteModel:
     model = schema().Model.GetRootAsModel(data, 0)
     if model.SubgraphsLength() != 1:
@@ -121,7 +132,7 @@ def _model(data: bytes, path: Path) -> TfliteModel:
     graph = model.Subgraphs(0)
     _bounded(path, "tensors", graph.TensorsLength(), MAX_TENSORS)
     _bounded(path, "operators", graph.OperatorsLength(), MAX_OPERATORS)
-    tensors = tuple(_tensor(model, graph.Tensors(i), path) for i in range(graph.TensorsLength()))
+    tensors = tuple(_tensors(model, graph, path))
     operators = tuple(_operator(model, graph.Operators(i), i, path) for i in range(graph.OperatorsLength()))
     ends = _indices(graph.InputsAsNumpy(), path), _indices(graph.OutputsAsNumpy(), path)
     for op in operators:

@@ -12,9 +12,11 @@ from qnn.errors import QnnError
 from qnn.fixedpoint import GEMMLOWP
 from qnn.graph import INPUT, Graph
 from qnn.importing.border import bordered, entered, left
+from qnn.importing.bounds import Budget
 from qnn.importing.conversion import QUANTIZED, Conversion, Converted, Source, activation_type
 from qnn.importing.explain import DROPPED, FOLDED, KEPT, Fate
 from qnn.importing.tflitearith import add, mean, mul, softmax
+from qnn.importing.tflitecurves16 import clamp, sigmoid
 from qnn.importing.tflitefile import NO_TENSOR, TfliteModel, TfliteOperator
 from qnn.importing.tflitelayers import average_pool_2d, conv_2d, depthwise_conv_2d, fully_connected, max_pool_2d
 from qnn.importing.tflitemoves import concatenation, pad, reshape, strided_slice, transpose
@@ -58,7 +60,17 @@ CONVERTERS: tuple[tuple[str, Callable[[Conversion], Converted], str], ...] = (  
 WIDE = (
     *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "AVERAGE_POOL_2D", "MAX_POOL_2D", "ADD", "MUL", "MEAN"),
     *("CONCATENATION", "PAD", "PADV2", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "TRANSPOSE", "QUANTIZE"),
+    *("LOGISTIC", "TANH", "RELU", "RELU6", "RELU_N1_TO_1"),
 )  # with activations of 16 bits too
+OF_16_BITS: tuple[tuple[str, Callable[[Conversion], Converted], str], ...] = (  # what is another operator then
+    ("LOGISTIC", sigmoid, "sigmoid16"),
+    ("TANH", sigmoid, "sigmoid16"),
+    ("RELU", clamp, "retype"),
+    ("RELU6", clamp, "retype"),
+    ("RELU_N1_TO_1", clamp, "retype"),
+    ("ADD", add, "add16"),
+    ("QUANTIZE", quantize_table, "retype"),
+)
 BORDERS = ("QUANTIZE", "DEQUANTIZE")
 
 
@@ -92,11 +104,14 @@ def tflite_graph(
     kind = activation_type(model.tensors[first], start)
     raw, nodes = entered(kind, _reads_directly(model, operators, first))
     sources = {first: Source(nodes[0].name, nodes[0].type) if nodes else Source(INPUT, raw)}
+    budget = Budget(path, {INPUT: raw, **{node.name: node.type for node in nodes}})
     for op in operators:
         converted = _converted(replace(start, op=op, sources=sources))
         result = converted.same or Source(converted.nodes[-1].name, converted.nodes[-1].type)
         if len(op.outputs) == 1:
             sources[op.outputs[0]] = result
+        for node in converted.nodes:
+            budget.spend(node)
         nodes += converted.nodes
         names = tuple(node.name for node in converted.nodes)
         fates.append(_fate(model, op, KEPT if names else FOLDED, names, converted.note))
@@ -141,6 +156,9 @@ def _converted(at: Conversion) -> Converted:
         names = ", ".join(entry[0] for entry in CONVERTERS)
         raise at.refused("is not supported", f"build the model of {names}")
     wide = any(index != NO_TENSOR and at.model.tensors[index].dtype == "int16" for index in at.op.inputs)
+    own = next((entry[1] for entry in OF_16_BITS if entry[0] == at.op.kind), None)
+    if wide and own is not None:
+        return own(at)
     if wide and at.op.kind not in WIDE:
         raise at.refused("has no form with activations of 16 bits", f"use int8, or {', '.join(WIDE)}")
     return converter(at)

@@ -23,6 +23,7 @@ from qnn.ops.pad import Pad
 from qnn.ops.quantize import Quantize
 from qnn.ops.rescale import Rescale
 from qnn.ops.retype import Retype
+from qnn.ops.sigmoid16 import Sigmoid16
 from qnn.ops.softmax import Softmax
 from qnn.ops.softmax8 import Softmax8
 from qnn.ops.table import Table
@@ -43,6 +44,7 @@ OPS: tuple[type[Op], ...] = (
     Gather,
     Table,
     Curve,
+    Sigmoid16,
     Retype,
     Flip,
     Load,

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: 0BSD */
+/* sigmoid16: logistic and tanh of 16 bits, lines between the entries of one table (SPEC 5.24). */
+#ifndef QNN_SIGMOID16_H
+#define QNN_SIGMOID16_H
+
+#include "qnn_base.h"
+
+typedef struct {
+    int32_t elements;
+    int32_t multiplier; /* below 2^15 */
+    int32_t shift;
+    int32_t tanh;
+    const uint16_t *table; /* 256 entries, the logistic function from 0 on */
+} qnn_sigmoid16_t;
+
+/* The logistic function of value / 2^bits table steps, value >= 0, times 2^(16 + bits). */
+QNN_INLINE int32_t qnn_sigmoid16_part(const qnn_sigmoid16_t *p, int32_t value, int32_t bits, int32_t most)
+{
+    int32_t index = value >> bits, rest = value & (((int32_t)1 << bits) - 1), first;
+    if (index >= 255) {
+        return most;
+    }
+    first = QNN_READ(p->table[index]);
+    return (int32_t)((uint32_t)first << bits) + rest * (QNN_READ(p->table[index + 1]) - first);
+}
+
+QNN_INLINE int32_t qnn_sigmoid16_logistic(const qnn_sigmoid16_t *p, int32_t value)
+{
+    int32_t part = qnn_sigmoid16_part(p, value < 0 ? -value : value, 9, 32767 * 1024);
+    return (value < 0 ? ((int32_t)1 << 25) - part + 511 : part + 512) >> 10;
+}
+
+QNN_INLINE int32_t qnn_sigmoid16_tanh(const qnn_sigmoid16_t *p, int32_t value)
+{
+    int32_t part = qnn_sigmoid16_part(p, value < 0 ? -value : value, 8, 65535 * 256);
+    return (value < 0 ? ((int32_t)1 << 23) - part + 127 : part - ((int32_t)1 << 23) + 128) >> 8;
+}
+
+/* y may be x. */
+QNN_KERNEL void qnn_sigmoid16_i16_i16(const qnn_sigmoid16_t *p, const int16_t *x, int16_t *y)
+{
+    QNN_FETCH(p, sizeof(*p));
+    int32_t half = ((int32_t)1 << p->shift) >> 1, i;
+    for (i = 0; i < p->elements; i++) {
+        int32_t value = (x[i] * p->multiplier + half) >> p->shift;
+        int32_t q = p->tanh ? qnn_sigmoid16_tanh(p, value) : qnn_sigmoid16_logistic(p, value);
+        qnn_store_16((uint8_t *)y + 2 * i, (uint16_t)q);
+    }
+}
+
+#endif
