@@ -24,6 +24,8 @@ from qnn.model import Model
 
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime, the oracle of these tests, is not installed")
 
+MODELS = Path(__file__).parent / "models"
+
 
 def model_of(path: Path, options: ImportOptions | None = None) -> Model:
     network = import_file(path, options).network
@@ -92,6 +94,18 @@ def test_flattened_channels_are_put_in_order(tmp_path: Path) -> None:
     net.save(path, (2, 5, 5), net.node("Gemm", [b, net.weights(100, 3)], alpha=0.5), 3)
     x = np.random.default_rng(1).integers(0, 256, (9, 5, 5, 2)).astype(np.uint8)
     assert np.allclose(forward(model_of(path), x), runtime(path, x.transpose(0, 3, 1, 2) / 255), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["torch-cnn", "torch-cnn-dynamo"])
+def test_files_that_pytorch_exported(tmp_path: Path, qnn: Run, name: str) -> None:
+    """Committed as torch 2.13.0 wrote them by either exporter (tools/torch/export.py), with its own outputs."""
+    path, known = MODELS / f"{name}.onnx", np.load(MODELS / "torch-cnn.npz")
+    model = model_of(path, ImportOptions(meaning=InputMeaning(0.0127283, 33.3285)))
+    assert np.allclose(forward(model, known["x"]), known["logits"], atol=1e-4)
+    words = ("--data", "random:100", "--offset", "33.3285", "--scale", "0.0127283")
+    assert qnn("import", str(path), "-o", str(tmp_path / "m.qnn"), *words[2:])[0] == 0
+    assert qnn("compile", str(tmp_path / "m.qnn"), *words[:2], "-o", str(tmp_path / "b"))[0] == 0
+    assert qnn("verify", str(tmp_path / "b"), "--data", "random:20", "--on", "host")[0] == 0
 
 
 @pytest.mark.parametrize("kind", ["several", "binary", "regression"])

@@ -124,8 +124,9 @@ def test_own_rounding_is_reported(qnn: Run, tmp_path: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(small_model("dense", 2))
     done = ran(qnn, "import", tmp_path / "m.tflite", "-o", tmp_path / "m.qnn", "--rounding", "qnn", "--json")
     found = json.loads(done.out)["rounding"]
-    assert set(found) == {"outputs", "different", "largest"}
+    assert set(found) == {"outputs", "different", "largest", "instructions_own", "instructions"}
     assert found["largest"] <= 1
+    assert 0 < found["instructions"] <= found["instructions_own"]
 
 
 def test_borders_of_other_types_are_dropped(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ from qnn.importing.load import (
     ImportOptions,
     comparison_samples,
     import_file,
-    rounding_difference,
 )
 from qnn.importing.onnxcompare import compared
+from qnn.importing.roundings import rounding_change
 from qnn.importing.schemas import read_labels
 from qnn.model import Model
 from qnn.modelfile import save_model
@@ -100,17 +100,17 @@ def _show_graph(
     flash, ram = manifest["flash"], manifest["ram"]
     output.say(f"{file}: quantized network, {len(found.fates)} operators became {len(graph.nodes)} nodes")
     output.say(f"flash {flash['total']:,} bytes, scratch {ram['scratch']:,} bytes, {manifest['macs']:,} MACs")
-    differs = None
+    change = None
     if options.rounding != OWN:
         own = import_file(file, replace(options, rounding=OWN)).network
-        differs = rounding_difference(graph, own) if isinstance(own, Graph) else None
-        output.say(f"rounding {options.rounding} against the file's own, on random inputs: {differs}")
+        change = rounding_change(own, graph) if isinstance(own, Graph) else None
+        output.say(f"rounding {options.rounding} against the file's own, on random and edge inputs: {change}")
     ours = None if found.reference is None else compared(found.reference, graph, comparison_samples(graph))
     if ours is not None:
         output.say(f"against onnxruntime, on random and edge inputs: {ours}")
     output.say(f"wrote {out}; go on: qnn compile {out} -o build/")
     differences = {
-        "rounding": asdict(differs) if differs else None,
+        "rounding": change.document() if change else None,
         "onnxruntime": asdict(ours.difference) if ours and ours.difference else None,
     }
     output.emit(_document(out, graph, found, manifest) | differences)

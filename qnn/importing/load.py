@@ -15,7 +15,7 @@ from qnn.files import StrPath
 from qnn.fixedpoint import GEMMLOWP, HALF_EVEN, QNN
 from qnn.graph import Graph
 from qnn.importing.bounds import samples_within
-from qnn.importing.difference import COMPARED, Difference
+from qnn.importing.difference import COMPARED
 from qnn.importing.explain import Fate
 from qnn.importing.floatmodel import InputMeaning, float_model
 from qnn.importing.onnxcompare import Reference
@@ -28,7 +28,6 @@ from qnn.importing.tflitefloat import tflite_network
 from qnn.importing.tflitegraph import is_quantized, tflite_graph
 from qnn.model import Model
 from qnn.names import name_from
-from qnn.simulator import simulate
 from qnn.sparsity import with_zero_groups
 
 SAMPLES = 64  # random ones, that tell how often inputs of a layer are zero
@@ -99,12 +98,6 @@ def _with_zeros(graph: Graph) -> Graph:
     kept = sum(node.type.bytes for node in graph.nodes) + graph.input.bytes
     count = samples_within(kept, SAMPLES)
     return with_zero_groups(graph, random_samples(graph.schema, (), (), count, np.random.default_rng(0)))
-
-
-def rounding_difference(one: Graph, other: Graph) -> Difference:
-    """How the outputs of two graphs of one network differ on random and edge inputs."""
-    samples = comparison_samples(one)
-    return Difference.of(*(simulate(g, samples, keep=(g.output,))[g.output] for g in (one, other)))
 
 
 def comparison_samples(graph: Graph) -> np.ndarray:
