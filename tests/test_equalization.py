@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Run
-from networks import Example, model_of
+from networks import Example
+from networks import model_of as fresh_model
 
 from qnn.balancing import AUTO, LEAST_GAIN, OFF, ON, candidates, choose
 from qnn.calibration import calibrate
@@ -18,7 +19,7 @@ from qnn.equalization import divided, equalized, multiplied, pairs, prepared
 from qnn.errors import QnnError
 from qnn.forward import forward, node_shapes
 from qnn.layers import LAYERS
-from qnn.model import Model
+from qnn.model import Model, Node
 from qnn.modelfile import save_model
 from qnn.prepare import prepare
 from qnn.quantization import quantize
@@ -36,6 +37,18 @@ MAPS = Example(
 )
 BOUNDED = Example("six", "conv 3x3 4 relu6, conv 3x3 4 sigmoid, conv 3x3 4 clamp -1 1, gap, dense", (9, 9, 2))
 SEQUENCE = Example("line", "reshape 8x3, conv1d 3 4 relu, conv1d 3 6, flatten, dense 4 relu, dense", (24,), "int32", 2)
+
+
+def model_of(example: Example) -> Model:
+    """The example with random weights, and with biases, which fresh networks lack."""
+    model, rng = fresh_model(example), np.random.default_rng(8)
+    nodes = [
+        replace(n, parameters=(n.parameters[0], rng.normal(0, 0.3, n.parameters[1].shape).astype(np.float32)))
+        if n.layer.has_weights
+        else n
+        for n in model.nodes
+    ]
+    return replace(model, nodes=tuple(nodes))
 
 
 def uneven(model: Model, seed: int = 0) -> Model:
@@ -59,6 +72,25 @@ def test_the_function_stays(example: Example) -> None:
         weights = zip(changed.nodes, model.nodes, strict=True)
         assert any(not np.array_equal(a.parameters[0], b.parameters[0]) for a, b in weights if a.parameters)
         assert np.allclose(forward(changed, model.samples), wanted, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("part", ["weights", "bias", "inputs"])
+def test_half_of_it_changes_the_function(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    """What divides the weights must divide the bias as well, and be multiplied by the next layer."""
+
+    def half(node: Node, scales: np.ndarray) -> Node:
+        changed = divided(node, scales)
+        kept = {
+            "weights": (node.parameters[0], changed.parameters[1]),
+            "bias": (changed.parameters[0], node.parameters[1]),
+        }
+        return replace(changed, parameters=kept.get(part, changed.parameters))
+
+    model = prepare(model_of(MAPS))
+    monkeypatch.setattr("qnn.equalization.divided", half)
+    if part == "inputs":
+        monkeypatch.setattr("qnn.equalization.multiplied", lambda node, scales: node)
+    assert not np.allclose(forward(equalized(model), model.samples), forward(model, model.samples), rtol=1e-3)
 
 
 def test_the_pairs() -> None:
