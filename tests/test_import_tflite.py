@@ -44,6 +44,7 @@ def ran(qnn: Run, *words: object) -> Done:
 
 MOST_CODE = 10_000
 SCRATCH = (("kws_ref_model.tflite", 16_600), ("ad01_int8.tflite", 1_664))
+INSTRUCTIONS = (("kws_ref_model.tflite", 8_500_000), ("ad01_int8.tflite", 800_000))
 
 
 @pytest.mark.parametrize(("name", "scratch"), SCRATCH)
@@ -59,14 +60,16 @@ def test_given_models_give_the_bytes_of_the_framework(name: str, scratch: int, t
     assert verify(tmp_path, x, ("host",)).ok
 
 
-@pytest.mark.parametrize("name", ["ad01_int8.tflite"])
-def test_given_models_on_rv32(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "most"), INSTRUCTIONS)
+def test_given_models_on_rv32(name: str, most: int, tmp_path: Path) -> None:
     pytest.importorskip("unicorn")
     graph = import_file(given_model(name), ImportOptions("net")).network
     emit(graph, tmp_path)
-    found = verify(tmp_path, random_samples(graph.schema, (), (), 4, np.random.default_rng(3)), ("rv32",), count=1)
+    found = verify(tmp_path, random_samples(graph.schema, (), (), 4, np.random.default_rng(3)), ("rv32",), count=4)
     target = found.target("rv32")
     assert target.ok
+    assert target.instructions is not None
+    assert target.instructions.maximum <= most
     assert target.sizes is not None
     assert target.sizes.code <= MOST_CODE
 
