@@ -69,31 +69,28 @@ QNN_INLINE void qnn_conv2d_packed_put(const qnn_conv2d_packed_t *p, int32_t o, u
     qnn_put(y, o, qnn_requantize_with(&c.requantize, qnn_conv2d_packed_accumulator(&c, sum, inputs)));
 }
 
-#ifdef QNN_RULES
-/* The outputs of filter o, which rounds by another rule, at four pixels: rare, so that one copy of the code serves. */
-QNN_SHARED void qnn_conv2d_packed_put_ruled(const qnn_conv2d_packed_t *p, int32_t o, const uint32_t sums[4],
-                                            const uint32_t inputs[4], qnn_sink_t y)
+/* The outputs of filter o at four pixels, one by one. */
+QNN_SHARED void qnn_conv2d_packed_put_each(const qnn_conv2d_packed_t *p, int32_t o, const uint32_t sums[4],
+                                           const uint32_t inputs[4], qnn_sink_t y)
 {
     int32_t i;
     for (i = 0; i < 4; i++, y = qnn_after(y, p->filters)) {
         qnn_conv2d_packed_put(p, o, sums[i], inputs[i], y);
     }
 }
-#endif /* QNN_RULES */
 
-/* The outputs of filter o at four pixels. */
+/* The same together, where a multiplication and a shift do: else is rare, so that one copy of its code serves. */
 QNN_INLINE void qnn_conv2d_packed_put_four(const qnn_conv2d_packed_t *p, int32_t o, const uint32_t sums[4],
                                            const uint32_t inputs[4], qnn_sink_t y)
 {
-#ifdef QNN_RULES
-    if (p->requantize.rule) {
-        qnn_conv2d_packed_put_ruled(p, o, sums, inputs, y);
-        return;
-    }
-#endif /* QNN_RULES */
-    qnn_conv2d_packed_channel_t c = qnn_conv2d_packed_channel(p, o);
+    qnn_conv2d_packed_channel_t c;
     int32_t filters = p->filters; /* read once: y might lie in *p, for all a compiler knows */
     int32_t q[4];
+    if (qnn_requantize_is_long(&p->requantize)) {
+        qnn_conv2d_packed_put_each(p, o, sums, inputs, y);
+        return;
+    }
+    c = qnn_conv2d_packed_channel(p, o);
     q[0] = qnn_conv2d_packed_accumulator(&c, sums[0], inputs[0]);
     q[1] = qnn_conv2d_packed_accumulator(&c, sums[1], inputs[1]);
     q[2] = qnn_conv2d_packed_accumulator(&c, sums[2], inputs[2]);

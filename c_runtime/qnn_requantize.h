@@ -122,15 +122,20 @@ QNN_INLINE int32_t qnn_requantize_with(const qnn_requantize_channel_t *c, int32_
     return qnn_requantize_once(c, accumulator);
 }
 
-/* Four accumulators of one channel that rounds once become its results. */
+/* Does a channel need more than qnn_requantize_once? */
+QNN_INLINE int32_t qnn_requantize_is_long(const qnn_requantize_t *p)
+{
+#ifdef QNN_RULES
+    if (p->rule) {
+        return 1;
+    }
+#endif /* QNN_RULES */
+    return p->prescale != 0;
+}
+
+/* Four accumulators of one channel become its results, where that is not long. */
 QNN_INLINE void qnn_requantize_four(const qnn_requantize_channel_t *c, int32_t a[4])
 {
-    if (c->prescale) {
-        a[0] = qnn_prescale(a[0], c->prescale);
-        a[1] = qnn_prescale(a[1], c->prescale);
-        a[2] = qnn_prescale(a[2], c->prescale);
-        a[3] = qnn_prescale(a[3], c->prescale);
-    }
     a[0] = qnn_requantize_once(c, a[0]);
     a[1] = qnn_requantize_once(c, a[1]);
     a[2] = qnn_requantize_once(c, a[2]);

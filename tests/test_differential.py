@@ -135,7 +135,7 @@ BREAKAGES = (
     ("s3 += qnn_dual_high(x[7], second);", "s3 += second & 0;"),
     ("(step == 3 ? o - 3 * block :", "(step == 3 ? 0 :"),
     ("to = qnn_dual_fill(to, pad, before);", "to = qnn_dual_fill(to, (uint8_t)(pad + 1), before);"),
-    ("a[2] = qnn_prescale(a[2], c->prescale);", ""),
+    ("return p->prescale != 0;", "return p->low > p->high;"),
     ("q -= (q ^ (c->constant >> c->shift)) & 1;", "q -= q & 1;"),
     ("q -= (q ^ (c->constant >> c->shift)) & 1;", ""),
     ("i < 4; i++, y = qnn_after(y, p->filters)) {", "i < 3; i++, y = qnn_after(y, p->filters)) {"),
