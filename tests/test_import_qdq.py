@@ -384,6 +384,16 @@ def test_what_is_refused(tmp_path: Path, make: Make, problem: str) -> None:
     assert problem in str(told.value)
 
 
+def test_scales_found_at_run_time_are_refused(tmp_path: Path) -> None:
+    net = Net()
+    outputs = ["q", "scale", "zero"]
+    net.nodes.append(onnx.helper.make_node("DynamicQuantizeLinear", ["x"], outputs, "dynamic"))
+    product = net.node("MatMulInteger", ["q", net.typed(np.zeros((4, 3), np.int8)), "zero"])
+    net.save(tmp_path / "m.onnx", (4,), net.node("Cast", [product], to=1), 3)
+    with pytest.raises(QnnError, match=r"DynamicQuantizeLinear .* quantize the model statically"):
+        import_file(tmp_path / "m.onnx")
+
+
 def test_16_bit_activations_are_refused(tmp_path: Path) -> None:
     net = QuantizedNet(8, "uint16")
     with pytest.raises(QnnError, match="8 bits"):

@@ -52,6 +52,7 @@ CONVERTERS: tuple[tuple[str, Callable[[OnnxConversion], Stored], str], ...] = ( 
     ("Cast", identity, ""),
 )
 ENDINGS = ("Softmax", "Sigmoid", "LogSoftmax")
+DYNAMIC = ("DynamicQuantizeLinear", "ConvInteger", "MatMulInteger")  # scales that are found at run time
 LAST_FIRST = [0, 3, 1, 2]  # a transpose of an input whose channels come last
 
 
@@ -80,7 +81,11 @@ def onnx_network(model: OnnxModel, path: Path) -> FloatNetwork:
         at = OnnxConversion(path, model, node, tensors, builder)
         converter = next((entry[1] for entry in CONVERTERS if entry[0] == node.kind), None)
         if converter is None:
-            raise at.refused("is not supported", f"build the model of {', '.join(entry[0] for entry in CONVERTERS)}")
+            names = ", ".join(entry[0] for entry in CONVERTERS)
+            remedy = (
+                "quantize the model statically (quantize_static)" if node.kind in DYNAMIC else f"build it of {names}"
+            )
+            raise at.refused("is not supported", remedy)
         tensors[node.outputs[0]] = converter(at)
         made = tuple(item.name for item in builder.nodes[before:])
         fates.append(_fate(node, KEPT if made else FOLDED, made, "" if made else "no value is computed"))
