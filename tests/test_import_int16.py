@@ -188,6 +188,13 @@ def sliced(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x: int)
     return y
 
 
+def transposed(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x: int) -> int:
+    order = [0, *(rng.permutation(3) + 1).tolist()]
+    y = alike(b, tuple(shape[axis] for axis in order), x)
+    b.operator("TRANSPOSE", [x, b.tensor((4,), "int32", data=order)], [y], "TransposeOptions")
+    return y
+
+
 def reshaped(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x: int) -> int:
     count = int(np.prod(shape))
     flat = alike(b, (1, count), x)
@@ -226,6 +233,7 @@ OPERATORS: tuple[tuple[str, Make], ...] = (
     ("concat", concat),
     ("pad", padded),
     ("slice", sliced),
+    ("transpose", transposed),
     ("reshape", reshaped),
     ("quantize", requantized),
     ("logistic", unary("LOGISTIC", 2**-15)),

@@ -53,7 +53,7 @@ def left(nodes: list[Node], result: Source) -> tuple[Node, ...]:
     """The nodes, the last of which gives `result` as the file has it: int16, or int8 of what is uint8 here."""
     if result.type.dtype != "int16":
         return with_signed_output(nodes, result)
-    if nodes[-1].name == result.name and nodes[-1].op.kind not in ALIGNED:
+    if nodes[-1].name == result.name and nodes[-1].name != LOADED and nodes[-1].op.kind not in ALIGNED:
         return tuple(nodes)
     return (*nodes, Node(OUTPUT, Load(), (result.name,), result.type))
 

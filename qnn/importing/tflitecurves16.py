@@ -44,8 +44,8 @@ def sigmoid(at: Conversion) -> Converted:
 
 
 def clamp(at: Conversion) -> Converted:
-    """RELU, RELU6, RELU_N1_TO_1: a change of scale that clamps."""
-    lowest, highest = {"RELU": (0.0, math.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}[at.op.kind]
+    """RELU and RELU6: a change of scale that clamps."""
+    lowest, highest = {"RELU": (0.0, math.inf), "RELU6": (0.0, 6.0)}[at.op.kind]
     x, y = at.tensor(0), at.output
     kind = activation_type(y, at)
     if at.op.kind == "RELU6" and x.scales[0] != y.scales[0]:

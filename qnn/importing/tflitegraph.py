@@ -60,14 +60,13 @@ CONVERTERS: tuple[tuple[str, Callable[[Conversion], Converted], str], ...] = (  
 WIDE = (
     *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "AVERAGE_POOL_2D", "MAX_POOL_2D", "ADD", "MUL", "MEAN"),
     *("CONCATENATION", "PAD", "PADV2", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "TRANSPOSE", "QUANTIZE"),
-    *("LOGISTIC", "TANH", "RELU", "RELU6", "RELU_N1_TO_1"),
+    *("LOGISTIC", "TANH", "RELU", "RELU6"),
 )  # with activations of 16 bits too
 OF_16_BITS: tuple[tuple[str, Callable[[Conversion], Converted], str], ...] = (  # what is another operator then
     ("LOGISTIC", sigmoid, "sigmoid16"),
     ("TANH", sigmoid, "sigmoid16"),
     ("RELU", clamp, "retype"),
     ("RELU6", clamp, "retype"),
-    ("RELU_N1_TO_1", clamp, "retype"),
     ("ADD", add, "add16"),
     ("QUANTIZE", quantize_table, "retype"),
 )
