@@ -49,9 +49,10 @@ QNN_INLINE uint32_t qnn_dual_pack_aligned(const uint8_t *x, uint32_t *words, int
 {
     const uint8_t *aligned = QNN_ALIGNED(x);
     uint32_t v = aligned[0] | ((uint32_t)aligned[1] << 8) | ((uint32_t)aligned[2] << 16) | ((uint32_t)aligned[3] << 24);
-    uint32_t first = v & 0x00FF00FFu, second = (v >> 8) & 0x00FF00FFu;
-    qnn_dual_put(words, first, second, shift);
-    return first + second;
+    uint32_t first = v & 0x00FF00FFu, second = v ^ first;
+    words[0] = first;
+    words[1] = second >> (8 - shift);
+    return first + (second >> 8);
 }
 
 QNN_INLINE uint32_t qnn_dual_sum(uint32_t halves)

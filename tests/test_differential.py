@@ -167,7 +167,7 @@ BREAKAGES = (
     ),
     ("to.sum += value * (uint32_t)count;", ""),
     ("from += 4, to.words += QNN_DUAL_STEP;", "to.words += QNN_DUAL_STEP;"),
-    ("return first + second;", "return first;"),
+    ("return first + (second >> 8);", "return first;"),
     ("return (halves & 0xFFFFu) + (halves >> 16);", "return halves & 0xFFFFu;"),
     ("c->lowest * inputs);", "c->lowest + inputs);"),
     ("return (a * (w & 0x00FF00FFu)) >> 16;", "return (a * (w & 0x00FF00FEu)) >> 16;"),

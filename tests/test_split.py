@@ -14,7 +14,7 @@ from qnn.engines.interface import interface_of
 from qnn.fixedpoint import requantization
 from qnn.graph import INPUT, Graph, Node
 from qnn.ops.conv2d import Conv2d
-from qnn.ops.dense import Dense
+from qnn.ops.dense import LEAST_SPLIT, Dense
 from qnn.ops.dual import PAIR_LIMIT, grouped
 from qnn.ops.op import Op, TensorType
 from qnn.ops.split import MAX_ENTRIES, Split, split_weights
@@ -74,11 +74,16 @@ def chosen(op: Op, raw: TensorType) -> str:
 
 @pytest.mark.parametrize(("pairs", "header"), [(0, "dual"), (1, "split"), (8, "split"), (9, "dense.h")])
 def test_few_extras_are_worth_it(pairs: int, header: str) -> None:
-    """One eighth of the 64 weights at most: here one of each pair of large ones."""
+    """One eighth of 64 weights at most, here one of each pair of large ones; in layers of at least 128 weights."""
     weights = np.full((16, 4), -20, np.int8)
     weights[15, 3], weights[:pairs, ::2] = 60, 127
-    dense = Dense(weights.reshape(1, 64), np.zeros(1, np.int64), 0, requantization(np.ones(1), 0, -32768, 32767))
-    assert header in chosen(dense, inputs())
+    rows = np.tile(weights.reshape(1, 64), (LEAST_SPLIT // 64, 1))
+    constants = requantization(np.ones(len(rows)), 0, -32768, 32767)
+    assert header in chosen(Dense(rows, np.zeros(len(rows), np.int64), 0, constants), inputs())
+    fewer = Dense(
+        rows[1:], np.zeros(len(rows) - 1, np.int64), 0, requantization(np.ones(len(rows) - 1), 0, -32768, 32767)
+    )
+    assert ("dense.h" if header == "split" else header) in chosen(fewer, inputs())
 
 
 def test_more_entries_than_can_be_counted() -> None:

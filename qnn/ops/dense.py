@@ -40,6 +40,7 @@ DUAL_ROWS = 8  # outputs that share one pass over the groups in c_runtime/qnn_de
 SPARSE_FROM = 0.1  # part of zero groups from which skipping them pays for the list of the others
 SMALL_LAYER = 4096  # weights, below which another copy of the code costs more than looking for zeros
 MAX_OFFSET = 65535  # of a group's weights within a block, in bytes
+LEAST_SPLIT = 128  # weights, below which the code of another kernel costs more than it saves
 MOST_EXTRAS = 1 / 8  # part of the weights from which adding up what the words lack costs more than they save
 INT8_INPUTS = "QNN_INT8_INPUTS"  # the optional part of c_runtime/qnn_dense_dual.h that reads int8
 
@@ -116,7 +117,7 @@ class Dense(Op):
         problem = dual_problem(self.weights, x)
         if not problem:
             return self._dual_kernel(suffix, done, x, flips)
-        split = split_weights(self.weights, x) if x.low >= 0 else None
+        split = split_weights(self.weights, x) if x.low >= 0 and self.weights.size >= LEAST_SPLIT else None
         if split and split.share <= MOST_EXTRAS and split.fits(split.inputs):
             return self._split_kernel(suffix, done, x, flips, split)
         return self._plain_kernel(types, done, problem)
