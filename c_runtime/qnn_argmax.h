@@ -17,11 +17,20 @@ QNN_KERNEL int qnn_argmax_i16(const qnn_argmax_t *p, const int16_t *x)
     if (p->elements == 1) {
         return x[0] > p->zero_point;
     }
+#ifdef QNN_CONSTANT_TIME
+    int32_t largest = x[0];
+    for (i = 1; i < p->elements; i++) {
+        uint32_t more = qnn_mask(x[i] > largest);
+        largest = qnn_choose(more, x[i], largest);
+        best = qnn_choose(more, i, best);
+    }
+#else /* QNN_CONSTANT_TIME */
     for (i = 1; i < p->elements; i++) {
         if (x[i] > x[best]) {
             best = i;
         }
     }
+#endif /* QNN_CONSTANT_TIME */
     return (int)best;
 }
 
@@ -33,11 +42,20 @@ QNN_KERNEL int qnn_argmax_i8(const qnn_argmax_t *p, const int8_t *x)
     if (p->elements == 1) {
         return x[0] > p->zero_point;
     }
+#ifdef QNN_CONSTANT_TIME
+    int32_t largest = x[0];
+    for (i = 1; i < p->elements; i++) {
+        uint32_t more = qnn_mask(x[i] > largest);
+        largest = qnn_choose(more, x[i], largest);
+        best = qnn_choose(more, i, best);
+    }
+#else /* QNN_CONSTANT_TIME */
     for (i = 1; i < p->elements; i++) {
         if (x[i] > x[best]) {
             best = i;
         }
     }
+#endif /* QNN_CONSTANT_TIME */
     return (int)best;
 }
 
@@ -48,11 +66,20 @@ QNN_KERNEL int qnn_argmax_u8(const qnn_argmax_t *p, const uint8_t *x)
     if (p->elements == 1) {
         return x[0] > p->zero_point;
     }
+#ifdef QNN_CONSTANT_TIME
+    int32_t largest = x[0];
+    for (i = 1; i < p->elements; i++) {
+        uint32_t more = qnn_mask(x[i] > largest);
+        largest = qnn_choose(more, x[i], largest);
+        best = qnn_choose(more, i, best);
+    }
+#else /* QNN_CONSTANT_TIME */
     for (i = 1; i < p->elements; i++) {
         if (x[i] > x[best]) {
             best = i;
         }
     }
+#endif /* QNN_CONSTANT_TIME */
     return (int)best;
 }
 #endif /* QNN_ARGMAX_BYTES */

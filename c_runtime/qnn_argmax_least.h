@@ -13,10 +13,15 @@ QNN_KERNEL int qnn_argmax_least(const qnn_argmax_t *p, const int16_t *x)
     for (i = 1; i < p->elements; i++) {
         x++;
         QNN_OPAQUE(x); /* or each element's address is computed from the first one's */
+#ifdef QNN_CONSTANT_TIME
+        best = qnn_choose(qnn_mask(*x > largest), i, best);
+        largest = qnn_larger(largest, *x);
+#else /* QNN_CONSTANT_TIME */
         if (*x > largest) {
             largest = *x;
             best = i;
         }
+#endif /* QNN_CONSTANT_TIME */
     }
     return (int)best;
 }

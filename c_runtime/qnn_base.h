@@ -130,6 +130,39 @@
 #undef QNN_KERNEL
 #define QNN_KERNEL QNN_SHARED
 #endif /* QNN_BALANCED */
+#ifdef QNN_CONSTANT_TIME
+/* --constant-time: no value that depends on inputs decides which instructions run. QNN_HIDE keeps compilers from seeing
+   that a mask is all ones or all zeros, which they would make a branch of. */
+#if defined(__GNUC__)
+#define QNN_HIDE(value) __asm__("" : "+r"(value))
+#else
+#define QNN_HIDE(value) ((void)(value))
+#endif
+
+/* All ones where the condition is 1, all zeros where it is 0. */
+QNN_INLINE uint32_t qnn_mask(int32_t condition)
+{
+    uint32_t mask = 0u - (uint32_t)condition;
+    QNN_HIDE(mask);
+    return mask;
+}
+
+/* a where the mask is all ones, b where it is all zeros. */
+QNN_INLINE int32_t qnn_choose(uint32_t mask, int32_t a, int32_t b)
+{
+    return (int32_t)((uint32_t)b ^ (((uint32_t)a ^ (uint32_t)b) & mask));
+}
+
+QNN_INLINE int32_t qnn_smaller(int32_t a, int32_t b)
+{
+    return qnn_choose(qnn_mask(a < b), a, b);
+}
+
+QNN_INLINE int32_t qnn_larger(int32_t a, int32_t b)
+{
+    return qnn_choose(qnn_mask(a > b), a, b);
+}
+#endif /* QNN_CONSTANT_TIME */
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define QNN_LITTLE_ENDIAN 1
 #else

@@ -21,6 +21,21 @@ typedef struct {
 QNN_INLINE uint32_t qnn_compand_height(const int8_t *exponents, uint32_t step, uint32_t all, uint32_t distance,
                                        int32_t wide)
 {
+#ifdef QNN_CONSTANT_TIME
+    uint32_t height = 0, at;
+    for (at = 0; at != all; at += step) {
+        uint32_t exponent = (uint8_t)QNN_READ(*exponents++), width = step << exponent, more = distance;
+        uint32_t inside = qnn_mask(distance < width);
+        if (!wide) {
+            more = ((more << 1 >> exponent) + 1) >> 1;
+        } else {
+            more = exponent < 8 ? more << (8 - exponent) : ((more << 1 >> (exponent - 8)) + 1) >> 1;
+        }
+        height += (uint32_t)qnn_choose(inside, (int32_t)more, (int32_t)(wide ? step << 8 : step));
+        distance = (distance - width) & ~inside;
+    }
+    return height;
+#else /* QNN_CONSTANT_TIME */
     uint32_t height;
     for (height = 0; height != all; height += step) {
         uint32_t exponent = (uint8_t)QNN_READ(*exponents++), width = step << exponent;
@@ -34,6 +49,7 @@ QNN_INLINE uint32_t qnn_compand_height(const int8_t *exponents, uint32_t step, u
         distance -= width;
     }
     return wide ? height << 8 : height;
+#endif /* QNN_CONSTANT_TIME */
 }
 
 /* As in SPEC 3.1, with the prescale's limit, which saturates; unsigned, so that only `low` needs a comparison: the compiler
@@ -46,7 +62,11 @@ QNN_INLINE uint32_t qnn_compand_straight(int32_t special, uint32_t shift, uint32
     }
     if (special && shift & 32) {
         uint32_t prescale = shift & 31, limit = (uint32_t)INT32_MAX >> prescale;
+#ifdef QNN_CONSTANT_TIME
+        distance = (uint32_t)qnn_choose(qnn_mask(distance < limit), (int32_t)distance, (int32_t)limit) << prescale;
+#else /* QNN_CONSTANT_TIME */
         distance = (distance < limit ? distance : limit) << prescale;
+#endif /* QNN_CONSTANT_TIME */
         shift = 0;
     }
     distance = (uint32_t)(((uint64_t)distance * multiplier) >> 32);
@@ -65,10 +85,14 @@ QNN_INLINE void qnn_compand(const qnn_compand_t *p, const int32_t *x, qnn_sink_t
     for (; x != end; x++, y = qnn_after(y, 1)) {
         int32_t raw = qnn_load_i32(x), low = p->low ? QNN_READ(*lows++) : 0, code = QNN_READ(*bytes++);
         uint32_t distance = 0;
+#ifdef QNN_CONSTANT_TIME
+        distance = ((uint32_t)raw - (uint32_t)low) & qnn_mask(raw > low);
+#else /* QNN_CONSTANT_TIME */
         if (raw > low) {
             distance = (uint32_t)raw - (uint32_t)low;
             QNN_BRANCH(distance);
         }
+#endif /* QNN_CONSTANT_TIME */
         if (p->segments && code < 0) {
             const int8_t *next = bytes + (all >> (code & 31));
             QNN_OPAQUE(code); /* else the mask is computed, which the shifts do by themselves */
@@ -77,7 +101,11 @@ QNN_INLINE void qnn_compand(const qnn_compand_t *p, const int32_t *x, qnn_sink_t
         } else {
             distance = qnn_compand_straight(p->special, (uint32_t)code, (uint32_t)QNN_READ(*multiplier++), distance);
         }
+#ifdef QNN_CONSTANT_TIME
+        distance = (uint32_t)qnn_choose(qnn_mask(distance < most), (int32_t)distance, (int32_t)most);
+#else /* QNN_CONSTANT_TIME */
         distance = distance < most ? distance : most;
+#endif /* QNN_CONSTANT_TIME */
         qnn_put(y, 0, (int32_t)distance - (y.wide ? 32768 : 0));
     }
 }

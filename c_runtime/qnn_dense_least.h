@@ -39,8 +39,12 @@ QNN_SMALL void qnn_dense_least(const qnn_dense_least_t *p, const uint8_t *x, voi
         acc = (int32_t)((uint32_t)acc << (shift >> 5));
         acc = (int32_t)(((int64_t)acc * QNN_READ(*constants++)) >> 32);
         acc = ((acc >> (shift & 31)) + p->rounding) >> 1;
+#ifdef QNN_CONSTANT_TIME
+        acc = qnn_smaller(qnn_larger(acc, p->low), p->high);
+#else /* QNN_CONSTANT_TIME */
         acc = acc < p->low ? p->low : acc;
         acc = acc > p->high ? p->high : acc;
+#endif /* QNN_CONSTANT_TIME */
         upper = acc >> (8 * p->wide); /* of a byte itself, which is then written twice */
         *y = (uint8_t)(QNN_LITTLE_ENDIAN ? acc : upper);
         y += p->wide;

@@ -48,8 +48,12 @@ QNN_INLINE void qnn_dense_short(const qnn_dense_short_t *p, const uint8_t *x, ui
             }
         }
         acc = qnn_dense_short_result(acc, QNN_READ(constants[1]), QNN_READ(*w++));
+#ifdef QNN_CONSTANT_TIME
+        acc = qnn_smaller(qnn_larger(acc, low), high);
+#else /* QNN_CONSTANT_TIME */
         acc = acc < low ? low : acc;
         acc = acc > high ? high : acc;
+#endif /* QNN_CONSTANT_TIME */
         y[QNN_LITTLE_ENDIAN ? 0 : wide] = (uint8_t)acc;
         if (wide) {
             y[QNN_LITTLE_ENDIAN] = (uint8_t)(acc >> 8);

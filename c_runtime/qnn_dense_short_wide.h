@@ -48,8 +48,12 @@ QNN_INLINE int32_t qnn_dense_short_wide_result(const qnn_dense_short_wide_t *p, 
     acc = (int32_t)((uint32_t)acc << (shift >> 5));
     acc = (int32_t)(((int64_t)acc * multiplier) >> 32);
     acc = (((acc >> (shift & 31)) + 1) >> 1) + p->zero_point;
+#ifdef QNN_CONSTANT_TIME
+    return qnn_smaller(qnn_larger(acc, p->low), p->high);
+#else /* QNN_CONSTANT_TIME */
     acc = acc < p->low ? p->low : acc;
     return acc > p->high ? p->high : acc;
+#endif /* QNN_CONSTANT_TIME */
 }
 
 /* x_wide, w_wide: the inputs and the weights have 16 bits; sum64: sums have 64. y: of any alignment. */

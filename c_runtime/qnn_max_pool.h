@@ -14,9 +14,13 @@ QNN_INLINE void qnn_max_pool_tap(int32_t channels, const uint8_t *x, uint8_t *y)
 {
     const uint8_t *end = x + channels;
     for (; x != end; x++, y++) {
+#ifdef QNN_CONSTANT_TIME
+        *y = (uint8_t)qnn_larger(*x, *y);
+#else /* QNN_CONSTANT_TIME */
         if (*x > *y) {
             *y = *x;
         }
+#endif /* QNN_CONSTANT_TIME */
     }
 }
 

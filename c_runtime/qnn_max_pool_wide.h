@@ -11,9 +11,13 @@ QNN_INLINE void qnn_max_pool_tap_i16(int32_t channels, const int16_t *x, int16_t
 {
     const int16_t *end = x + channels;
     for (; x != end; x++, y++) {
+#ifdef QNN_CONSTANT_TIME
+        *y = (int16_t)qnn_larger(*x, *y);
+#else /* QNN_CONSTANT_TIME */
         if (*x > *y) {
             *y = *x;
         }
+#endif /* QNN_CONSTANT_TIME */
     }
 }
 

@@ -20,12 +20,16 @@ QNN_INLINE void qnn_quantize(const qnn_quantize_t *p, const int32_t *x, qnn_sink
     for (i = 0; i < p->elements; i++) {
         int32_t raw = qnn_load_i32(x + i);
         uint32_t distance;
+#ifdef QNN_CONSTANT_TIME
+        raw = qnn_smaller(qnn_larger(raw, QNN_READ(p->low[i])), QNN_READ(p->high[i]));
+#else /* QNN_CONSTANT_TIME */
         if (raw < QNN_READ(p->low[i])) {
             raw = QNN_READ(p->low[i]);
         }
         if (raw > QNN_READ(p->high[i])) {
             raw = QNN_READ(p->high[i]);
         }
+#endif /* QNN_CONSTANT_TIME */
         distance = (uint32_t)raw - (uint32_t)QNN_READ(p->low[i]);
         if (p->halve) {
             distance >>= QNN_READ(p->halve[i]);

@@ -26,22 +26,30 @@ QNN_INLINE int32_t qnn_prescale(int32_t accumulator, uint8_t prescale)
     if (prescale == 0) {
         return accumulator;
     }
+#ifdef QNN_CONSTANT_TIME
+    accumulator = qnn_larger(qnn_smaller(accumulator, limit), -limit);
+#else /* QNN_CONSTANT_TIME */
     if (accumulator > limit) {
         accumulator = limit;
     }
     if (accumulator < -limit) {
         accumulator = -limit;
     }
+#endif /* QNN_CONSTANT_TIME */
     return (int32_t)((uint32_t)accumulator << prescale);
 }
 
 /* One comparison where nothing is clamped. */
 QNN_INLINE int32_t qnn_clamp(int32_t q, int32_t low, int32_t high)
 {
+#ifdef QNN_CONSTANT_TIME
+    return qnn_larger(qnn_smaller(q, high), low);
+#else /* QNN_CONSTANT_TIME */
     if ((uint32_t)q - (uint32_t)low > (uint32_t)high - (uint32_t)low) {
         q = q < low ? low : high;
     }
     return q;
+#endif /* QNN_CONSTANT_TIME */
 }
 
 /* One channel's constants, for kernels that write several of its outputs. */
@@ -97,9 +105,14 @@ QNN_INLINE int32_t qnn_requantize_even(const qnn_requantize_channel_t *c, int32_
 {
     int64_t product = (int64_t)qnn_prescale(accumulator, c->prescale) * c->multiplier;
     int32_t sum = (int32_t)(product >> 32) + c->constant, q = sum >> c->shift;
+#ifdef QNN_CONSTANT_TIME
+    uint32_t half = qnn_mask((uint32_t)product == 0) & qnn_mask((uint32_t)sum << (32 - c->shift) == 0);
+    q -= (q ^ (c->constant >> c->shift)) & 1 & (int32_t)half;
+#else /* QNN_CONSTANT_TIME */
     if ((uint32_t)product == 0 && (uint32_t)sum << (32 - c->shift) == 0) {
         q -= (q ^ (c->constant >> c->shift)) & 1;
     }
+#endif /* QNN_CONSTANT_TIME */
     return qnn_clamp(q, c->low, c->high);
 }
 #endif /* QNN_EVEN */

@@ -47,13 +47,23 @@ QNN_INLINE uint16_t qnn_softmax_share(uint32_t term, uint32_t total)
     int bit;
     for (bit = 0; bit < 16; bit++) {
         share <<= 1;
+#ifdef QNN_CONSTANT_TIME
+        uint32_t fits = qnn_mask(rest >= total);
+        rest -= total & fits;
+        share |= fits & 1u;
+#else /* QNN_CONSTANT_TIME */
         if (rest >= total) {
             rest -= total;
             share |= 1u;
         }
+#endif /* QNN_CONSTANT_TIME */
         rest <<= 1;
     }
+#ifdef QNN_CONSTANT_TIME
+    return (uint16_t)(share + (qnn_mask(rest >= total) & 1u));
+#else /* QNN_CONSTANT_TIME */
     return (uint16_t)(share + (rest >= total ? 1u : 0u));
+#endif /* QNN_CONSTANT_TIME */
 }
 
 /* y: one value a class, 0..32768, of any alignment. */
@@ -64,9 +74,13 @@ QNN_KERNEL void qnn_softmax_i16(const qnn_softmax_t *p, const int16_t *x, uint16
     uint32_t total = 0;
     for (c = 0; c < count; c++) {
         int32_t value = qnn_softmax_input(p, x, c);
+#ifdef QNN_CONSTANT_TIME
+        largest = qnn_larger(largest, value);
+#else /* QNN_CONSTANT_TIME */
         if (value > largest) {
             largest = value;
         }
+#endif /* QNN_CONSTANT_TIME */
     }
     for (c = 0; c < count; c++) {
         total += qnn_softmax_term(p, largest, qnn_softmax_input(p, x, c));

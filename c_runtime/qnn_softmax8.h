@@ -21,7 +21,12 @@ QNN_INLINE int32_t qnn_softmax8_product(int32_t a, int32_t b)
 
 QNN_INLINE int32_t qnn_softmax8_exp(const qnn_softmax8_t *p, int32_t below)
 {
+#ifdef QNN_CONSTANT_TIME
+    int32_t inside = (int32_t)qnn_mask(below < p->length);
+    return QNN_READ(p->exponentials[below & inside]) & inside;
+#else /* QNN_CONSTANT_TIME */
     return below < p->length ? QNN_READ(p->exponentials[below]) : 0;
+#endif /* QNN_CONSTANT_TIME */
 }
 
 /* 1 / (1 + a) in Q0.31 of a Q0.31 in 0..1: three Newton steps for 2 / (1 + a), in Q2.29, which stay within 1..2. */
@@ -33,7 +38,11 @@ QNN_INLINE int32_t qnn_softmax8_reciprocal(int32_t a)
         int32_t rest = ((int32_t)1 << 29) - qnn_softmax8_product(half, x);
         x += (int32_t)((uint32_t)qnn_softmax8_product(x, rest) << 2);
     }
+#ifdef QNN_CONSTANT_TIME
+    return qnn_choose(qnn_mask(x >= (int32_t)1 << 30), INT32_MAX, (int32_t)((uint32_t)x << 1));
+#else /* QNN_CONSTANT_TIME */
     return x >= (int32_t)1 << 30 ? INT32_MAX : (int32_t)((uint32_t)x << 1);
+#endif /* QNN_CONSTANT_TIME */
 }
 
 /* y may be x. */
@@ -41,19 +50,35 @@ QNN_KERNEL void qnn_softmax8_row(const qnn_softmax8_t *p, const uint8_t *x, uint
 {
     int32_t total = 0, largest = 0, shift = 34, scale, c;
     for (c = 0; c < p->classes; c++) {
+#ifdef QNN_CONSTANT_TIME
+        largest = qnn_larger(largest, x[c]);
+#else /* QNN_CONSTANT_TIME */
         largest = x[c] > largest ? x[c] : largest;
+#endif /* QNN_CONSTANT_TIME */
     }
     for (c = 0; c < p->classes; c++) {
         total += (int32_t)(((uint32_t)qnn_softmax8_exp(p, largest - x[c]) + ((uint32_t)1 << 11)) >> 12);
     }
+#ifdef QNN_CONSTANT_TIME
+    for (c = 0; c < 30; c++) {
+        uint32_t small = qnn_mask(total < (int32_t)1 << 30);
+        total += total & (int32_t)small;
+        shift += (int32_t)small;
+    }
+#else /* QNN_CONSTANT_TIME */
     for (; total < (int32_t)1 << 30; total += total) {
         shift--;
     }
+#endif /* QNN_CONSTANT_TIME */
     scale = qnn_softmax8_reciprocal((int32_t)(((uint32_t)total << 1) & 0x7FFFFFFFu));
     for (c = 0; c < p->classes; c++) {
         uint32_t q = (uint32_t)qnn_softmax8_product(qnn_softmax8_exp(p, largest - x[c]), scale);
         q = (q + ((uint32_t)1 << (shift - 1))) >> shift;
+#ifdef QNN_CONSTANT_TIME
+        y[c] = (uint8_t)(qnn_choose(qnn_mask(q > 255), 255, (int32_t)q) + p->zero_point);
+#else /* QNN_CONSTANT_TIME */
         y[c] = (uint8_t)((q > 255 ? 255 : (int32_t)q) + p->zero_point);
+#endif /* QNN_CONSTANT_TIME */
     }
 }
 

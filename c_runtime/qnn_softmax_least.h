@@ -27,10 +27,16 @@ QNN_INLINE uint32_t qnn_softmax_least_share(uint32_t term, uint32_t total)
     int32_t bit;
     for (bit = 17; bit > 0; bit--) {
         share += share;
+#ifdef QNN_CONSTANT_TIME
+        uint32_t fits = qnn_mask(term >= total);
+        term -= total & fits;
+        share -= fits;
+#else /* QNN_CONSTANT_TIME */
         if (term >= total) {
             term -= total;
             share++;
         }
+#endif /* QNN_CONSTANT_TIME */
         term <<= 1;
     }
     return (share + 1) >> 1;
@@ -45,9 +51,13 @@ QNN_KERNEL void qnn_softmax_least(const qnn_softmax_t *p, const int16_t *x, void
     uint32_t total = 0;
     uint8_t *y = (uint8_t *)to;
     for (v = x; v != end; v++) {
+#ifdef QNN_CONSTANT_TIME
+        largest = qnn_larger(largest, *v);
+#else /* QNN_CONSTANT_TIME */
         if (*v > largest) {
             largest = *v;
         }
+#endif /* QNN_CONSTANT_TIME */
     }
     for (pass = 0; pass < 2; pass++) {
         for (v = x; v != end; v++) {

@@ -12,9 +12,17 @@ QNN_SMALL void qnn_softmax_two_i16(const qnn_softmax_t *p, const int16_t *x, uin
 {
     QNN_FETCH(p, sizeof(*p));
     int32_t above = x[0] - p->zero_point;
+#ifdef QNN_CONSTANT_TIME
+    uint32_t term = qnn_softmax_power((uint32_t)qnn_requantize(&p->exponent, 0, qnn_larger(above, -above)));
+#else /* QNN_CONSTANT_TIME */
     uint32_t term = qnn_softmax_power((uint32_t)qnn_requantize(&p->exponent, 0, above < 0 ? -above : above));
+#endif /* QNN_CONSTANT_TIME */
     uint32_t share = qnn_softmax_share(term, ((uint32_t)1 << 22) + term);
+#ifdef QNN_CONSTANT_TIME
+    share = (uint32_t)qnn_choose(qnn_mask(above > 0), 32768 - (int32_t)share, (int32_t)share);
+#else /* QNN_CONSTANT_TIME */
     share = above > 0 ? 32768u - share : share;
+#endif /* QNN_CONSTANT_TIME */
     qnn_store_16(y, (uint16_t)(32768u - share));
     qnn_store_16(y + 1, (uint16_t)share);
 }

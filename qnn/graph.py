@@ -73,7 +73,7 @@ class Graph:
     def kernels(self) -> tuple[CKernel, ...]:
         """The C kernel of every node, in order: chosen and laid out once, since weights may be large."""
         steps = [Step(node.op, self.types_of(node), node.type) for node in self.nodes]
-        return select_kernels(steps, self.choices.optimize)
+        return select_kernels(steps, self.choices)
 
     def kernel_of(self, node: Node) -> CKernel:
         """The C kernel of one of the graph's nodes."""

@@ -81,13 +81,16 @@ def graph_of(container: Container, path: Path) -> Graph:
 
 
 def _choices_document(choices: Choices) -> dict[str, Any]:
+    """What was chosen; of the later choices only those that are not the default, which older versions read as well."""
     goal = {} if choices.optimize == SPEED else {"optimize": choices.optimize}
-    return {"weights": str(choices.weights), **goal}
+    steady = {"constant_time": 1} if choices.constant_time else {}
+    return {"weights": str(choices.weights), **goal, **steady}
 
 
 def _read_choices(document: Document) -> Choices:
     goal = document.text("optimize") if "optimize" in document.values else SPEED
-    return Choices(parse_weights(document.text("weights")), check_goal(goal, document.path))
+    steady = "constant_time" in document.values and document.integer("constant_time", 0, 1) == 1
+    return Choices(parse_weights(document.text("weights")), check_goal(goal, document.path), steady)
 
 
 def _node_document(index: int, node: Node, arrays: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -38,8 +38,8 @@ CALIBRATION_SAMPLES = 64
 class BenchModel:
     """A model with a budget: a network with random weights (`example`), else the committed model of that name.
 
-    reduce_range, bits, optimize: as of qnn compile. instructions, flash: what is promised whatever the budget says:
-    the most RV32 instructions per inference, and bytes of weights and code.
+    reduce_range, bits, optimize, constant_time: as of qnn compile. instructions, flash: what is promised whatever the
+    budget says: the most RV32 instructions per inference, and bytes of weights and code.
     """
 
     name: str
@@ -49,6 +49,7 @@ class BenchModel:
     reduce_range: str = AUTO
     bits: str = "8"
     optimize: str = SPEED
+    constant_time: bool = False
 
 
 def layer(name: str, net: str, shape: tuple[int, ...], reduce_range: str = WEIGHTS, bits: str = "8") -> BenchModel:
@@ -107,6 +108,8 @@ MODELS = (
     BenchModel("784-64-10 balanced", MLP, optimize=BALANCED),
     BenchModel("784-64-10 size", MLP, optimize=SIZE),
     BenchModel("maps size", MAPS, optimize=SIZE),
+    BenchModel("784-64-10 constant time", MLP, constant_time=True),
+    BenchModel("maps constant time", MAPS, constant_time=True),
 )
 
 
@@ -132,7 +135,7 @@ def build_of(model: BenchModel) -> tuple[Build, np.ndarray]:
     else:
         source = bell_shaped(model.example)
         scales, widths = calibrate(source, source.samples), widths_named(model.bits)
-        choices = Choices(optimize=model.optimize)
+        choices = Choices(optimize=model.optimize, constant_time=model.constant_time)
         build = compile_model(source, scales, model.example.name, model.reduce_range, widths=widths, choices=choices)
     typical = source.samples[0]
     return build, np.stack([np.full_like(typical, np.iinfo(typical.dtype).max), typical])

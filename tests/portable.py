@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from choicegraphs import sized_graph
+from choicegraphs import chosen_graph
 from graphs import RECORD, edge_samples, random_graph, random_schema, value_heads
 from importgraphs import random_imported_graph
 from mapgraphs import random_map_graph
@@ -80,7 +80,7 @@ def candidates() -> Iterator[tuple[Graph, np.ndarray]]:
     alone = table_graph(rng)
     yield alone, edge_samples(rng, alone, VECTORS)
     for seed in range(MOST_SEEDS):
-        for make in (random_graph, random_map_graph, random_imported_graph, random_wide_graph, sized_graph):
+        for make in (random_graph, random_map_graph, random_imported_graph, random_wide_graph, chosen_graph):
             rng = np.random.default_rng(seed)
             graph = make(rng, f"{make.__name__}{seed}")
             if graph.type_of(graph.output).elements <= MOST_OUTPUTS:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from choicegraphs import sized_graph
+from choicegraphs import chosen_graph
 from graphs import RECORD, edge_samples, random_graph, random_schema, value_heads
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -38,7 +38,7 @@ from qnn.ops.window import Window
 from qnn.simulator import simulate, tensor_names
 
 SEEDS = st.integers(0, 1 << 30)
-EVERY = (rare_graph, random_graph, random_map_graph, random_imported_graph, random_wide_graph, sized_graph)
+EVERY = (rare_graph, random_graph, random_map_graph, random_imported_graph, random_wide_graph, chosen_graph)
 MAKERS = st.sampled_from(EVERY)
 Make = Callable[[np.random.Generator], Graph]
 FEW = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -272,6 +272,14 @@ BREAKAGES = (
     ("channel++;", "channel += 2;"),
     ("if (*x > largest) {", "if (*x >= largest) {"),
     ("return (share + 1) >> 1;", "return share >> 1;"),
+    ("return qnn_choose(qnn_mask(a < b), a, b);", "return qnn_choose(qnn_mask(a < b + 2), a, b);"),
+    ("return qnn_choose(qnn_mask(a > b), a, b);", "return qnn_choose(qnn_mask(a > b), a, b + 1);"),
+    ("rest -= total & fits;", "rest -= total & fits & 0xFFFF0000u;"),
+    ("total += total & (int32_t)small;", "total += total;"),
+    ("height += (uint32_t)qnn_choose(inside,", "height += (uint32_t)qnn_choose(~inside,"),
+    ("(c->constant >> c->shift)) & 1 & (int32_t)half;", "(c->constant >> c->shift)) & 0 & (int32_t)half;"),
+    ("best = qnn_choose(more, i, best);", "best = qnn_choose(more, i, 0);"),
+    ("QNN_READ(p->exponentials[below & inside]) & inside;", "QNN_READ(p->exponentials[below & inside]);"),
     ("for (left = 5; left > 0; left--) {", "for (left = 4; left > 0; left--) {"),
 )
 

@@ -28,9 +28,19 @@ OptimizeOption = Annotated[
 ]
 
 
-def with_goal(choices: Choices, optimize: str | None) -> Choices:
-    """`choices` with what --optimize says, where it is given. Raises QnnError for what is no goal."""
-    return choices if optimize is None else replace(choices, optimize=check_goal(optimize, "--optimize"))
+ConstantTimeOption = Annotated[
+    bool,
+    typer.Option("--constant-time", help="The same instructions for every input: no zeros skipped, no such branch."),
+]
+
+
+def chosen(choices: Choices, optimize: str | None, constant_time: bool) -> Choices:
+    """`choices` with what --optimize and --constant-time say, where they are given.
+
+    Raises QnnError for what is nothing to optimize for.
+    """
+    goal = choices.optimize if optimize is None else check_goal(optimize, "--optimize")
+    return replace(choices, optimize=goal, constant_time=constant_time or choices.constant_time)
 
 
 def weights_of(words: Sequence[str] | None) -> Weights | None:

@@ -14,7 +14,7 @@ import typer
 from qnn.balancing import choose
 from qnn.calibration import DEFAULT_METHOD
 from qnn.cli.calibrate import MethodOption, ModelArgument
-from qnn.cli.choices import OptimizeOption, WeightsOption, weights_of, with_goal
+from qnn.cli.choices import ConstantTimeOption, OptimizeOption, WeightsOption, chosen, weights_of
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.equalize import EqualizeOption, candidates_for
 from qnn.cli.loading import (
@@ -30,7 +30,7 @@ from qnn.cli.loading import (
 from qnn.cli.mixed import FlashOption, MaxDropOption, RamOption, limits_of, show_mixed, show_problem
 from qnn.compiler import Build, build_graph, check_build_folder, write_build
 from qnn.data.synthetic import random_samples
-from qnn.emitter.notes import GOAL_TEXTS
+from qnn.emitter.notes import GOAL_TEXTS, STEADY_TEXT
 from qnn.errors import QnnError
 from qnn.fidelity import Fidelity, coarse_text, fidelity
 from qnn.graph import Graph
@@ -107,6 +107,7 @@ def command(
     ram: RamOption = None,
     weights: WeightsOption = None,
     optimize: OptimizeOption = None,
+    constant_time: ConstantTimeOption = False,
     unit: Annotated[
         str | None,
         typer.Option("--unit", help="Decimal unit of NAME_value's integers: 0.001, or co=0.1,no2=1 by target."),
@@ -136,18 +137,20 @@ def command(
 
     Example: qnn compile model.qnn --weights auto --weights dense2=flash
 
-    Example: qnn compile model.qnn --optimize size
+    Example: qnn compile model.qnn --optimize size --constant-time
     """
     output = Output(json, quiet)
     check_bits(bits or EIGHT_NAME)
-    choices = with_goal(Choices(weights_of(weights) or Weights()), optimize)
+    choices = chosen(Choices(weights_of(weights) or Weights()), optimize, constant_time)
     limits = limits_of((bits or EIGHT_NAME,), max_drop, flash, ram)
     if model.is_file() and INTEGER_MODEL.holds(model):
         given = (("--scales", scales), ("--data", data), ("--label", label), ("--weight-bits", weight_bits))
         _refuse_calibration(model, [option for option, value in given if value is not None])
         if unit is not None:
             raise QnnError(model, "is quantized already: its values have their unit", "leave --unit out")
-        return _compile_quantized(output, model, out, name, self_test, optimize)
+        graph = _renamed(load_graph(model), name)
+        graph = replace(graph, choices=chosen(graph.choices, optimize, constant_time))
+        return _compile_quantized(output, model, out, graph, self_test)
     prefix = check_name(name) if name is not None else name_from(model.stem)
     check_build_folder(out, prefix, [model])
     network = load_model(model)
@@ -220,13 +223,13 @@ def _refuse_calibration(model: Path, given: list[str]) -> None:
         raise QnnError(model, f"is quantized already; {' and '.join(given)} cannot change its ranges", remedy)
 
 
-def _compile_quantized(
-    output: Output, model: Path, out: Path, name: str | None, self_test: int, optimize: str | None
-) -> None:
-    """The build of an integer graph, under another name if one is given; its samples are random ones."""
-    graph = load_graph(model)
-    choices = with_goal(graph.choices, optimize)
-    graph = replace(graph, name=graph.name if name is None else check_name(name), choices=choices)
+def _renamed(graph: Graph, name: str | None) -> Graph:
+    """The graph under another name, if one is given."""
+    return graph if name is None else replace(graph, name=check_name(name))
+
+
+def _compile_quantized(output: Output, model: Path, out: Path, graph: Graph, self_test: int) -> None:
+    """The build of the integer graph that was read from `model`; its samples are random ones."""
     check_build_folder(out, graph.name, [model])
     samples = random_samples(graph.schema, (), (), max(self_test, 1), np.random.default_rng(0))
     build = build_graph(graph, None, samples[0], samples[:self_test])
@@ -263,6 +266,8 @@ def show_build(output: Output, build: Build, folder: Path) -> None:
     output.say(manifest["placement"]["text"])
     if manifest["optimize"] != SPEED:
         output.say(f"made {GOAL_TEXTS[manifest['optimize']]}")
+    if manifest["constant_time"]:
+        output.say(f"timing: {STEADY_TEXT}")
 
 
 def show_kernels(output: Output, manifest: Mapping[str, Any]) -> None:

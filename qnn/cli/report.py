@@ -14,7 +14,7 @@ import typer
 from qnn.balancing import AUTO, choose
 from qnn.calibration import DEFAULT_METHOD
 from qnn.cli.calibrate import MethodOption, ModelArgument
-from qnn.cli.choices import OptimizeOption, with_goal
+from qnn.cli.choices import ConstantTimeOption, OptimizeOption, chosen
 from qnn.cli.console import JsonOption, Output, QuietOption, typed
 from qnn.cli.equalize import EqualizeOption, candidates_for
 from qnn.cli.loading import (
@@ -87,6 +87,7 @@ def command(
     bits: BitsOption = None,
     max_drop: MaxDropOption = None,
     optimize: OptimizeOption = None,
+    constant_time: ConstantTimeOption = False,
     out: Annotated[Path | None, typer.Option("--output", "-o", help="Write FILE.html, FILE.json and FILE.csv.")] = None,
     scales: Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")] = None,
     method: MethodOption = DEFAULT_METHOD,
@@ -109,12 +110,12 @@ def command(
     widths = [width.strip() for width in (bits or "8").split(",")]
     for width in widths:
         check_bits(width)
-    limits, choices = limits_of(widths, max_drop), with_goal(DEFAULT, optimize)
+    limits, choices = limits_of(widths, max_drop), chosen(DEFAULT, optimize, constant_time)
     if out is not None:
         check_replaceable(report_files(out))
     if model.is_file() and INTEGER_MODEL.holds(model):
         asked = request(data, part, label, drop_missing, data_dir, max_memory)
-        return _report_quantized(output, model, asked, out, optimize)
+        return _report_quantized(output, model, asked, out, optimize, constant_time)
     network = load_model(model)
     widths = widths if bits else [default_bits(network.learned)]
     asked = request(data, part, label, drop_missing, data_dir, max_memory)
@@ -172,12 +173,14 @@ def _baseline(network: Model, samples: Samples) -> Baseline | None:
     return Baseline(STEINHART_HART, score, residuals(network.schema.targets, answers, samples.y))
 
 
-def _report_quantized(output: Output, model: Path, asked: Request, out: Path | None, optimize: str | None) -> None:
+def _report_quantized(
+    output: Output, model: Path, asked: Request, out: Path | None, optimize: str | None, constant_time: bool
+) -> None:
     """The one column of a model that was quantized elsewhere: there is no float model beside it."""
     if out is not None:
         raise QnnError(model, "was quantized elsewhere: there is no float model for a page", "leave -o out")
     graph = load_graph(model)
-    graph = replace(graph, choices=with_goal(graph.choices, optimize))
+    graph = replace(graph, choices=chosen(graph.choices, optimize, constant_time))
     samples = load_rows(output, asked, graph.schema, graph.record, "evaluate")
     if samples.y is None:
         raise QnnError(samples.source, "has no labels to compare with", "use data with labels")

@@ -23,6 +23,7 @@ GOAL_TEXTS = {
     SIZE: "for size: kernels of the least code, shared by all layers",
     BALANCED: "balanced: kernels are shared by all layers, and where little is done they are of the least code",
 }
+STEADY_TEXT = "constant: the same instructions for every input, by gcc and clang"
 NO_RECORD = DataRecord("", "", 0, 0.0, 0.0)
 
 
@@ -53,8 +54,9 @@ def header_notes(graph: Graph, plan: MemoryPlan) -> list[str]:
 
 
 def _made(graph: Graph) -> list[str]:
-    """What the C is made for, where that is not speed."""
-    return [f"made     {GOAL_TEXTS[graph.choices.optimize]}"] if graph.choices.optimize != SPEED else []
+    """What the C is made for, where that is not speed, and its timing."""
+    made = [f"made     {GOAL_TEXTS[graph.choices.optimize]}"] if graph.choices.optimize != SPEED else []
+    return made + ([f"timing   {STEADY_TEXT}"] if graph.choices.constant_time else [])
 
 
 def _place_line(graph: Graph, place: Place) -> str:

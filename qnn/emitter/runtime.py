@@ -9,7 +9,9 @@ from pathlib import Path
 
 INCLUDE = re.compile(r'^#include "(qnn_\w+\.h)"\n', re.MULTILINE)
 GUARD = re.compile(r"\A.*?#ifndef (QNN_\w+_H)\n#define \1\n(.*)#endif\n\Z", re.DOTALL)
-OPTIONAL = re.compile(r"^#ifdef (QNN_\w+)\n(.*?)^#endif /\* \1 \*/\n", re.MULTILINE | re.DOTALL)
+OPTIONAL = re.compile(
+    r"^#ifdef (QNN_\w+)\n(.*?)(?:^#else /\* \1 \*/\n(.*?))?^#endif /\* \1 \*/\n", re.MULTILINE | re.DOTALL
+)
 PREFIX = re.compile(r"\b(?:qnn|QNN)_")
 
 
@@ -22,13 +24,22 @@ def runtime_folder() -> Path:
 def runtime_text(headers: Iterable[str], name: str, features: Collection[str] = ()) -> str:
     """The C of `headers` and of what they include, each once, in order, every qnn_ replaced by the prefix `name`_.
 
-    features: which optional parts (#ifdef QNN_X ... #endif of the kernels) are in it; the others are left out.
+    features: which optional parts (#ifdef QNN_X ... #endif of the kernels) are in it; of the others what follows #else.
     """
     ordered: list[str] = []
     for header in headers:
         _visit(header, ordered)
     text = "\n".join(_body(header) for header in ordered)
-    return renamed(OPTIONAL.sub(lambda part: part[2] if part[1] in features else "", text), name)
+    return renamed(_chosen(text, features), name)
+
+
+def _chosen(text: str, features: Collection[str]) -> str:
+    """`text` with the optional parts of `features`, which may have such parts themselves, and without the others."""
+
+    def part(match: re.Match[str]) -> str:
+        return _chosen(match[2] if match[1] in features else match[3] or "", features)
+
+    return OPTIONAL.sub(part, text)
 
 
 def renamed(text: str, name: str) -> str:

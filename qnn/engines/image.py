@@ -57,17 +57,21 @@ def measure_object(build: Path, name: str, compiler: Compiler, optimize: str = "
 class Images:
     """The images of build/NAME.h for one compiler: plain and traced, linked when first wanted.
 
-    sizes: of the header's own object. Raises QnnError as measure_object does. Close it when done.
+    optimize: the flag that the model is compiled with. sizes: of the header's own object. Raises QnnError as
+    measure_object does. Close it when done.
     """
 
-    def __init__(self, build: Path, interface: Interface, compiler: Compiler | None = None) -> None:
+    def __init__(
+        self, build: Path, interface: Interface, compiler: Compiler | None = None, optimize: str = "-O2"
+    ) -> None:
         self.compiler = compiler or toolchain.rv32_compiler()
         self.interface = interface
+        self.optimize = optimize
         self._directory = tempfile.TemporaryDirectory(prefix="qnn-", ignore_cleanup_errors=True)
         self._images: dict[bool, Image] = {}
         try:
             write_sources(build, interface, RV32_FILES, self.folder)
-            self.sizes = _compile_object(self.folder, interface.name, self.compiler, MODEL, "-O2")
+            self.sizes = _compile_object(self.folder, interface.name, self.compiler, MODEL, optimize)
         except BaseException:
             self.close()
             raise
@@ -92,7 +96,7 @@ class Images:
         model = TRACED_MODEL if traced else MODEL
         path = self.folder / Path(model).with_suffix(".elf")
         if traced:
-            _compile(self.folder, name, compiler, TRACED_MODEL, "-O2")
+            _compile(self.folder, name, compiler, TRACED_MODEL, self.optimize)
         files = [Path(file).name for file in RV32_FILES]
         code = [file for file in files if not file.endswith(".ld")]
         script = next(file for file in files if file.endswith(".ld"))

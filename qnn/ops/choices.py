@@ -30,10 +30,14 @@ class Weights:
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user chose. optimize: one of GOALS."""
+    """What the user chose.
+
+    optimize: one of GOALS. constant_time: the same instructions for every input.
+    """
 
     weights: Weights = Weights()
     optimize: str = SPEED
+    constant_time: bool = False
 
 
 DEFAULT = Choices()

@@ -105,7 +105,12 @@ class Dense(Op):
         return x.dtype != "int8" or bool(low.min() >= INT32_MIN and high.max() <= INT32_MAX)
 
     def kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
-        (x,) = inputs
+        return self._kernel(inputs[0], output, True)
+
+    def steady_kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
+        return self._kernel(inputs[0], output, False)
+
+    def _kernel(self, x: TensorType, output: TensorType, may_skip: bool) -> CKernel:
         if is_wide(self.weights, self.rounding_shift, x):
             return dense_kernel(self._sums, x, output)
         flips, suffix = x.dtype == "int8", output.suffix
@@ -116,10 +121,10 @@ class Dense(Op):
             return self._narrow_kernel(suffix, done, x)
         problem = dual_problem(self.weights, x)
         if not problem:
-            return self._dual_kernel(suffix, done, x, flips)
+            return self._dual_kernel(suffix, done, x, flips, may_skip)
         split = split_weights(self.weights, x) if x.low >= 0 and self.weights.size >= LEAST_SPLIT else None
         if split and split.share <= MOST_EXTRAS and split.fits(split.inputs):
-            return self._split_kernel(suffix, done, x, flips, split)
+            return self._split_kernel(suffix, done, x, flips, split, may_skip)
         return self._plain_kernel(types, done, problem)
 
     @property
@@ -179,19 +184,23 @@ class Dense(Op):
         name = f"qnn_dense_short_{'any' if count % 4 else 'fours'}_u8_{suffix}"
         return CKernel("qnn_dense_short.h", name, "qnn_dense_short_t", fields)
 
-    def _dual_kernel(self, suffix: str, done: Finish, x: TensorType, flips: bool) -> CKernel:
+    def _dual_kernel(self, suffix: str, done: Finish, x: TensorType, flips: bool, may_skip: bool) -> CKernel:
         lowest = lowest_weights(self.weights)
         fields = self._dual_fields(dual_words(self.weights, lowest), lowest, done, flips)
-        sparse = self._skips_zeros(x)
+        sparse = may_skip and self._skips_zeros(x)
         name = f"qnn_dense_dual{'_sparse' if sparse else ''}_u8_{suffix}"
-        return CKernel("qnn_dense_dual.h", name, "qnn_dense_dual_t", fields, *self._dual_costs(x, sparse, flips))
+        return CKernel(
+            "qnn_dense_dual.h", name, "qnn_dense_dual_t", fields, *self._dual_costs(x, sparse, flips, may_skip)
+        )
 
-    def _split_kernel(self, suffix: str, done: Finish, x: TensorType, flips: bool, split: Split) -> CKernel:
+    def _split_kernel(
+        self, suffix: str, done: Finish, x: TensorType, flips: bool, split: Split, may_skip: bool
+    ) -> CKernel:
         layer = CStruct(self._dual_fields(split.words(), split.lowest, done, flips))
         fields = (CField("layer", layer), CField("rest", split.struct(split.inputs)))
-        sparse = self._skips_zeros(x)
+        sparse = may_skip and self._skips_zeros(x)
         name = f"qnn_dense_split{'_sparse' if sparse else ''}_u8_{suffix}"
-        work, reason, features = self._dual_costs(x, sparse, flips)
+        work, reason, features = self._dual_costs(x, sparse, flips, may_skip)
         reason += f"; {split.share:.1%} of the weights need another"
         return CKernel("qnn_dense_split.h", name, "qnn_dense_split_t", fields, work, reason, features)
 
@@ -204,10 +213,10 @@ class Dense(Op):
     def _groups(self) -> int:
         return -(-self.weights.shape[1] // GROUP)
 
-    def _dual_costs(self, x: TensorType, sparse: bool, flips: bool) -> tuple[int, str, tuple[str, ...]]:
+    def _dual_costs(self, x: TensorType, sparse: bool, flips: bool, may_skip: bool) -> tuple[int, str, tuple[str, ...]]:
         """Bytes of workspace, reason and optional parts."""
         reason = f"two products a multiplication; {x.zero_groups:.0%} of the input groups are zero"
-        reason += ", which are skipped" if sparse else ""
+        reason += ", which are skipped" if sparse else "" if may_skip else ", none of which is skipped in constant time"
         return (10 if sparse else 8) * self._groups, reason, (INT8_INPUTS,) if flips else ()
 
     def _dual_fields(self, words: np.ndarray, lowest: np.ndarray, done: Finish, flips: bool) -> tuple[CField, ...]:

@@ -133,6 +133,13 @@ class Op:
         """A kernel of the same bits with the least code, whatever its speed; None where `kernel` is that."""
         return self.small_kernel(inputs, output)
 
+    def steady_kernel(self, inputs: tuple[TensorType, ...], output: TensorType) -> CKernel:
+        """`kernel`, or where that leaves out what some inputs do not need, the one that never does.
+
+        With the optional part CONSTANT_TIME of c_runtime/ it executes the same instructions for every input.
+        """
+        return self.kernel(inputs, output)
+
     def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         """Multiplications with a weight, per sample."""
         return 0

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from qnn.ops.choices import BALANCED, SIZE, SPEED
+from qnn.ops.choices import BALANCED, SIZE, SPEED, Choices
 from qnn.ops.ckernel import CKernel
 from qnn.ops.op import Op, TensorType
 
 SMALL_MODEL = 512  # multiplications with a weight: some 20 microseconds on a small chip
 SMALL_SHARE = 64  # balanced: a layer with at most this part of all multiplications gets little code
 FEATURES = ((SPEED, ()), (BALANCED, ("QNN_BALANCED",)), (SIZE, ("QNN_LEAST",)))  # optional parts of c_runtime/
+CONSTANT_TIME = "QNN_CONSTANT_TIME"  # the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,20 +30,23 @@ class Step:
         return self.op.macs(self.inputs, self.output)
 
 
-def select_kernels(steps: Sequence[Step], optimize: str) -> tuple[CKernel, ...]:
-    """The kernel of each step of a network; `optimize` is SPEED, BALANCED or SIZE.
+def select_kernels(steps: Sequence[Step], choices: Choices) -> tuple[CKernel, ...]:
+    """The kernel of each step of a network; `choices` says what they are for.
 
     For speed a small model has kernels of little code, if all its layers with weights have such a kernel. For size
-    each operator has the one of the least code, balanced those that do little of the work.
+    each operator has the one of the least code, balanced those that do little of the work. With constant time none
+    skips zeros.
     """
-    chosen = _small(steps) if optimize == SPEED else _least(steps, optimize)
-    features = dict(FEATURES)[optimize]
-    return tuple(
-        replace(kernel, features=(*kernel.features, *features))
-        for kernel in (
-            found or step.op.kernel(step.inputs, step.output) for found, step in zip(chosen, steps, strict=True)
-        )
-    )
+    chosen = _small(steps) if choices.optimize == SPEED else _least(steps, choices.optimize)
+    features = (*dict(FEATURES)[choices.optimize], *((CONSTANT_TIME,) if choices.constant_time else ()))
+    others = (_other(step, choices.constant_time) for step in steps)
+    kernels = (found or other for found, other in zip(chosen, others, strict=True))
+    return tuple(replace(kernel, features=(*kernel.features, *features)) for kernel in kernels)
+
+
+def _other(step: Step, constant_time: bool) -> CKernel:
+    kernel = step.op.steady_kernel if constant_time else step.op.kernel
+    return kernel(step.inputs, step.output)
 
 
 def _small(steps: Sequence[Step]) -> list[CKernel | None]:
