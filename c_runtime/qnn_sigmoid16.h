@@ -17,23 +17,41 @@ typedef struct {
 QNN_INLINE int32_t qnn_sigmoid16_part(const qnn_sigmoid16_t *p, int32_t value, int32_t bits, int32_t most)
 {
     int32_t index = value >> bits, rest = value & (((int32_t)1 << bits) - 1), first;
+#ifdef QNN_CONSTANT_TIME
+    uint32_t inside = qnn_mask(index < 255);
+    index &= (int32_t)inside;
+    first = QNN_READ(p->table[index]);
+    first = (int32_t)((uint32_t)first << bits) + rest * (QNN_READ(p->table[index + 1]) - first);
+    return qnn_choose(inside, first, most);
+#else /* QNN_CONSTANT_TIME */
     if (index >= 255) {
         return most;
     }
     first = QNN_READ(p->table[index]);
     return (int32_t)((uint32_t)first << bits) + rest * (QNN_READ(p->table[index + 1]) - first);
+#endif /* QNN_CONSTANT_TIME */
 }
 
 QNN_INLINE int32_t qnn_sigmoid16_logistic(const qnn_sigmoid16_t *p, int32_t value)
 {
+#ifdef QNN_CONSTANT_TIME
+    int32_t part = qnn_sigmoid16_part(p, qnn_larger(value, -value), 9, 32767 * 1024);
+    return qnn_choose(qnn_mask(value < 0), ((int32_t)1 << 25) - part + 511, part + 512) >> 10;
+#else /* QNN_CONSTANT_TIME */
     int32_t part = qnn_sigmoid16_part(p, value < 0 ? -value : value, 9, 32767 * 1024);
     return (value < 0 ? ((int32_t)1 << 25) - part + 511 : part + 512) >> 10;
+#endif /* QNN_CONSTANT_TIME */
 }
 
 QNN_INLINE int32_t qnn_sigmoid16_tanh(const qnn_sigmoid16_t *p, int32_t value)
 {
+#ifdef QNN_CONSTANT_TIME
+    int32_t part = qnn_sigmoid16_part(p, qnn_larger(value, -value), 8, 65535 * 256), middle = (int32_t)1 << 23;
+    return qnn_choose(qnn_mask(value < 0), middle - part + 127, part - middle + 128) >> 8;
+#else /* QNN_CONSTANT_TIME */
     int32_t part = qnn_sigmoid16_part(p, value < 0 ? -value : value, 8, 65535 * 256);
     return (value < 0 ? ((int32_t)1 << 23) - part + 127 : part - ((int32_t)1 << 23) + 128) >> 8;
+#endif /* QNN_CONSTANT_TIME */
 }
 
 /* y may be x. */

@@ -9,11 +9,12 @@ import numpy as np
 from graphs import random_graph
 from importgraphs import random_imported_graph
 from mapgraphs import random_map_graph, rare_graph
+from widegraphs import random_wide_graph
 
 from qnn.graph import Graph
 from qnn.ops.choices import GOALS, SPEED, Choices
 
-MAKERS = (rare_graph, random_graph, random_map_graph, random_imported_graph)
+MAKERS = (rare_graph, random_graph, random_map_graph, random_imported_graph, random_wide_graph)
 
 
 def chosen_graph(rng: np.random.Generator, name: str = "net") -> Graph:

@@ -279,6 +279,7 @@ BREAKAGES = (
     ("height += (uint32_t)qnn_choose(inside,", "height += (uint32_t)qnn_choose(~inside,"),
     ("(c->constant >> c->shift)) & 1 & (int32_t)half;", "(c->constant >> c->shift)) & 0 & (int32_t)half;"),
     ("best = qnn_choose(more, i, best);", "best = qnn_choose(more, i, 0);"),
+    ("index &= (int32_t)inside;", "index &= 127 & (int32_t)inside;"),
     ("QNN_READ(p->exponentials[below & inside]) & inside;", "QNN_READ(p->exponentials[below & inside]);"),
     ("for (left = 5; left > 0; left--) {", "for (left = 4; left > 0; left--) {"),
 )
