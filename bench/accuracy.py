@@ -71,7 +71,7 @@ REFERENCES = (
     Reference("cnn-7k", "mnist", "cnn-7k", 0.994, 0.05, ALL_OF_IT, 0.0, TEACHER),
     Reference("cnn-5k", "mnist", "cnn-5k", 0.992, 0.05, ALL_OF_IT, 0.0, TEACHER),
     Reference("cnn-5k-w4", "mnist", "cnn-5k", 0.9935, 0.1, FLOAT_60, 0.0, TEACHER, aware=FOUR_BITS),
-    Reference("small-w4", "mnist", SMALL, 0.9925, 0.1, FLOAT_40, 0.0, TEACHER, aware=FOUR_BITS),
+    Reference("cnn-3k-w4", "mnist", SMALL, 0.9925, 0.1, FLOAT_40, 0.0, TEACHER, aware=replace(FOUR_BITS, epochs=20)),
     Reference("tiny-w4", "mnist", TINY, 0.97, 1.0, FLOAT_40, 0.0, TEACHER, False, TINY_BITS),
 )
 

@@ -13,6 +13,7 @@ from graphs import RECORD, edge_samples, random_graph, random_schema, value_head
 from importgraphs import random_imported_graph
 from mapgraphs import random_map_graph
 from networks import BINARY, BYTES, IMAGE, READINGS, Example, model_of
+from pairgraphs import pairs_graph
 from widegraphs import random_wide_graph
 
 from qnn.calibration import calibrate
@@ -80,7 +81,14 @@ def candidates() -> Iterator[tuple[Graph, np.ndarray]]:
     alone = table_graph(rng)
     yield alone, edge_samples(rng, alone, VECTORS)
     for seed in range(MOST_SEEDS):
-        for make in (random_graph, random_map_graph, random_imported_graph, random_wide_graph, chosen_graph):
+        for make in (
+            random_graph,
+            random_map_graph,
+            random_imported_graph,
+            random_wide_graph,
+            chosen_graph,
+            pairs_graph,
+        ):
             rng = np.random.default_rng(seed)
             graph = make(rng, f"{make.__name__}{seed}")
             if graph.type_of(graph.output).elements <= MOST_OUTPUTS:
