@@ -62,7 +62,7 @@ TEACHER = Reference("teacher", "mnist", "cnn-29k", 0.996, 0.05, replace(ALL_OF_I
 #     --rate 0.002
 FLOAT_60, FLOAT_40 = replace(ALL_OF_IT, epochs=60), replace(ALL_OF_IT, epochs=40)
 FOUR_BITS = replace(ALL_OF_IT, epochs=40, qat="4", rate=0.002)
-TINY_BITS = replace(FOUR_BITS, epochs=60, rate=0.003)
+TINY_BITS = replace(FOUR_BITS, epochs=30, rate=0.003)
 SMALL = "conv 5x5 4 stride 2 bn relu, conv 3x3 12 bn relu, maxpool 2, conv 3x3 24 bn relu, dense"
 TINY = "avgpool 2, conv 4x4 6 stride 2 bn relu, conv 3x3 18 stride 2 bn relu, dense"
 REFERENCES = (
@@ -72,7 +72,7 @@ REFERENCES = (
     Reference("cnn-5k", "mnist", "cnn-5k", 0.992, 0.05, ALL_OF_IT, 0.0, TEACHER),
     Reference("cnn-5k-w4", "mnist", "cnn-5k", 0.9935, 0.1, FLOAT_60, 0.0, TEACHER, aware=FOUR_BITS),
     Reference("cnn-3k-w4", "mnist", SMALL, 0.9925, 0.1, FLOAT_40, 0.0, TEACHER, aware=replace(FOUR_BITS, epochs=20)),
-    Reference("tiny-w4", "mnist", TINY, 0.97, 1.0, FLOAT_40, 0.0, TEACHER, False, TINY_BITS),
+    Reference("cnn-1k-w4", "mnist", TINY, 0.97, 1.0, replace(ALL_OF_IT, epochs=25), 0.0, TEACHER, False, TINY_BITS),
 )
 
 

@@ -186,6 +186,8 @@ def random_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarr
     span = int(rng.choice([0, 0, 15, 128])) + (rng.integers(4) == 0)
     if span > 1:
         lowest = rng.integers(-127, 1, (shape[0], *(1,) * (len(shape) - 1)))
+        if span == 15 and lowest.flat[0] % 2:  # all that four bits with a sign hold
+            lowest = np.full_like(lowest, -8)
         inside = rng.integers(lowest, lowest + span + 1, shape)
         weights = np.where(rng.random(shape) < 0.5, inside, np.clip(weights, lowest, lowest + span))
     return np.minimum(weights, 127).astype(np.int8)
