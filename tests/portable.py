@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from qnn.emitter.header import header_text
 from qnn.emitter.runtime import runtime_folder
 from qnn.emitter.selftest import self_test_text, spaced_samples
 from qnn.graph import CLASS, INPUT, PROBABILITIES, VALUE, Graph, Node
-from qnn.headroom import WEIGHTS
+from qnn.headroom import OFF, WEIGHTS
 from qnn.memory import plan_memory
 from qnn.ops.op import TensorType
 from qnn.ops.table import Table
@@ -34,6 +35,7 @@ KERNEL = re.compile(
     r"QNN_(?:KERNEL|SMALL|INLINE) (?:void|int) "
     r"(qnn_\w+_u8_\w+|qnn_(?:quantize|compand|rescale|softmax)_i\w+|qnn_\w+_least)\("
 )
+MAKERS = (random_graph, random_map_graph, random_imported_graph, random_wide_graph, chosen_graph, pairs_graph)
 WIDE = Example("wide", "dense 10", (21, 20, 1), "uint8", 10)
 LARGE = Example("large", "dense 41 relu, dense 10", (10, 10, 1), "uint8", 10)
 CHECKS = {
@@ -73,22 +75,16 @@ def graphs_with_every_kernel() -> list[tuple[Graph, np.ndarray]]:
 
 def candidates() -> Iterator[tuple[Graph, np.ndarray]]:
     """The examples, a table alone, then random graphs with few outputs."""
-    for example in (BYTES, READINGS, BINARY, IMAGE, WIDE, LARGE):
-        model = model_of(example)
-        build = compile_model(model, calibrate(model, model.samples), example.name, WEIGHTS)
+    full = replace(WIDE, name="wide_full"), replace(LARGE, name="large_full")
+    for example in (BYTES, READINGS, BINARY, IMAGE, WIDE, LARGE, *full):
+        model, headroom = model_of(example), OFF if example in full else WEIGHTS
+        build = compile_model(model, calibrate(model, model.samples), example.name, headroom)
         yield build.graph, spaced_samples(model.samples, VECTORS)
     rng = np.random.default_rng(0)
     alone = table_graph(rng)
     yield alone, edge_samples(rng, alone, VECTORS)
     for seed in range(MOST_SEEDS):
-        for make in (
-            random_graph,
-            random_map_graph,
-            random_imported_graph,
-            random_wide_graph,
-            chosen_graph,
-            pairs_graph,
-        ):
+        for make in MAKERS:
             rng = np.random.default_rng(seed)
             graph = make(rng, f"{make.__name__}{seed}")
             if graph.type_of(graph.output).elements <= MOST_OUTPUTS:
