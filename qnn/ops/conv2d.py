@@ -35,6 +35,7 @@ from qnn.ops.window import Window
 
 BLOCK_PIXELS = 4  # that share one pass over the weights in c_runtime/qnn_conv2d*.h
 DUAL_FILTERS, NARROW_FILTERS = 3, 2  # the same in c_runtime/qnn_conv2d_dual.h and qnn_conv2d_narrow.h, _pairs.h
+LEAST_SPLIT = 256  # weights, below which windows are too short, or too few filters share them, for it to pay
 MOST_EXTRAS = 1 / 8  # part of the weights from which adding up what the words lack costs more than they save
 CHUNK_BYTES = 1 << 26  # of columns: bounds the simulator's memory
 
@@ -97,7 +98,7 @@ class Conv2d(Convolution):
         problem = dual_problem(rows, x)
         if not problem:
             return self._dual_kernel(rows, suffix, done)
-        split = split_weights(rows, x) if x.low >= 0 else None
+        split = split_weights(rows, x) if x.low >= 0 and rows.size >= LEAST_SPLIT else None
         if split and split.share <= MOST_EXTRAS and split.fits(_packed_places(split.inputs)):
             return self._split_kernel(suffix, done, split)
         return self._plain_kernel(suffix, done, problem)
