@@ -295,6 +295,26 @@ def sigmoid16(op: Any, x: list[int]) -> list[int]:
     return result
 
 
+def line(table: Any, place: int) -> int:
+    index, rest = divmod(place, 2**7)
+    first = int(table[index])
+    return first + floor_shift(Fraction((int(table[index + 1]) - first) * rest, 2**7) + Fraction(1, 2))
+
+
+def softmax16(op: Any, x: list[int]) -> list[int]:
+    """SPEC 5.25."""
+    result = []
+    for start in range(0, len(x), op.classes):
+        row = x[start : start + op.classes]
+        terms = [line(op.exponentials, requantize(value - max(row), op.scale, 0)) for value in row]
+        bits = sum(terms).bit_length()
+        nearest = floor_shift(Fraction(sum(terms) * 2**31, 2 ** (bits + 14)) + Fraction(1, 2))
+        factor = line(op.reciprocals, min(nearest - 2**16, 65535))
+        values = [floor_shift(Fraction(term * factor, 2 ** (bits - 1)) + Fraction(1, 2)) for term in terms]
+        result += [min(value, 32767) for value in values]
+    return result
+
+
 def gather(op: Any, x: list[int]) -> list[int]:
     indices = [op.start]
     for size, step in zip(op.sizes.tolist(), op.steps.tolist(), strict=True):
@@ -333,6 +353,7 @@ OPERATORS = {
     "load": load,
     "add16": add16,
     "sigmoid16": sigmoid16,
+    "softmax16": softmax16,
     "flip": flip,
     "mul": mul,
     "gather": gather,

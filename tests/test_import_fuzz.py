@@ -28,7 +28,7 @@ from qnn.simulator import simulate
 BOUNDED = settings(max_examples=250, suppress_health_check=list(HealthCheck))
 SEEDS = ("conv", "dense", "concat", "pad", "slice", "transpose", "softmax", "flat_mean", "add", "logistic", "reshape")
 
-WIDE_SEEDS = ("conv", "long_dense", "add", "tanh", "row_mul")
+WIDE_SEEDS = ("conv", "long_dense", "add", "tanh", "softmax", "row_mul")
 QUANTIZED_SEEDS = ("Conv Relu", "Gemm", "Add", "Concat", "Transpose", "Softmax", "AveragePool", "BatchNormalization")
 SECONDS = 30  # of a refusal, at most; the largest tries take one or two
 

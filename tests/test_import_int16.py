@@ -208,6 +208,12 @@ def requantized(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x:
     return y
 
 
+def softmax(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x: int) -> int:
+    y = tensor(b, shape, 2**-15)
+    b.operator("SOFTMAX", [x], [y], "SoftmaxOptions", beta=float(rng.choice([1.0, 0.5, 30.0])))
+    return y
+
+
 def unary(kind: str, out: float | None = None) -> Make:
     def make(rng: np.random.Generator, b: Builder, shape: tuple[int, ...], x: int) -> int:
         y = alike(b, shape, x) if kind == "RELU6" else tensor(b, shape, out or scale(rng))
@@ -238,6 +244,7 @@ OPERATORS: tuple[tuple[str, Make], ...] = (
     ("quantize", requantized),
     ("logistic", unary("LOGISTIC", 2**-15)),
     ("tanh", unary("TANH", 2**-15)),
+    ("softmax", softmax),
     ("relu", unary("RELU")),
     ("relu6", unary("RELU6")),
 )
@@ -291,7 +298,7 @@ def test_operators_in_c_under_sanitizers(tmp_path: Path, name: str) -> None:
         engine.close()
 
 
-@pytest.mark.parametrize("name", ["conv", "long_dense", "long_depthwise", "add", "mul"])
+@pytest.mark.parametrize("name", ["conv", "long_dense", "long_depthwise", "add", "mul", "softmax"])
 def test_operators_on_rv32(tmp_path: Path, name: str) -> None:
     pytest.importorskip("unicorn")
     graph = imported(tmp_path / "m.tflite", wide_model(name, 1))

@@ -13,6 +13,7 @@ from qnn.check import check
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization, requantization
 from qnn.graph import CLASS, INPUT, Graph, Node
 from qnn.importing.tflitecurves16 import logistic_table
+from qnn.importing.tflitesoftmax16 import exponentials, place_scale, reciprocals
 from qnn.importing.tflm import gemmlowp, int16x8
 from qnn.ops.accumulate import channel_bounds
 from qnn.ops.add16 import Add16
@@ -27,6 +28,7 @@ from qnn.ops.mul import Mul
 from qnn.ops.op import Op, TensorType
 from qnn.ops.retype import Retype
 from qnn.ops.sigmoid16 import Sigmoid16
+from qnn.ops.softmax16 import Softmax16
 from qnn.weights import rounding_shift
 
 Made = tuple[tuple[str, ...], Op, TensorType]
@@ -131,6 +133,12 @@ def _sigmoid16(rng: np.random.Generator, source: str, x: TensorType) -> Made:
     return (source,), op, wide(x.shape)
 
 
+def _softmax16(rng: np.random.Generator, source: str, x: TensorType) -> Made:
+    scale = place_scale(float(2.0 ** rng.uniform(-6, 3)))
+    op = Softmax16(x.shape[-1], scale, exponentials(), reciprocals())
+    return (source,), op, wide(x.shape, 0)
+
+
 def _binary(rng: np.random.Generator, tensors: list[Tensor]) -> Made:
     """The latest tensor and any of its shape, or whose values repeat within it: their sum, or their product."""
     source, x = tensors[-1]
@@ -148,7 +156,7 @@ def _random(rng: np.random.Generator, tensors: list[Tensor]) -> Made:
     source, x = tensors[-1]
     if rng.integers(4) == 0:
         return _binary(rng, tensors)
-    flat = (_dense, _retype, _sigmoid16)
+    flat = (_dense, _retype, _sigmoid16, _softmax16)
     maps = (_conv2d, _conv2d, _depthwise, _depthwise, _average_pool, _gather)
     moves = (_moved(random_max_pool), _moved(random_pad))
     makers = flat if len(x.shape) != 3 else (*flat, *maps, *moves)

@@ -20,6 +20,7 @@ from qnn.importing.tflitecurves16 import clamp, sigmoid
 from qnn.importing.tflitefile import NO_TENSOR, TfliteModel, TfliteOperator
 from qnn.importing.tflitelayers import average_pool_2d, conv_2d, depthwise_conv_2d, fully_connected, max_pool_2d
 from qnn.importing.tflitemoves import concatenation, pad, reshape, strided_slice, transpose
+from qnn.importing.tflitesoftmax16 import softmax16
 from qnn.importing.tflitetables import (
     leaky_relu_table,
     logistic_table,
@@ -60,9 +61,10 @@ CONVERTERS: tuple[tuple[str, Callable[[Conversion], Converted], str], ...] = (  
 WIDE = (
     *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "AVERAGE_POOL_2D", "MAX_POOL_2D", "ADD", "MUL", "MEAN"),
     *("CONCATENATION", "PAD", "PADV2", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "TRANSPOSE", "QUANTIZE"),
-    *("LOGISTIC", "TANH", "RELU", "RELU6"),
+    *("SOFTMAX", "LOGISTIC", "TANH", "RELU", "RELU6"),
 )  # with activations of 16 bits too
 OF_16_BITS: tuple[tuple[str, Callable[[Conversion], Converted], str], ...] = (  # what is another operator then
+    ("SOFTMAX", softmax16, "softmax16"),
     ("LOGISTIC", sigmoid, "sigmoid16"),
     ("TANH", sigmoid, "sigmoid16"),
     ("RELU", clamp, "retype"),

@@ -26,6 +26,7 @@ from qnn.ops.retype import Retype
 from qnn.ops.sigmoid16 import Sigmoid16
 from qnn.ops.softmax import Softmax
 from qnn.ops.softmax8 import Softmax8
+from qnn.ops.softmax16 import Softmax16
 from qnn.ops.table import Table
 
 OPS: tuple[type[Op], ...] = (
@@ -49,6 +50,7 @@ OPS: tuple[type[Op], ...] = (
     Flip,
     Load,
     Softmax8,
+    Softmax16,
     Argmax,
     Softmax,
     Rescale,
