@@ -32,7 +32,7 @@ QNN_KERNEL void qnn_mul_i16_i16(const qnn_mul_t *p, const int16_t *a, const int1
     int32_t i, j;
     for (i = 0; i < p->elements; i += p->repeat) {
         for (j = 0; j < p->repeat; j++) {
-            qnn_put(qnn_sink(y, 1), i + j, qnn_requantize(&p->requantize, 0, a[i + j] * b[j]));
+            qnn_put(qnn_sink(y, 1), i + j, qnn_requantize(&p->requantize, 0, (int32_t)a[i + j] * b[j]));
         }
     }
 }

@@ -35,10 +35,10 @@ QNN_INLINE int32_t qnn_sigmoid16_part(const qnn_sigmoid16_t *p, int32_t value, i
 QNN_INLINE int32_t qnn_sigmoid16_logistic(const qnn_sigmoid16_t *p, int32_t value)
 {
 #ifdef QNN_CONSTANT_TIME
-    int32_t part = qnn_sigmoid16_part(p, qnn_larger(value, -value), 9, 32767 * 1024);
+    int32_t part = qnn_sigmoid16_part(p, qnn_larger(value, -value), 9, (int32_t)32767 * 1024);
     return qnn_choose(qnn_mask(value < 0), ((int32_t)1 << 25) - part + 511, part + 512) >> 10;
 #else /* QNN_CONSTANT_TIME */
-    int32_t part = qnn_sigmoid16_part(p, value < 0 ? -value : value, 9, 32767 * 1024);
+    int32_t part = qnn_sigmoid16_part(p, value < 0 ? -value : value, 9, (int32_t)32767 * 1024);
     return (value < 0 ? ((int32_t)1 << 25) - part + 511 : part + 512) >> 10;
 #endif /* QNN_CONSTANT_TIME */
 }

@@ -33,7 +33,7 @@ from qnn.simulator import simulate
 VECTORS, MOST_OUTPUTS, MOST_SEEDS = 12, 64, 400
 KERNEL = re.compile(
     r"QNN_(?:KERNEL|SMALL|INLINE) (?:void|int) "
-    r"(qnn_\w+_u8_\w+|qnn_(?:quantize|compand|rescale|softmax|softmax16)_i\w+|qnn_\w+_least)\("
+    r"(qnn_\w+_u8_\w+|qnn_(?:quantize|compand|rescale|softmax|add16|sigmoid16|softmax16)_i\w+|qnn_\w+_least)\("
 )
 MAKERS = (random_graph, random_map_graph, random_imported_graph, random_wide_graph, chosen_graph, pairs_graph)
 WIDE = Example("wide", "dense 10", (21, 20, 1), "uint8", 10)

@@ -149,7 +149,7 @@ BREAKAGES = (
     ("(next - first) * (place & 127) + 64) >> 7", "(next - first) * (place & 127) + 63) >> 7"),
     ("place = (int32_t)(((uint32_t)total + ((uint32_t)1 << 13)) >> 14)", "place = (int32_t)((uint32_t)total >> 14)"),
     ("q = q > 32767 ? 32767 : q;", ""),
-    ("qnn_requantize(&p->requantize, 0, a[i + j] * b[j])", "qnn_requantize(&p->requantize, 0, a[j] * b[j])"),
+    (", 0, (int32_t)a[i + j] * b[j])", ", 0, (int32_t)a[j] * b[j])"),
     ("qnn_copy(x, 2 * p->elements, y);", "qnn_copy(x, p->elements, y);"),
     ("v.second[2] = w2 ^ v.first[2];", "v.second[2] = w1 ^ v.first[1];"),
     ("^ flip) * (uint32_t)w;", "^ flip) * (uint8_t)w;"),
