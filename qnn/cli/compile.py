@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -15,6 +14,7 @@ from qnn.balancing import choose
 from qnn.calibration import DEFAULT_METHOD
 from qnn.cli.calibrate import MethodOption, ModelArgument
 from qnn.cli.choices import ConstantTimeOption, OptimizeOption, WeightsOption, chosen, weights_of
+from qnn.cli.compiled import Compiled, show_build, tell
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.equalize import EqualizeOption, candidates_for
 from qnn.cli.loading import (
@@ -27,23 +27,20 @@ from qnn.cli.loading import (
     load_rows,
     request,
 )
-from qnn.cli.mixed import FlashOption, MaxDropOption, RamOption, limits_of, show_mixed, show_problem
-from qnn.compiler import Build, build_graph, check_build_folder, write_build
+from qnn.cli.mixed import FlashOption, MaxDropOption, RamOption, limits_of
+from qnn.compiler import build_graph, check_build_folder, write_build
 from qnn.data.synthetic import random_samples
-from qnn.emitter.notes import GOAL_TEXTS, STEADY_TEXT
 from qnn.errors import QnnError
-from qnn.fidelity import Fidelity, coarse_text, fidelity
 from qnn.graph import Graph
 from qnn.graphfile import INTEGER_MODEL, load_graph
 from qnn.headroom import AUTO, CHOICES
-from qnn.layersqnr import SQNR_COLUMNS, build_sqnr, sqnr_document, sqnr_rows
 from qnn.learned import default_bits, learned_of
 from qnn.mixed import Limits
 from qnn.mixedbuild import How, MixedBuild, compile_mixed
 from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.names import check_name, name_from
-from qnn.ops.choices import SPEED, Choices, Weights
+from qnn.ops.choices import Choices, Weights
 from qnn.prepare import weighted_layers
 from qnn.rounding import CHOICES as ROUNDINGS
 from qnn.rounding import GPTQ, Rounding, rounding_effect
@@ -150,7 +147,8 @@ def command(
             raise QnnError(model, "is quantized already: its values have their unit", "leave --unit out")
         graph = _renamed(load_graph(model), name)
         graph = replace(graph, choices=chosen(graph.choices, optimize, constant_time))
-        return _compile_quantized(output, model, out, graph, self_test)
+        _compile_quantized(output, model, out, graph, self_test)
+        return
     prefix = check_name(name) if name is not None else name_from(model.stem)
     check_build_folder(out, prefix, [model])
     network = load_model(model)
@@ -168,29 +166,8 @@ def command(
     widths = mixed.widths if mixed else widths
     build = mixed.build if mixed else how.build(network, ranges, widths)
     removed = write_build(build, out)
-    show_build(output, build, out)
-    if effect is not None:
-        output.say(str(effect))
     steps = rounding_effect(network, ranges, widths, samples.x)
-    if steps:
-        output.say(f"SQNR at the output by rounding: {', '.join(f'{name} {ratio:.1f} dB' for name, ratio in steps)}")
-    if mixed is not None:
-        show_mixed(output, model, mixed)
-    if removed is not None:
-        output.say(f"removed {removed}, the header of the build that was there")
-    close = fidelity(network, build.graph, network.samples, network.labels)
-    sqnr = build_sqnr(network, ranges, build.graph, widths, network.samples)
-    if close is not None:
-        show_fidelity(output, model, bits, build.graph, close, sqnr)
-    document = {**build.manifest, "header": str(out / build.manifest["header"])}
-    document |= {"equalization": effect.document() if effect else None}
-    document |= {"rounding": [{"step": name, "sqnr_db": ratio} for name, ratio in steps]} if steps else {}
-    document |= {"mixed": mixed.document()} if mixed is not None else {}
-    output.emit({**document, "fidelity": close.document() if close else None, "sqnr": sqnr_document(sqnr)})
-    if mixed is not None and mixed.problem:
-        show_problem(model, mixed)
-        raise typer.Exit(1)
-    return None
+    tell(output, model, out, Compiled(network, bits, ranges, widths, build, effect, tuple(steps), mixed), removed)
 
 
 def _widths(network: Model, subject: str, bits: str, weight_bits: str | None) -> Widths:
@@ -203,17 +180,6 @@ def _widths(network: Model, subject: str, bits: str, weight_bits: str | None) ->
     if weight_bits is None:
         return EIGHT if bits == MIXED else widths_named(bits)
     return with_weight_bits(widths_named(bits), weight_bits, weighted_layers(network))
-
-
-def show_fidelity(
-    output: Output, model: Path, bits: str, graph: Graph, found: Fidelity, sqnr: Sequence[tuple[str, float]]
-) -> None:
-    """How close the build is to the float network, layer by layer and at its end; a warning where that is not close."""
-    output.table("Where precision is lost (signal to noise against float)", SQNR_COLUMNS, sqnr_rows(graph, sqnr))
-    output.say(f"{bits} bits against float on {found}")
-    text = coarse_text(found, sqnr, bits)
-    if text is not None and (bits != MIXED or found.collapse):  # mixed widths have limits of their own
-        output.warn(f"{model}: {text}")
 
 
 def _refuse_calibration(model: Path, given: list[str]) -> None:
@@ -243,34 +209,3 @@ def _compile_quantized(output: Output, model: Path, out: Path, graph: Graph, sel
 def _mixed(output: Output, network: Model, ranges: Scales, limits: Limits, samples: Samples, how: How) -> MixedBuild:
     with output.progress("choosing widths") as progress:
         return compile_mixed(network, ranges, limits, samples.x, samples.y, how, progress)
-
-
-def show_build(output: Output, build: Build, folder: Path) -> None:
-    """What was built: one line a node, then the sums."""
-    manifest = build.manifest
-    rows = []
-    for node in manifest["nodes"]:
-        bound = node["accumulator"]
-        shape = "x".join(map(str, node["shape"]))
-        proof = f"{bound[0]:,} .. {bound[1]:,}" if bound else ""
-        numbers = (f"{node['macs']:,}", f"{node['weights']:,}", f"{node['tables']:,}")
-        memory = node["memory"] if node["weights"] + node["tables"] else ""
-        rows.append((node["name"], node["operator"], f"{node['dtype']}[{shape}]", *numbers, memory, proof))
-    columns = ("node", "operator", "output", "MACs", "weights B", "tables B", "in", "accumulator, proven")
-    output.table(f"{folder / manifest['header']}", columns, rows)
-    flash, ram = manifest["flash"], manifest["ram"]
-    output.say(
-        f"flash {flash['total']:,} bytes (weights {flash['weights']:,}, tables {flash['tables']:,}, "
-        f"structs and padding {flash['structs']:,}), scratch {ram['scratch']:,} bytes, {manifest['macs']:,} MACs"
-    )
-    output.say(manifest["placement"]["text"])
-    if manifest["optimize"] != SPEED:
-        output.say(f"made {GOAL_TEXTS[manifest['optimize']]}")
-    if manifest["constant_time"]:
-        output.say(f"timing: {STEADY_TEXT}")
-
-
-def show_kernels(output: Output, manifest: Mapping[str, Any]) -> None:
-    """Which kernel each node has, and why."""
-    rows = [(node["name"], node["kernel"], node["reason"]) for node in manifest["nodes"]]
-    output.table("Kernels", ("node", "kernel", "why"), rows)

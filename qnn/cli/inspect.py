@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from qnn.cli.calibrate import show_scales
-from qnn.cli.compile import show_build, show_kernels
+from qnn.cli.compiled import show_build, show_kernels
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.memorymap import show_memory
 from qnn.cli.report import show_report
