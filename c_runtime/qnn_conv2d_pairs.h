@@ -82,10 +82,12 @@ QNN_INLINE void qnn_pairs_chunk(const uint32_t *x, const uint32_t *end, const ui
 }
 
 /* One filter, whose words are `step` apart, on one window. */
-QNN_BLOCK uint32_t qnn_pairs_one(const uint32_t *x, const uint32_t *end, const uint32_t *w, int32_t step)
+QNN_BLOCK uint32_t qnn_pairs_one(const uint32_t *window, int32_t words, const uint32_t *w, int32_t step)
 {
     uint32_t s = 0;
-    for (; x != end; x += QNN_PAIRS_WORD, w += step) {
+    int32_t i;
+    for (i = 0; i < words; i++, w += step) {
+        const uint32_t *x = window + i * QNN_PAIRS_WORD;
         uint32_t v = QNN_READ(*w);
         uint32_t sum = x[0] * qnn_pairs_weights(v) + x[QNN_PAIRS_STEP] * qnn_pairs_weights(v >> 4);
         sum += x[2 * QNN_PAIRS_STEP] * qnn_pairs_weights(v >> 8) + x[3 * QNN_PAIRS_STEP] * qnn_pairs_weights(v >> 12);
@@ -135,22 +137,21 @@ QNN_BLOCK void qnn_pairs_four(const qnn_conv2d_pairs_t *p, const uint32_t *windo
     if (p->filters & 1) {
         uint32_t acc[4];
         for (i = 0; i < 4; i++) {
-            acc[i] = (uint32_t)QNN_READ(p->bias[o]) + qnn_pairs_one(windows + i, end + i, w, 1);
+            acc[i] = (uint32_t)QNN_READ(p->bias[o]) + qnn_pairs_one(windows + i, p->words, w, 1);
         }
         qnn_pairs_put_four(p, o, acc, y);
     }
 }
 
 /* Every filter at the last pixels, fewer than four. */
-QNN_INLINE void qnn_pairs_last(const qnn_conv2d_pairs_t *p, const uint32_t *windows, const uint32_t *end, int32_t count,
-                               qnn_sink_t y)
+QNN_INLINE void qnn_pairs_last(const qnn_conv2d_pairs_t *p, const uint32_t *windows, int32_t count, qnn_sink_t y)
 {
     int32_t o, i;
     for (i = 0; i < count; i++, y = qnn_after(y, p->filters)) {
         for (o = 0; o < p->filters; o++) {
             int32_t step = (o | 1) < p->filters ? 2 : 1;
             const uint32_t *w = p->weights + (o & ~1) * p->words + (o & 1);
-            uint32_t acc = (uint32_t)QNN_READ(p->bias[o]) + qnn_pairs_one(windows + i, end + i, w, step);
+            uint32_t acc = (uint32_t)QNN_READ(p->bias[o]) + qnn_pairs_one(windows + i, p->words, w, step);
             qnn_requantize_channel_t c = qnn_requantize_channel(&p->requantize, o);
             qnn_put(y, o, qnn_pairs_finish(&c, acc));
         }
@@ -191,7 +192,7 @@ QNN_SHARED void qnn_conv2d_pairs(const qnn_conv2d_pairs_t *p, const uint8_t *x, 
     }
     if (left) {
         qnn_pairs_next(window, &pairs, &pixel, left, windows);
-        qnn_pairs_last(p, windows, end, left, y);
+        qnn_pairs_last(p, windows, left, y);
     }
 }
 

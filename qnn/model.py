@@ -13,6 +13,7 @@ from qnn.schema import DataRecord, Schema
 from qnn.segments import SEGMENTS
 
 INPUT = "input"
+IMPORTED = "imported from "  # what stands before the file in the place of a text of the network
 MAX_STORED_SAMPLES = 512
 
 

@@ -6,7 +6,8 @@ and each rounding error is passed on to the inputs that follow so that the layer
 GPTQ (Frantar et al. 2022, arXiv 2210.17323) in the form of LDLQ (Chee et al. 2023, arXiv 2307.13304), which needs no
 inverse.
 Then each bias takes the mean difference to the float network (Nagel et al. 2019, arXiv 1906.04721, section 4.2).
-Nothing here goes through a BLAS whose order of summation would show in the result.
+GPTQ's sums are exact; means of float activations are rounded to float32, so that the order of summation shows only
+where one lies on the edge between two of them.
 """
 
 from __future__ import annotations

@@ -61,22 +61,33 @@ def widths_named(bits: str) -> Widths:
     return Widths(max(activations, 8), Width(weights, activations))
 
 
-def with_weight_bits(widths: Widths, text: str, layers: Sequence[str]) -> Widths:
-    """`widths`, with the weights' bits that --weight-bits names: parts with commas between.
-
-    A number (or "ternary") is for all layers, LAYER=NUMBER, first=NUMBER and last=NUMBER for one of `layers`, the
-    names of those with weights in execution order. Raises QnnError for what is none of it.
-    """
-    subject, default = f"--weight-bits {text}", widths.default
-    special: dict[str, int] = {}
+def bit_parts(text: str, option: str) -> list[tuple[str, int]]:
+    """The parts of what `option` says: a layer's name, "" for all, and bits. Raises QnnError for what is none."""
+    found = []
     for part in (part.strip() for part in text.split(",")):
         name, _, number = part.rpartition("=")
         bits = dict(NAMES).get(number)
         if bits is None or (name == "" and "=" in part):
             known = ", ".join(dict(NAMES))
-            raise QnnError(subject, f"{part!r} names no width of weights", f"use one of {known}; {EXAMPLE}")
+            raise QnnError(f"{option} {text}", f"{part!r} names no width of weights", f"use one of {known}; {EXAMPLE}")
+        found.append((name, bits))
+    return found
+
+
+def with_weight_bits(widths: Widths, text: str, layers: Sequence[str], option: str = "--weight-bits") -> Widths:
+    """`widths`, with the weights' bits that `option` names in `text`: parts with commas between.
+
+    A number (or "ternary") is for all layers, LAYER=NUMBER, first=NUMBER and last=NUMBER for one of `layers`, the
+    names of those with weights in execution order. Raises QnnError for what is none of it.
+    """
+    subject, default = f"{option} {text}", widths.default
+    special: dict[str, int] = {}
+    plain = False
+    for name, bits in bit_parts(text, option):
+        if not name and plain:
+            raise QnnError(subject, "names two widths for all layers", f"name one; {EXAMPLE}")
         if not name:
-            default = replace(default, weights=bits)
+            default, plain = replace(default, weights=bits), True
             continue
         layer = {FIRST: layers[:1], LAST: layers[-1:]}.get(name, [known for known in layers if known == name])
         if not layer:

@@ -233,7 +233,6 @@ BREAKAGES = (
     ("y[QNN_LITTLE_ENDIAN] = (uint8_t)(acc >> 8);", "y[QNN_LITTLE_ENDIAN] = (uint8_t)(acc >> 7);"),
     ("share = above > 0 ? 32768u - share : share;", ""),
     ("if (accumulator < -limit) {", "if (accumulator < -1) {"),
-    ("x[i] - p->zero_point", "x[i] + 1"),
     ("(p->prescale ? QNN_READ(p->prescale[i]) : 0);", "0;"),
     ("(int32_t)(sum >> 32) >> QNN_READ(p->shift[i])", "(int32_t)(sum >> 32) / (1 << QNN_READ(p->shift[i]))"),
     ("QNN_READ(p->multiplier[i]) + QNN_READ(p->constant[i]);", "p->multiplier[i] + (p->constant[i] >> 32 << 32);"),

@@ -15,7 +15,7 @@ from qnn.calibration import DEFAULT_METHOD
 from qnn.cli.calibrate import MethodOption, ModelArgument
 from qnn.cli.choices import ConstantTimeOption, OptimizeOption, WeightsOption, chosen, weights_of
 from qnn.cli.compiled import Compiled, show_build, tell
-from qnn.cli.console import JsonOption, Output, QuietOption
+from qnn.cli.console import JsonOption, Output, QuietOption, given
 from qnn.cli.equalize import EqualizeOption, candidates_for
 from qnn.cli.loading import (
     DataDirOption,
@@ -84,7 +84,23 @@ WeightBitsOption = Annotated[
 ]
 
 
+CALIBRATION = (
+    ("--scales", "scales"),
+    ("--data", "data"),
+    ("--label", "label"),
+    ("--bits", "bits"),
+    ("--weight-bits", "weight_bits"),
+    ("--method", "method"),
+    ("--equalize", "equalize"),
+    ("--reduce-range", "reduce_range"),
+    ("--rounding", "rounding"),
+    ("--bias-correction", "bias_correction"),
+)
+"""Options that a quantized model leaves nothing to do, and their parameters."""
+
+
 def command(
+    context: typer.Context,
     model: ModelArgument,
     bits: BitsOption = None,
     weight_bits: WeightBitsOption = None,
@@ -141,12 +157,12 @@ def command(
     choices = chosen(Choices(weights_of(weights) or Weights()), optimize, constant_time)
     limits = limits_of((bits or EIGHT_NAME,), max_drop, flash, ram)
     if model.is_file() and INTEGER_MODEL.holds(model):
-        given = (("--scales", scales), ("--data", data), ("--label", label), ("--weight-bits", weight_bits))
-        _refuse_calibration(model, [option for option, value in given if value is not None])
+        _refuse_calibration(model, [option for option, name in CALIBRATION if given(context, name)])
         if unit is not None:
             raise QnnError(model, "is quantized already: its values have their unit", "leave --unit out")
         graph = _renamed(load_graph(model), name)
-        graph = replace(graph, choices=chosen(graph.choices, optimize, constant_time))
+        placed = replace(graph.choices, weights=weights_of(weights) or graph.choices.weights)
+        graph = replace(graph, choices=chosen(placed, optimize, constant_time))
         _compile_quantized(output, model, out, graph, self_test)
         return
     prefix = check_name(name) if name is not None else name_from(model.stem)
@@ -175,6 +191,8 @@ def _widths(network: Model, subject: str, bits: str, weight_bits: str | None) ->
     if weight_bits is not None and bits in (MIXED, TRAINED):
         problem = "chooses" if bits == MIXED else "has in the model"
         raise QnnError("--weight-bits", f"says what --bits {bits} {problem}", "leave one of them out")
+    if weight_bits is not None and bits.startswith("w"):
+        raise QnnError("--weight-bits", f"says what --bits {bits} says as well", "leave one out, or say --bits 8")
     if bits == TRAINED:
         return learned_of(network.learned, subject).widths
     if weight_bits is None:
@@ -182,11 +200,11 @@ def _widths(network: Model, subject: str, bits: str, weight_bits: str | None) ->
     return with_weight_bits(widths_named(bits), weight_bits, weighted_layers(network))
 
 
-def _refuse_calibration(model: Path, given: list[str]) -> None:
+def _refuse_calibration(model: Path, written: list[str]) -> None:
     """Raises QnnError for options of calibration: a quantized model has its ranges."""
-    if given:
+    if written:
         remedy = "leave them out, or import the float model"
-        raise QnnError(model, f"is quantized already; {' and '.join(given)} cannot change its ranges", remedy)
+        raise QnnError(model, f"is quantized already; {' and '.join(written)} cannot change its ranges", remedy)
 
 
 def _renamed(graph: Graph, name: str | None) -> Graph:

@@ -104,3 +104,9 @@ def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], narrow: bool)
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
     return table
+
+
+def given(context: typer.Context, name: str) -> bool:
+    """Did the user write this option?"""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -14,9 +14,9 @@ from types import FrameType
 import typer
 
 from qnn.cli import trainoptions as options
-from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption, typed
+from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption, given, typed
 from qnn.cli.inputlines import InputLine, input_lines, show_inputs
-from qnn.cli.trainoptions import begun_with, first_phase, float_options, given, load_options, train_options
+from qnn.cli.trainoptions import begun_with, first_phase, float_options, load_options, train_options
 from qnn.cli.trainreport import Report, document, epoch_line, scores, show_data, show_recipe, show_result
 from qnn.data import load
 from qnn.data.dataset import Dataset
@@ -29,6 +29,7 @@ from qnn.progress import silent
 from qnn.training import Epoch, TrainOptions, TrainResult, check_outputs, read_unfinished, resolved, train
 from qnn.training.normalization import Fitted
 from qnn.training.options import LAST, QAT_SHARE
+from qnn.training.qat import check_bits
 from qnn.training.resume import resume_path
 
 FLOAT = TrainOptions()
@@ -103,6 +104,8 @@ def command(
     Example: qnn train mnist --from mnist.qnn --qat 4 -o mnist4.qnn
     """
     console = Output(json, quiet)
+    if qat:
+        check_bits(qat)
     first = first_phase(output) if qat and start is None else None
     going_on = first if resume and first is not None and resume_path(first).exists() else output
     unfinished = read_unfinished(going_on) if resume else None
@@ -116,9 +119,10 @@ def command(
     show_data(console, dataset)
     net = begun.net if begun else net or (unfinished.net if unfinished else default_net(dataset.schema))
     chosen = resolved(chosen, dataset, convolves(parse_net(net, dataset.schema)))
-    kept = None if resume else keep_previous(output, FLOAT_MODEL)
-    if kept is not None:
-        console.say(f"the model that was in {output} is now in {kept}")
+    for path in [] if resume else [output] if first is None else [output, first]:
+        kept = keep_previous(path, FLOAT_MODEL)
+        if kept is not None:
+            console.say(f"the model that was in {path} is now in {kept}")
     show_recipe(console, chosen)
     if first is not None:
         begun = _float_first(console, dataset, net, chosen, first, resume, going_on == first, taught)

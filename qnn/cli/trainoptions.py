@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
+from qnn.cli.console import given
 from qnn.data import LoadOptions
 from qnn.data.options import parse_bytes
 from qnn.errors import QnnError
 from qnn.layers.initial import INITS
-from qnn.model import Model
+from qnn.model import IMPORTED, Model
 from qnn.modelfile import load_model
 from qnn.net import PRESETS, WORDS
 from qnn.optimizers import OPTIMIZERS
@@ -213,12 +214,6 @@ LISTS = ("label", "inputs", "input_units", "drop_columns", "missing")
 LOAD_NAMES = {"validation": "validation_fraction", "test": "test_fraction", "input_unit": "input_units"}
 
 
-def given(context: typer.Context, name: str) -> bool:
-    """Did the user write this option?"""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
 def train_options(context: typer.Context, unfinished: Unfinished | None) -> TrainOptions:
     """The TrainOptions of the command line; those of `unfinished` where the user wrote nothing else."""
     for name in ("distill", "temperature"):
@@ -235,7 +230,10 @@ def begun_with(path: Path, net: str | None) -> Model:
     """The float model at `path`, which --from names. Raises QnnError where NET is given as well."""
     if net is not None:
         raise QnnError("--net", "is that of the model that --from names", "leave one of them out")
-    return load_model(path)
+    model = load_model(path)
+    if model.net.startswith(IMPORTED):
+        raise QnnError(path, "was imported; --from goes on with what qnn train wrote", "train the network here")
+    return model
 
 
 def first_phase(output: Path) -> Path:

@@ -124,6 +124,9 @@ def _labels_for_model(labels: Classes | Targets | None, schema: Schema, subject:
     if unknown:
         known = ", ".join(schema.classes[:10]) + (", ..." if len(schema.classes) > 10 else "")
         problem = f"has the label {unknown[0]!r}, which the model does not know (it knows {known})"
+        if not known:
+            remedy = "name the model's classes: import it again with --labels FILE or --data"
+            raise QnnError(subject, f"has the label {unknown[0]!r}, and the model knows no classes", remedy)
         raise QnnError(subject, problem, "check --label, or leave the column out with --drop-columns")
     codes = np.array([index[name] for name in labels.names], dtype=np.int64)
     return Classes(codes[labels.codes], schema.classes)

@@ -33,7 +33,8 @@ def averaging(count: int, zero_point: int, kind: TensorType) -> Requantization:
     sums = np.clip(around, ends.min * count, ends.max * count)
     rounded = (np.abs(sums) + count // 2) // count
     wanted = np.clip(np.where(sums > 0, rounded, -rounded) + zero_point, kind.low, kind.high)
-    for factor in (1 / count, 1 / (count - 1 / (ends.max + 3))):
+    for more in (0, 1, 0.5):  # so that halves of either sign leave zero, and nothing else does
+        factor = 1 / (count - more / (ends.max + 3))
         found = requantization(np.array([factor]), zero_point, kind.low, kind.high)
         if np.array_equal(found.apply(sums[:, None])[:, 0], wanted):
             return found

@@ -15,7 +15,7 @@ from qnn.fixedpoint import INT32_MAX, INT32_MIN
 from qnn.importing.border import RECORD
 from qnn.importing.onnxfloat import FloatNetwork
 from qnn.importing.schemas import imported_schema
-from qnn.model import MAX_STORED_SAMPLES, Model, Normalization
+from qnn.model import IMPORTED, MAX_STORED_SAMPLES, Model, Normalization
 from qnn.modelfile import model_of_bytes
 from qnn.schema import Feature, Schema
 
@@ -53,7 +53,7 @@ def float_model(
         schema = _with_data(schema, dataset)
     samples = np.zeros((0, *network.shape), dtype) if dataset is None else _spread(dataset)
     model = Model(
-        net=f"imported from {path.name}"[:200],
+        net=f"{IMPORTED}{path.name}"[:200],
         schema=schema,
         record=RECORD if dataset is None else dataset.record,
         normalization=_normalization(schema, meaning, dataset, path),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from qnn.importing.onnxsums import average_pool, conv, gemm, global_average_pool
 from qnn.names import comment_text
 from qnn.ops.flip import Flip
 from qnn.ops.gather import Gather
+from qnn.ops.op import MAX_ELEMENTS
 
 CONVERTERS: tuple[tuple[str, Callable[[IntegerConversion], Stored], str], ...] = (  # name, converter, operator
     ("Conv", conv, "conv2d"),
@@ -153,6 +155,8 @@ def _input(found: Quantized, nodes: list[OnnxNode], builder: IntegerBuilder) -> 
         raise QnnError(found.path, f"its input {comment_text(name)[:60]} is not quantized", "quantize the input too")
     if not 1 <= len(stored) <= 3 or 0 in stored:
         raise QnnError(found.path, f"its input has the shape {found.model.shapes.get(name)}", "export fixed sizes")
+    if math.prod(stored) > MAX_ELEMENTS:
+        raise QnnError(found.path, f"its input has {math.prod(stored):,} elements", f"use at most {MAX_ELEMENTS:,}")
     shape: tuple[int, ...] = stored
     axes: tuple[int, ...] = ()
     if len(stored) > 1:

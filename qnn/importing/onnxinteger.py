@@ -164,8 +164,10 @@ class IntegerConversion(OnnxPlace):
 
     def table(self, source: Stored, reals: np.ndarray, kind: TensorType) -> Stored:
         """The table that gives float32 reals (256,), one for each value of the source, as integers of `kind`."""
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             steps = np.rint(reals.astype(np.float32) / np.float32(kind.scale)) + kind.zero_point
+        if np.isnan(steps).any():
+            raise self.refused("gives no number for some inputs", "check its constants")
         entries = np.clip(steps, kind.low, kind.high).astype(np.int16)
         old = self.kind(source)
         reached = entries[old.low : old.high + 1]

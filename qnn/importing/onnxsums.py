@@ -19,7 +19,7 @@ from qnn.ops.dense import Dense
 from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.max_pool import MaxPool
 from qnn.ops.op import TensorType
-from qnn.ops.window import Window
+from qnn.ops.window import Window, too_many_counts
 from qnn.weights import rounding_shift
 
 LARGEST = (1 << 15) - 1
@@ -100,6 +100,8 @@ def _scales(at: IntegerConversion, constant: QuantizedConstant, axis: int, filte
 def _filters(at: IntegerConversion, source: Stored, centred: np.ndarray, units: np.ndarray) -> Filters:
     """Of weights (O, ...) without zero points and float32 units (O,) of their sums."""
     x = at.kind(source)
+    if np.abs(centred).max(initial=0) > LARGEST:
+        raise at.refused("has weights of more than 16 bits", "quantize weights to 8 bits")
     fits = centred.min(initial=0) >= -128 and centred.max(initial=0) <= 127
     weights = np.ascontiguousarray(centred.astype(np.int8 if fits else np.int16))
     bias = _bias(at, units) - x.zero_point * centred.reshape(len(centred), -1).sum(axis=1)
@@ -131,8 +133,9 @@ def _bias(at: IntegerConversion, units: np.ndarray) -> np.ndarray:
     elif stored is not None and beta == 1 and _in_units(stored, units):
         steps = stored.centred
     else:
-        steps = np.floor(at.reals(2) * beta / units.astype(np.float64) + 0.5)
-        if np.abs(steps).max(initial=0) >= 1 << 52:
+        with np.errstate(invalid="ignore", over="ignore"):
+            steps = np.floor(at.reals(2) * beta / units.astype(np.float64) + 0.5)
+        if not np.abs(steps).max(initial=0) < 1 << 52:  # nor is NaN
             raise at.refused("has a bias beyond what its sums hold", "quantize the model again")
     if steps.size not in (1, len(units)):
         raise at.refused(f"has a bias of shape {steps.shape}", "export the model again")
@@ -190,6 +193,8 @@ def average_pool(at: IntegerConversion) -> Stored:
 
 def _averaged(at: IntegerConversion, source: Stored, window: Window) -> Stored:
     x, kind = at.kind(source), at.result()
+    if too_many_counts(window):
+        raise at.refused("has a window that is too large to pad", "use smaller windows")
     counts = np.arange(1, window.taps + 1) if window.pads else np.array([window.taps])
     factors = np.float32(x.scale) / (counts * np.float64(np.float32(kind.scale)))
     zero, rounded = x.zero_point, kind

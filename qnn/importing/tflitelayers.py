@@ -19,7 +19,7 @@ from qnn.ops.max_pool import MaxPool
 from qnn.ops.op import MAX_ELEMENTS, Op, TensorType
 from qnn.ops.retype import Retype
 from qnn.ops.table import Table
-from qnn.ops.window import Window
+from qnn.ops.window import Window, too_many_counts
 from qnn.weights import rounding_shift
 
 SAME, VALID = 0, 1
@@ -75,6 +75,8 @@ def average_pool_2d(at: Conversion) -> Converted:
     """AVERAGE_POOL_2D: the mean of the int8 values, rounded half away from zero; input and output share a scale."""
     source, kind = at.source(0), at.result_type()
     window = _window(at, (at.option("FilterHeight", 1), at.option("FilterWidth", 1)))
+    if too_many_counts(window):
+        raise at.refused("has a window that is too large to pad", "use smaller windows")
     counts = range(1, window.taps + 1) if window.pads else (window.taps,)
     offset = offset_of(at.output)
     entries = [averaging(count, offset, kind) for count in counts]

@@ -44,6 +44,8 @@ class Sigmoid16(Op):
         table = self.table
         sound = table.dtype == np.uint16 and table.shape == (ENTRIES,) and bool(np.all(np.diff(table.astype(int)) >= 0))
         expect(sound and output.holds_all(), subject, "its table is none of a rising function")
+        ends = int(table[0]) == 1 << 15 and int(table[-2]) < (1 << 16) - 1
+        expect(ends, subject, "its table does not begin in the middle, or reaches beyond int16")
 
     def reference(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
         half = (1 << self.shift) >> 1

@@ -99,3 +99,8 @@ class Window:
             ("out_width", self.out_width),
         )
         return CStruct(tuple(CField(name, value) for name, value in names))
+
+
+def too_many_counts(window: Window) -> bool:
+    """May windows that pad cover more different numbers of positions than constants are looked for?"""
+    return bool(window.pads) and window.taps > MAX_PADDED_KERNEL**2

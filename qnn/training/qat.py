@@ -24,10 +24,17 @@ from qnn.quantization import Lowered, lower_model
 from qnn.training.fake import FakeRange, FakeWeights, steps_of
 from qnn.training.teacher import check_teacher, folded_nodes
 from qnn.weights import channel_scales
-from qnn.widths import EIGHT, with_weight_bits
+from qnn.widths import EIGHT, bit_parts, with_weight_bits
 
-START = "--from"
+QAT, START = "--qat", "--from"
+MOST_BITS = 8
 ENTERED = "entered"  # the node that rounds the inputs
+
+
+def check_bits(text: str) -> None:
+    """Raises QnnError where --qat names no widths of weights that can be learned."""
+    if max(bits for _, bits in bit_parts(text, QAT)) > MOST_BITS:
+        raise QnnError(f"{QAT} {text}", "names weights of more than 8 bits", "leave --qat out: they lose nothing")
 
 
 def begin(start: Model, dataset: Dataset, text: str) -> Model:
@@ -42,7 +49,7 @@ def begin(start: Model, dataset: Dataset, text: str) -> Model:
             remedy = "put bn right behind a convolution or a dense layer"
             raise QnnError(START, f"has a batch norm, {node.name}, that no layer before it takes in", remedy)
     model = replace(start, nodes=nodes, record=dataset.record)
-    widths = with_weight_bits(EIGHT, text, weighted_layers(model))
+    widths = with_weight_bits(EIGHT, text, weighted_layers(model), QAT)
     layers = tuple((node.name, widths.of(node.name)) for node in nodes if node.layer.has_weights)
     learned = Learned(replace(widths, layers=layers), calibrate(model, model.samples))
     model = replace(model, learned=learned)
