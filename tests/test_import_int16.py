@@ -18,7 +18,9 @@ from qnn.engines.interface import interface_of
 from qnn.errors import QnnError
 from qnn.fixedpoint import INT16X8
 from qnn.graph import Graph
+from qnn.importing.fits import averaging
 from qnn.importing.load import import_file
+from qnn.ops.op import TensorType
 from qnn.simulator import simulate
 from qnn.verifier import verify
 
@@ -331,3 +333,13 @@ def test_what_has_no_form_in_16_bits_is_refused(tmp_path: Path) -> None:
     b.operator("QUANTIZE", [x], [y])
     with pytest.raises(QnnError, match="zero point of 3"):
         imported(tmp_path / "m.tflite", b.file([x], [y]))
+
+
+@pytest.mark.parametrize("count", [20, 24, 56, 64, 80, 146, 4096])
+def test_means_of_many_16_bit_values(count: int) -> None:
+    """Windows whose halves need a factor of their own: rounded half away from zero, for every sum around a half."""
+    found = averaging(count, 0, TensorType((1,), "int16", -32768, 32767))
+    sums = (2 * np.arange(-32768, 32767, dtype=np.int64) + 1) * count // 2
+    for step in (-1, 0, 1):
+        means = np.sign(sums + step) * ((2 * np.abs(sums + step) + count) // (2 * count))
+        assert np.array_equal(found.apply((sums + step)[:, None])[:, 0], means.clip(-32768, 32767))

@@ -25,6 +25,7 @@ from qnn.verifier import verify
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime, the oracle of these tests, is not installed")
 
 Make = Callable[[QuantizedNet], str]
+NAN = float("nan")
 RARE = 0.004  # of an operator's outputs that float32 sums in onnxruntime round to the other side
 
 
@@ -375,6 +376,12 @@ def test_the_input_may_be_bytes(tmp_path: Path) -> None:
         (lambda n: n.node("MaxPool", [n.x], kernel_shape=[1, 1], ceil_mode=1), "rounds its output's size up"),
         (lambda n: n.node("DequantizeLinear", [n.qs[n.x][0], n.typed(np.float32(9)), n.qs[n.x][2]]), "another scale"),
         (lambda n: n.node("DequantizeLinear", [n.qs[n.x][0], n.typed(np.float32(-1)), n.qs[n.x][2]]), "cannot be"),
+        (lambda n: n.pair(n.node("AveragePool", [n.x], kernel_shape=[999] * 2, pads=[500] * 4), 0.1), "large to pad"),
+        (
+            lambda n: n.pair(n.node("Conv", [n.x, n.kernel((1, n.shape[0], 1, 1), 0)[0], n.constant([NAN])]), 0.1),
+            "bias",
+        ),
+        (lambda n: n.pair(n.node("Clip", [n.x, n.constant(NAN)]), 0.1), "no number"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, make: Make, problem: str) -> None:
@@ -409,3 +416,18 @@ def test_without_the_runtime_it_is_said(tmp_path: Path, monkeypatch: pytest.Monk
     assert str(compared(found.reference, graph_of(found), samples(graph_of(found)))) == (
         "not compared: onnxruntime is not installed"
     )
+
+
+def test_weights_of_more_than_16_bits_are_refused(tmp_path: Path) -> None:
+    net = QuantizedNet(8, "uint8", (2, 1, 1))
+    scale, zero = net.typed(np.float32(0.1)), net.typed(np.uint16(0))
+    w = net.node("DequantizeLinear", [net.typed(np.array([[40000, 1], [3, 2]], np.uint16)), scale, zero])
+    y = net.node("MatMul", [net.node("Flatten", [net.x]), w])
+    with pytest.raises(QnnError, match="more than 16 bits"):
+        import_file(net.file(tmp_path / "m.onnx", net.pair(y, 0.1), 21))
+
+
+def test_an_input_larger_than_any_tensor_is_refused(tmp_path: Path) -> None:
+    net = QuantizedNet(8, "uint8", (3, 20000, 20000))
+    with pytest.raises(QnnError, match="1,200,000,000 elements"):
+        import_file(net.file(tmp_path / "m.onnx", net.pair(net.node("Relu", [net.x]), 0.1)))

@@ -258,3 +258,16 @@ def test_float_networks_become_float_models(tmp_path: Path) -> None:
     wanted = reference((tmp_path / "m.tflite").read_bytes(), (raw / 255).astype(np.float32))
     assert np.allclose(e / e.sum(axis=1, keepdims=True), wanted, atol=1e-5)
     assert model.schema.classes == ("0", "1", "2")
+
+
+def test_options_that_a_quantized_model_leaves_nothing_to_do(qnn: Run, tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(small_model("dense", 2))
+    model, build = tmp_path / "m.qnn", tmp_path / "build"
+    assert ran(qnn, "import", tmp_path / "m.tflite", "-o", model).code == 0
+    for words in (("--bits", "4"), ("--equalize", "on"), ("--rounding", "nearest"), ("--method", "mse")):
+        done = ran(qnn, "compile", model, "-o", build, *words)
+        assert done.code == 2
+        assert f"is quantized already; {words[0]} cannot change its ranges" in done.err
+    assert not build.exists()
+    assert ran(qnn, "compile", model, "-o", build, "--weights", "ram").code == 0
+    assert json.loads((build / "manifest.json").read_text())["placement"]["asked"] == "ram"

@@ -150,6 +150,11 @@ def test_other_bits_of_weights_are_refused(text: str) -> None:
         with_weight_bits(EIGHT, text, ("dense1",))
 
 
+def test_two_widths_for_all_layers_are_refused() -> None:
+    with pytest.raises(QnnError, match="names two widths for all layers"):
+        with_weight_bits(EIGHT, "4,first=8,8", ("dense1",))
+
+
 def test_unknown_layers_are_named() -> None:
     with pytest.raises(QnnError, match="'dense9' is no layer with weights; use first, last, dense1"):
         with_weight_bits(EIGHT, "dense9=4", ("dense1",))

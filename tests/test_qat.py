@@ -305,8 +305,9 @@ def test_wrong_commands(tmp_path: Path, qnn: Run) -> None:
     for more, said in (
         (start, "--from: says nothing without --qat"),
         ((*start, "--qat", "4", "--net", NET), "--net: is that of the model that --from names"),
-        ((*start, "--qat", "9"), "names no width of weights"),
-        (("--qat", "9", "--net", NET), "names no width of weights"),
+        ((*start, "--qat", "9"), "--qat 9: '9' names no width of weights"),
+        (("--qat", "9", "--net", NET), "--qat 9: '9' names no width of weights"),
+        (("--qat", "first=16,4", "--net", NET), "names weights of more than 8 bits"),
         (("--qat", "4", "--from", "none.qnn"), "none.qnn"),
     ):
         code, _, err = qnn(*order, *more)
