@@ -177,7 +177,7 @@ def test_report(trained: Path, tmp_path: Path, qnn: Run) -> None:
 
 
 def test_report_without_an_rv32_compiler_says_null(trained: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qnn.report.targets_here", lambda: ("host",))
+    monkeypatch.setattr("qnn.report.measure.targets_here", lambda: ("host",))
     code, out, _ = qnn("report", str(trained / "digits.qnn"), "--json")
     (row,) = json.loads(out)["rows"]
     assert code == 0
@@ -265,7 +265,7 @@ def test_a_crash_fails_the_demo(tmp_path: Path, qnn: Run) -> None:
 
 
 def test_the_demo_warns_of_a_missing_rv32_compiler(tmp_path: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qnn.report.targets_here", lambda: ("host",))
+    monkeypatch.setattr("qnn.report.measure.targets_here", lambda: ("host",))
     code, _, err = qnn("demo", "--net", "dense 10", "-o", str(tmp_path / "demo"))
     assert code == 0
     assert "no RV32 compiler" in err

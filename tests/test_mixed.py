@@ -302,7 +302,7 @@ def test_more_samples_with_labels_decide_with_data(tmp_path: Path, qnn: Cli) -> 
 
 
 def test_the_report_has_a_row_for_mixed_widths(tmp_path: Path, qnn: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qnn.report.targets_here", lambda: ("host",))
+    monkeypatch.setattr("qnn.report.measure.targets_here", lambda: ("host",))
     path, page = tmp_path / "t.qnn", tmp_path / "r.html"
     path.write_bytes(model_bytes(thermometer()))
     code, _, err = qnn("report", str(path), "--bits", "16,mixed", "--max-drop", "3", "-o", str(page), "-q")

@@ -18,7 +18,8 @@ from qnn.fidelity import Fidelity, coarse_text
 from qnn.metrics import score_of
 from qnn.model import Model
 from qnn.modelfile import save_model
-from qnn.residuals import SHOWN, residual_plots, residuals
+from qnn.report.residualplots import residual_plots
+from qnn.report.residuals import SHOWN, residuals
 from qnn.training import TrainOptions, train
 
 FINE = Fidelity(100, 40.0, 0.0, None, 0.0, None)

@@ -317,7 +317,7 @@ def test_wrong_commands(tmp_path: Path, qnn: Run) -> None:
 
 
 def test_reports_and_files_of_ranges(tmp_path: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qnn.report.targets_here", lambda: ("host",))
+    monkeypatch.setattr("qnn.report.measure.targets_here", lambda: ("host",))
     order = words(pictures(), tmp_path)
     assert qnn(*order, "--net", NET, "--qat", "4", "-q")[0] == 0
     model = str(tmp_path / "m.qnn")

@@ -20,7 +20,7 @@ from qnn.layersqnr import layer_sqnr
 from qnn.metrics import Score, score_samples
 from qnn.model import Model
 from qnn.quantization import lower_model, quantize
-from qnn.report import targets_here
+from qnn.report.measure import targets_here
 from qnn.training import TrainOptions, train
 from qnn.verifier import RV32, verify
 from qnn.widths import SIXTEEN, widths_named

@@ -19,8 +19,9 @@ from qnn.errors import QnnError
 from qnn.fidelity import loss_text
 from qnn.metrics import score
 from qnn.names import name_from
-from qnn.report import measure, report_document
-from qnn.reportpage import metric_text, mismatches_text, number_text
+from qnn.report.cells import metric_text, mismatches_text, number_text
+from qnn.report.document import report_document
+from qnn.report.measure import measure
 from qnn.training import TrainOptions, train
 from qnn.verification import Verification
 from qnn.verifier import RV32

@@ -26,7 +26,7 @@ from qnn.modelfile import KIND as FLOAT_KIND
 from qnn.modelfile import load_model
 from qnn.net import net_text, sketch_net, wired_nodes
 from qnn.prepare import folds
-from qnn.report import check_report
+from qnn.report.document import check_report
 from qnn.scales import FORMAT as SCALES_FORMAT
 from qnn.scales import load_scales
 from qnn.schema import Schema

@@ -47,27 +47,20 @@ from qnn.modelfile import load_model
 from qnn.names import name_from
 from qnn.ops.choices import DEFAULT
 from qnn.outputs import Kind, check_replaceable
-from qnn.report import (
-    REPORT_CSV,
-    REPORT_JSON,
-    REPORT_PAGE,
-    Baseline,
-    Row,
-    measure,
-    measure_build,
-    report_csv,
-    report_document,
-)
-from qnn.reportpage import (
+from qnn.report.cells import (
     SUMMARY_COLUMNS,
     TARGET_FIGURES,
     baseline_cells,
     float_cells,
-    report_page,
     summary_cells,
     target_texts,
 )
-from qnn.residuals import residuals
+from qnn.report.csvfile import report_csv
+from qnn.report.document import REPORT_CSV, REPORT_JSON, REPORT_PAGE, report_document
+from qnn.report.measure import measure, measure_build
+from qnn.report.page import report_page
+from qnn.report.residuals import residuals
+from qnn.report.row import Baseline, Row
 from qnn.widths import EIGHT, MIXED, TRAINED, check_bits, widths_named
 
 SHOWN_TARGETS, THERMISTOR = 8, "thermistor"

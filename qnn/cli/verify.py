@@ -30,7 +30,7 @@ from qnn.cycles import ASSUMPTIONS, CLOCK_HZ
 from qnn.errors import QnnError
 from qnn.graph import Graph
 from qnn.graphfile import load_graph
-from qnn.reportpage import PROFILE_COLUMNS, profile_rows
+from qnn.report.cells import PROFILE_COLUMNS, profile_rows
 from qnn.toolchain import rv32_compiler
 from qnn.verification import SampleProfile, TargetResult, Verification
 from qnn.verifier import (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Residuals of a regression: what is answered less what is right, for a report's JSON and as a plot."""
+"""Residuals of a regression as plots."""
 
 from __future__ import annotations
 
@@ -7,23 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import numpy as np
-
-SHOWN = 400  # points of a plot
 WIDTH, HEIGHT, MARGIN = 320, 200, 34
-
-
-def residuals(names: Sequence[str], answers: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
-    """Of each target its name, right values and errors, of at most SHOWN evenly spaced rows, as JSON.
-
-    answers, y: (N, T) in the targets' unit.
-    """
-    rows = np.unique(np.linspace(0, len(y) - 1, min(len(y), SHOWN)).round().astype(np.int64))
-    errors = answers - y
-    return [
-        {"target": name, "values": _short(y[rows, i]), "errors": _short(errors[rows, i])}
-        for i, name in enumerate(names)
-    ]
 
 
 def residual_plots(parts: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> str:
@@ -59,8 +43,3 @@ def _plot(title: str, one: Mapping[str, Any], ends: tuple[float, float], largest
         f'<line x1="{MARGIN}" x2="{right}" y1="{middle:g}" y2="{middle:g}"/>{dots}{marks}</svg>'
         f"<figcaption>{escape(title)}</figcaption></figure>"
     )
-
-
-def _short(values: np.ndarray) -> list[float]:
-    """As numbers of six digits: a plot shows no more."""
-    return [float(f"{value:.6g}") for value in values.tolist()]

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""Each width compiled, scored, measured and verified: the rows of a report."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from qnn import toolchain
+from qnn.compiler import Build, write_build
+from qnn.errors import QnnError
+from qnn.evaluation import evaluate
+from qnn.fidelity import fidelity
+from qnn.layersqnr import build_sqnr
+from qnn.learned import learned_of
+from qnn.mixed import NO_LIMITS, Limits
+from qnn.mixedbuild import How, compile_mixed
+from qnn.model import Model
+from qnn.ops.choices import DEFAULT, Choices
+from qnn.progress import Progress, silent
+from qnn.report.residuals import residuals
+from qnn.report.row import Row
+from qnn.scales import Scales
+from qnn.verifier import HOST, RV32, verify
+from qnn.widths import MIXED, TRAINED, widths_named
+
+
+def measure(
+    model: Model,
+    scales: Scales,
+    name: str,
+    bits: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    progress: Progress = silent,
+    limits: Limits = NO_LIMITS,
+    choices: Choices = DEFAULT,
+) -> Row:
+    """The Row of one width of `model`, as --bits names it, on raw test samples x (N, *shape) with labels y.
+
+    Mixed widths are chosen on the model's own samples, by `limits`. choices: how the C is made. Every sample is
+    verified on the targets that this machine has. Raises QnnError without a C compiler.
+    """
+    how = How(name, choices=choices)
+    mixed = compile_mixed(model, scales, limits, model.samples, model.labels, how) if bits == MIXED else None
+    if bits == TRAINED:
+        widths = learned_of(model.learned, "the model").widths
+    else:
+        widths = mixed.widths if mixed else widths_named(bits)
+    build = mixed.build if mixed else how.build(model, scales, widths)
+    return replace(
+        measure_build(build, bits, x, y, progress),
+        mixed=mixed,
+        sqnr=build_sqnr(model, scales, build.graph, widths, model.samples),
+        fidelity=fidelity(model, build.graph, model.samples, model.labels),
+    )
+
+
+def measure_build(build: Build, bits: str, x: np.ndarray, y: np.ndarray, progress: Progress = silent) -> Row:
+    """The Row of a build that is called `bits`, as `measure` makes it."""
+    evaluation = evaluate(build.graph, x, y)
+    with tempfile.TemporaryDirectory(prefix="qnn-") as folder:
+        write_build(build, Path(folder))
+        verification = verify(Path(folder), x, targets_here(), progress=progress)
+    names = build.graph.schema.targets
+    return Row(
+        bits=int(bits) if bits.isdecimal() else bits,
+        build=build,
+        evaluation=evaluation,
+        verification=verification,
+        residuals=residuals(names, evaluation.answers, y) if names else (),
+    )
+
+
+def targets_here() -> tuple[str, ...]:
+    """host, and rv32 where a compiler and the emulator for it are there."""
+    try:
+        toolchain.rv32_compiler()
+        import unicorn  # noqa: F401
+    except (QnnError, ImportError):
+        return (HOST,)
+    return (HOST, RV32)

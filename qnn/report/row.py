@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""One line of a report: what was built, how good it is, what it costs; and what does the same without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qnn.balancing import Effect
+from qnn.compiler import Build
+from qnn.evaluation import Evaluation
+from qnn.fidelity import Fidelity
+from qnn.layersqnr import sqnr_document
+from qnn.metrics import Score
+from qnn.mixedbuild import MixedBuild
+from qnn.verification import Verification
+from qnn.verifier import RV32
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One width: what was built, how good it is, what it costs, and whether the C agreed with the simulator.
+
+    mixed: how the widths were chosen, None where they were given. residuals: of a regression, see residuals.residuals.
+    sqnr: dB of its tensors on the model's samples (layersqnr); fidelity: how close it comes to the float network there;
+    equalization: what that brings there, None where nothing is to be equalized.
+    """
+
+    bits: int | str
+    build: Build
+    evaluation: Evaluation
+    verification: Verification
+    mixed: MixedBuild | None = None
+    residuals: Sequence[Mapping[str, Any]] = ()
+    sqnr: tuple[tuple[str, float], ...] = ()
+    fidelity: Fidelity | None = None
+    equalization: Effect | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The row as JSON; what needs an RV32 compiler is null without one."""
+        planned, scratch = self.build.manifest["flash"], self.build.manifest["ram"]["scratch"]
+        rv32 = next((target for target in self.verification.targets if target.target == RV32), None)
+        sizes = rv32.sizes if rv32 else None
+        # What a compiler wrote into the code, of structs and then of small tables, is part of the code.
+        total = sizes.rodata + sizes.ram if sizes else planned["total"]
+        weights = min(planned["weights"], total)
+        tables = min(planned["tables"], total - weights)
+        code = sizes.code if sizes else None
+        stack = rv32.stack_bytes if rv32 else None
+        counts = rv32.instructions if rv32 else None
+        cycles = rv32.profile.cycles if rv32 and rv32.profile else None
+        score = self.evaluation.score
+        return {
+            "bits": self.bits,
+            score.metric: score.value,
+            **per_target(score),
+            "weights_bytes": weights,
+            "tables_bytes": tables,
+            "structs_bytes": total - weights - tables,
+            "code_bytes": code,
+            "flash_bytes": None if code is None else total + code,
+            "scratch_bytes": scratch,
+            "stack_bytes": stack,
+            "ram_bytes": None if stack is None else scratch + stack,
+            "macs": self.build.manifest["macs"],
+            "instructions": counts.mean if counts else None,
+            "instructions_max": counts.maximum if counts else None,
+            "cycles_ram": cycles.ram if cycles else None,
+            "cycles_flash": cycles.flash if cycles else None,
+            "mismatches": self.verification.mismatches,
+            "crash": self.verification.crash or None,
+            "saturated": self.evaluation.saturated,
+            "targets": {target.target: target.document() for target in self.verification.targets},
+            "nodes": self.build.manifest["nodes"],
+            "sqnr": sqnr_document(self.sqnr),
+            "fidelity": self.fidelity.document() if self.fidelity else None,
+            "equalization": self.equalization.document() if self.equalization else None,
+            **({"residuals": list(self.residuals)} if self.residuals else {}),
+            **({"mixed": self.mixed.document()} if self.mixed else {}),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """What does the same without a network: its name, its Score and its residuals on the same samples."""
+
+    name: str
+    score: Score
+    residuals: Sequence[Mapping[str, Any]]
+
+    def document(self) -> dict[str, Any]:
+        """The fields as JSON."""
+        score = self.score
+        return {"name": self.name, score.metric: score.value, **per_target(score), "residuals": list(self.residuals)}
+
+
+def per_target(score: Score) -> dict[str, Any]:
+    """Each target of a regression on its own, for JSON; nothing for classes."""
+    found = [{"name": t.name, "rmse": t.rmse, "mae": t.mae, "max_error": t.maximum, "r2": t.r2} for t in score.targets]
+    return {"per_target": found} if found else {}
