@@ -22,6 +22,7 @@ from qnn.names import name_from
 from qnn.report.cells import metric_text, mismatches_text, number_text
 from qnn.report.document import report_document
 from qnn.report.measure import measure
+from qnn.report.row import row_document
 from qnn.training import TrainOptions, train
 from qnn.verification import Verification
 from qnn.verifier import RV32
@@ -78,7 +79,8 @@ def run_demo(
     lost = loss_text(reference, row.evaluation.score, BITS)
     if lost:
         output.warn(f"{data}: {lost}")
-    document = report_document(result.model, data, "test", reference, [row], typed(sys.argv[1:]))
+    shown = row_document(row, result.model, x, y)
+    document = report_document(result.model, data, "test", reference, [shown], typed(sys.argv[1:]))
     return document, row.verification
 
 

@@ -60,7 +60,7 @@ from qnn.report.document import REPORT_CSV, REPORT_JSON, REPORT_PAGE, report_doc
 from qnn.report.measure import measure, measure_build
 from qnn.report.page import report_page
 from qnn.report.residuals import residuals
-from qnn.report.row import Baseline, Row
+from qnn.report.row import Baseline, Row, row_document
 from qnn.widths import EIGHT, MIXED, TRAINED, check_bits, widths_named
 
 SHOWN_TARGETS, THERMISTOR = 8, "thermistor"
@@ -133,7 +133,8 @@ def command(
     names = network.schema.targets
     plotted = residuals(names, answers, samples.y) if names else []
     told = typed(sys.argv[1:])
-    document = report_document(network, samples.source, samples.part, reference, rows, told, plotted, baseline)
+    shown = [row_document(row, network, samples.x, samples.y) for row in rows]
+    document = report_document(network, samples.source, samples.part, reference, shown, told, plotted, baseline)
     if out is not None:
         write_report(out, f"{model.stem}: accuracy versus size", document)
         output.say(f"wrote {', '.join(str(path) for path, _ in report_files(out))}")
@@ -179,7 +180,7 @@ def _report_quantized(
         raise QnnError(samples.source, "has no labels to compare with", "use data with labels")
     with output.progress("verifying") as progress:
         row = measure_build(build_graph(graph, None, None), "as imported", samples.x, samples.y, progress)
-    document = row.document()
+    document = row_document(row, None, samples.x, samples.y)
     lines = list(zip(SUMMARY_COLUMNS, summary_cells(document), strict=True))[1:]
     title = f"{model}: {samples.source} ({samples.part}, {len(samples.x):,} samples)"
     output.table(title, ("", str(document["bits"])), lines)

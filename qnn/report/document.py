@@ -16,7 +16,7 @@ from qnn.model import Model
 from qnn.outputs import Kind, head_of, json_of
 from qnn.report.csvfile import CSV_COLUMNS
 from qnn.report.page import GENERATOR
-from qnn.report.row import Baseline, Row, per_target
+from qnn.report.row import Baseline, per_target
 from qnn.schemafile import Document
 
 REPORT_PAGE = Kind("the page of a report", lambda path: GENERATOR in head_of(path))
@@ -31,12 +31,12 @@ def report_document(
     source: str,
     part: str,
     float_score: Score,
-    rows: Sequence[Row],
+    rows: Sequence[Mapping[str, Any]],
     command: str,
     float_residuals: Sequence[Mapping[str, Any]] = (),
     baseline: Baseline | None = None,
 ) -> dict[str, Any]:
-    """The JSON document of `qnn report`; `command` is what was typed. float_residuals: of the float network."""
+    """The JSON document of `qnn report`; rows: as row_document gives them; `command` is what was typed. float_residuals: of the float network."""
     return {
         "net": model.net,
         "command": command,
@@ -51,7 +51,7 @@ def report_document(
         **({"baseline": baseline.document()} if baseline else {}),
         "data": source,
         "part": part,
-        "rows": [row.document() for row in rows],
+        "rows": list(rows),
     }
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from qnn.balancing import Effect
 from qnn.compiler import Build
 from qnn.evaluation import Evaluation
@@ -14,6 +16,7 @@ from qnn.fidelity import Fidelity
 from qnn.layersqnr import sqnr_document
 from qnn.metrics import Score
 from qnn.mixedbuild import MixedBuild
+from qnn.model import Model
 from qnn.verification import Verification
 from qnn.verifier import RV32
 
@@ -37,48 +40,53 @@ class Row:
     fidelity: Fidelity | None = None
     equalization: Effect | None = None
 
-    def document(self) -> dict[str, Any]:
-        """The row as JSON; what needs an RV32 compiler is null without one."""
-        planned, scratch = self.build.manifest["flash"], self.build.manifest["ram"]["scratch"]
-        rv32 = next((target for target in self.verification.targets if target.target == RV32), None)
-        sizes = rv32.sizes if rv32 else None
-        # What a compiler wrote into the code, of structs and then of small tables, is part of the code.
-        total = sizes.rodata + sizes.ram if sizes else planned["total"]
-        weights = min(planned["weights"], total)
-        tables = min(planned["tables"], total - weights)
-        code = sizes.code if sizes else None
-        stack = rv32.stack_bytes if rv32 else None
-        counts = rv32.instructions if rv32 else None
-        cycles = rv32.profile.cycles if rv32 and rv32.profile else None
-        score = self.evaluation.score
-        return {
-            "bits": self.bits,
-            score.metric: score.value,
-            **per_target(score),
-            "weights_bytes": weights,
-            "tables_bytes": tables,
-            "structs_bytes": total - weights - tables,
-            "code_bytes": code,
-            "flash_bytes": None if code is None else total + code,
-            "scratch_bytes": scratch,
-            "stack_bytes": stack,
-            "ram_bytes": None if stack is None else scratch + stack,
-            "macs": self.build.manifest["macs"],
-            "instructions": counts.mean if counts else None,
-            "instructions_max": counts.maximum if counts else None,
-            "cycles_ram": cycles.ram if cycles else None,
-            "cycles_flash": cycles.flash if cycles else None,
-            "mismatches": self.verification.mismatches,
-            "crash": self.verification.crash or None,
-            "saturated": self.evaluation.saturated,
-            "targets": {target.target: target.document() for target in self.verification.targets},
-            "nodes": self.build.manifest["nodes"],
-            "sqnr": sqnr_document(self.sqnr),
-            "fidelity": self.fidelity.document() if self.fidelity else None,
-            "equalization": self.equalization.document() if self.equalization else None,
-            **({"residuals": list(self.residuals)} if self.residuals else {}),
-            **({"mixed": self.mixed.document()} if self.mixed else {}),
-        }
+
+def row_document(row: Row, network: Model | None, x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """The row as JSON; what needs an RV32 compiler is null without one.
+
+    network: the float model that it was made of, None where it was quantized elsewhere. x, y: the raw samples
+    (N, *shape) that it was scored on, and their labels. Whatever is added here is bounded: a report may have many rows.
+    """
+    planned, scratch = row.build.manifest["flash"], row.build.manifest["ram"]["scratch"]
+    rv32 = next((target for target in row.verification.targets if target.target == RV32), None)
+    sizes = rv32.sizes if rv32 else None
+    # What a compiler wrote into the code, of structs and then of small tables, is part of the code.
+    total = sizes.rodata + sizes.ram if sizes else planned["total"]
+    weights = min(planned["weights"], total)
+    tables = min(planned["tables"], total - weights)
+    code = sizes.code if sizes else None
+    stack = rv32.stack_bytes if rv32 else None
+    counts = rv32.instructions if rv32 else None
+    cycles = rv32.profile.cycles if rv32 and rv32.profile else None
+    score = row.evaluation.score
+    return {
+        "bits": row.bits,
+        score.metric: score.value,
+        **per_target(score),
+        "weights_bytes": weights,
+        "tables_bytes": tables,
+        "structs_bytes": total - weights - tables,
+        "code_bytes": code,
+        "flash_bytes": None if code is None else total + code,
+        "scratch_bytes": scratch,
+        "stack_bytes": stack,
+        "ram_bytes": None if stack is None else scratch + stack,
+        "macs": row.build.manifest["macs"],
+        "instructions": counts.mean if counts else None,
+        "instructions_max": counts.maximum if counts else None,
+        "cycles_ram": cycles.ram if cycles else None,
+        "cycles_flash": cycles.flash if cycles else None,
+        "mismatches": row.verification.mismatches,
+        "crash": row.verification.crash or None,
+        "saturated": row.evaluation.saturated,
+        "targets": {target.target: target.document() for target in row.verification.targets},
+        "nodes": row.build.manifest["nodes"],
+        "sqnr": sqnr_document(row.sqnr),
+        "fidelity": row.fidelity.document() if row.fidelity else None,
+        "equalization": row.equalization.document() if row.equalization else None,
+        **({"residuals": list(row.residuals)} if row.residuals else {}),
+        **({"mixed": row.mixed.document()} if row.mixed else {}),
+    }
 
 
 @dataclass(frozen=True, eq=False)
