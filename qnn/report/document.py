@@ -36,7 +36,8 @@ def report_document(
     float_residuals: Sequence[Mapping[str, Any]] = (),
     baseline: Baseline | None = None,
 ) -> dict[str, Any]:
-    """The JSON document of `qnn report`; rows: as row_document gives them; `command` is what was typed. float_residuals: of the float network."""
+    """The JSON document of `qnn report`; rows: as row_document gives them;
+    `command` is what was typed. float_residuals: of the float network."""
     return {
         "net": model.net,
         "command": command,
