@@ -18,6 +18,7 @@ from qnn.metrics import Score, accuracy, predicted_classes, rmse
 from qnn.model import Model
 from qnn.normalize import target_values
 from qnn.simulator import simulate
+from qnn.widths import MIXED, TRAINED
 
 LEAST_SQNR = 20.0  # dB
 MOST_CHANGED = 0.01  # of the samples
@@ -25,6 +26,7 @@ MOST_ACCURACY = 0.01
 MOST_RMSE = 1.5
 REMEDY = "calibrate on more samples (--data) or by another --method"
 WIDER = "--bits w8a16, 16 or mixed are finer"
+TRAINING = "train with --qat for longer, or with more bits"
 LOST_SQNR = 10.0  # dB: below that the integer network is another one
 ONE_CLASS = 0.98  # of the samples: so many get the same class from a collapsed network
 
@@ -113,15 +115,22 @@ def coarse_text(found: Fidelity, sqnr: Sequence[tuple[str, float]], bits: str) -
     sqnr: dB of the tensors, in order (layersqnr).
     """
     if not found.collapse:
-        return f"{bits} bits are coarse for this network ({found}); {remedy(bits)}" if found.poor else None
+        return f"{widths_text(bits)} are coarse for this network ({found}); {remedy(bits)}" if found.poor else None
     lost = next((f"; {name} is the first below {LEAST_SQNR:g} dB" for name, db in sqnr if db < LEAST_SQNR), "")
     reasons = ", ".join(found.collapse)
-    return f"COLLAPSE: {bits} bits are coarse for this network: {reasons} ({found}{lost}); {remedy(bits)}"
+    return f"COLLAPSE: {widths_text(bits)} are coarse for this network: {reasons} ({found}{lost}); {remedy(bits)}"
 
 
 def remedy(bits: str) -> str:
     """What to try where `bits`, as --bits names them, lose too much."""
+    if bits == TRAINED:
+        return TRAINING
     return REMEDY if bits == "16" else f"{WIDER}; or {REMEDY}"
+
+
+def widths_text(bits: str) -> str:
+    """What `bits`, as --bits names them, are called."""
+    return {MIXED: "mixed widths", TRAINED: "the trained widths"}.get(bits, f"{bits} bits")
 
 
 def loss_text(reference: Score, score: Score, bits: str) -> str | None:
@@ -130,7 +139,7 @@ def loss_text(reference: Score, score: Score, bits: str) -> str | None:
         lost = reference.value - score.value
         if lost <= MOST_ACCURACY:
             return None
-        return f"{bits} bits lose {100 * lost:.2f} points of accuracy here; {remedy(bits)}"
+        return f"{widths_text(bits)} lose {100 * lost:.2f} points of accuracy here; {remedy(bits)}"
     if score.value <= MOST_RMSE * reference.value:
         return None
-    return f"{bits} bits raise the rmse from {reference.value:.3g} to {score.value:.3g}; {remedy(bits)}"
+    return f"{widths_text(bits)} raise the rmse from {reference.value:.3g} to {score.value:.3g}; {remedy(bits)}"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from qnn.check import check
-from qnn.container import Container, pack, read
+from qnn.container import Container, pack, read, unpack
 from qnn.errors import QnnError
 from qnn.files import StrPath, write_whole
 from qnn.graph import Graph, Node
@@ -56,6 +56,15 @@ def load_graph(path: StrPath) -> Graph:
         raise QnnError(path, "is a float model, not a compiled one", f"qnn compile {path}")
     if container.kind != KIND:
         raise QnnError(path, "is an unfinished training, not a compiled model", "end it with qnn train ... --resume")
+    return _checked(container, path)
+
+
+def graph_of_bytes(content: bytes, path: Path) -> Graph:
+    """The checked graph in the bytes of a .qnn file; `path` names it in errors."""
+    return _checked(unpack(content, path), path)
+
+
+def _checked(container: Container, path: Path) -> Graph:
     try:
         return check(graph_of(container, path))
     except QnnError as error:

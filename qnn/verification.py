@@ -168,6 +168,17 @@ class Verification:
         """Why targets did not come to their end, each with its name; "" if they all did."""
         return "; ".join(f"{target.target}: {target.crash}" for target in self.targets if target.crash)
 
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """A line for each target that crashed, and for each that differs."""
+        lines = []
+        for target in self.targets:
+            if target.crash:
+                lines.append(f"{target.target}: {target.crash}")
+            if target.first:
+                lines.append(f"{target.target}: {target.mismatches:,} values differ, the first: {target.first}")
+        return tuple(lines)
+
     def target(self, name: str) -> TargetResult:
         """The result of the target called `name`. Raises KeyError."""
         return {target.target: target for target in self.targets}[name]

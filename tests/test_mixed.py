@@ -305,7 +305,7 @@ def test_the_report_has_a_row_for_mixed_widths(tmp_path: Path, qnn: Cli, monkeyp
     monkeypatch.setattr("qnn.report.measure.targets_here", lambda: ("host",))
     path, page = tmp_path / "t.qnn", tmp_path / "r.html"
     path.write_bytes(model_bytes(thermometer()))
-    code, _, err = qnn("report", str(path), "--bits", "16,mixed", "--max-drop", "3", "-o", str(page), "-q")
+    code, _, err = qnn("report", str(path), "--bits", "16,mixed", "--max-drop", "3", "-o", str(page), "-q", "-j1")
     assert code == 0, err
     rows = json.loads(page.with_suffix(".json").read_text())["rows"]
     assert [row["bits"] for row in rows] == [16, "mixed"]

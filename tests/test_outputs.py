@@ -71,7 +71,7 @@ def test_what_qnn_wrote_is_replaced(folder: Path, qnn: Run) -> None:
         code, out, _ = qnn("report", "model.qnn", "-o", "r.json")
         assert code == 0
         assert "wrote r.html, r.json, r.csv" in out
-    assert sorted(path.name for path in folder.glob("r.*")) == ["r.csv", "r.html", "r.json"]
+    assert sorted(path.name for path in folder.glob("r.*")) == ["r.csv", "r.html", "r.json", "r.work"]
     assert json.loads((folder / "r.json").read_text())["rows"]
 
 

@@ -325,7 +325,7 @@ def test_reports_and_files_of_ranges(tmp_path: Path, qnn: Run, monkeypatch: pyte
     assert code == 0, err
     alone = json.loads(out)["rows"]
     assert [row["bits"] for row in alone] == ["trained"]
-    code, out, _ = qnn("report", model, "--bits", "trained,w4a8", "--json")
+    code, out, _ = qnn("report", model, "--bits", "trained,w4a8", "--json", "-j1")
     assert [row["bits"] for row in json.loads(out)["rows"]] == ["trained", "w4a8"]
     assert json.loads(out)["rows"][0]["accuracy"] == alone[0]["accuracy"]
     code, _, err = qnn("compile", model, "--equalize", "on", "-o", str(tmp_path / "b"))

@@ -15,14 +15,19 @@ from qnn.cli.loading import DataDirOption
 from qnn.cli.verify import show_failures
 from qnn.compiler import write_build
 from qnn.data import LoadOptions, load
+from qnn.data.request import Samples
 from qnn.errors import QnnError
 from qnn.fidelity import loss_text
-from qnn.metrics import score
+from qnn.mixedbuild import How
+from qnn.modelfile import model_hash
 from qnn.names import name_from
+from qnn.report.baseline import reference_of
 from qnn.report.cells import metric_text, mismatches_text, number_text
-from qnn.report.document import report_document
+from qnn.report.document import Network, Origin, report_document
 from qnn.report.measure import measure
 from qnn.report.row import row_document
+from qnn.report.tools import tools_here
+from qnn.report.variant import Variant
 from qnn.training import TrainOptions, train
 from qnn.verification import Verification
 from qnn.verifier import RV32
@@ -70,18 +75,20 @@ def run_demo(
         raise QnnError(data, "gave no model", "use more samples")
     output.say(f"trained {result.model.net!r} for {len(result.history)} epochs -> {model_path}")
     rows = dataset.test
-    reference = score(result.model, dataset, rows)
+    name, samples = name_from(Path(data).stem), Samples(dataset.x[rows], dataset.y[rows], data, "test")
+    reference = reference_of(result.model, samples)
     scales = calibrate(result.model, result.model.samples)
     with output.progress("verifying every test sample") as progress:
-        x, y = dataset.x[rows], dataset.y[rows]
-        row = measure(result.model, scales, name_from(Path(data).stem), BITS, x, y, progress)
+        row = measure(result.model, scales, How(name), BITS, samples.x, dataset.y[rows], progress)
     write_build(row.build, out / "build")
-    lost = loss_text(reference, row.evaluation.score, BITS)
+    lost = loss_text(reference.score, row.evaluation.score, BITS)
     if lost:
         output.warn(f"{data}: {lost}")
-    shown = row_document(row, result.model, x, y)
-    document = report_document(result.model, data, "test", reference, [shown], typed(sys.argv[1:]))
-    return document, row.verification
+    network = Network(name, result.model.net, seed, model_hash(result.model), reference.document, reference.baseline)
+    origin = Origin(data, "test", typed(sys.argv[1:]), tools_here())
+    shown = {"network": name, "seed": seed, **Variant(BITS).document()}
+    shown |= row_document(row, result.model, samples.x, dataset.y[rows])
+    return report_document(origin, [network], [shown]), row.verification
 
 
 def demo_rows(document: dict[str, Any]) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from qnn.cli.calibrate import show_scales
 from qnn.cli.compiled import show_build, show_kernels
 from qnn.cli.console import JsonOption, Output, QuietOption
 from qnn.cli.memorymap import show_memory
-from qnn.cli.report import show_report
+from qnn.cli.reporttable import show_report
 from qnn.compiler import build_graph
 from qnn.container import read
 from qnn.errors import QnnError
@@ -168,7 +168,7 @@ def _inspect_json(output: Output, path: Path) -> None:
         show_scales(output, scales, f"{path}: {scales.method} ranges of {scales.samples} samples")
     elif "graph_sha256" in document:
         return _inspect_graph(output, path.with_name("model.qnn"))
-    elif "rows" in document and "float" in document:
+    elif "rows" in document and ("float" in document or "networks" in document):
         check_report(document, path)
         show_report(output, str(path), document)
     else:

@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import sys
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
-from qnn.balancing import AUTO, choose
+from qnn.balancing import AUTO
+from qnn.balancing import CHOICES as EQUALIZATIONS
 from qnn.calibration import DEFAULT_METHOD
-from qnn.cli.calibrate import MethodOption, ModelArgument
-from qnn.cli.choices import ConstantTimeOption, OptimizeOption, chosen
-from qnn.cli.console import JsonOption, Output, QuietOption, typed
-from qnn.cli.equalize import EqualizeOption, candidates_for
+from qnn.cli import reportoptions as options
+from qnn.cli.choices import ConstantTimeOption
+from qnn.cli.console import JsonOption, Output, QuietOption, given, typed
+from qnn.cli.listed import listed
 from qnn.cli.loading import (
     DataDirOption,
     DataOption,
@@ -24,67 +27,64 @@ from qnn.cli.loading import (
     LabelOption,
     MaxMemoryOption,
     PartOption,
-    Request,
-    Samples,
-    load_rows,
     request,
 )
 from qnn.cli.mixed import MaxDropOption, limits_of
-from qnn.cli.verify import show_failures
-from qnn.compiler import build_graph
-from qnn.data import LoadOptions, load
-from qnn.data.steinhart import NAME as STEINHART_HART
-from qnn.data.steinhart import celsius_by, steinhart_hart
-from qnn.data.thermistor import FEATURES
+from qnn.cli.reportrun import Asked, Plan, Results, plan_all, run_plans, train_sources
+from qnn.cli.reportsources import Source, Training, sources_of, training_of
+from qnn.cli.reporttable import show_report
+from qnn.data.request import Request
 from qnn.errors import QnnError
-from qnn.fidelity import coarse_text, loss_text
-from qnn.files import write_all_whole
-from qnn.graphfile import INTEGER_MODEL, load_graph
-from qnn.learned import default_bits
-from qnn.metrics import answers_on, score_of
-from qnn.model import Model
-from qnn.modelfile import load_model
-from qnn.names import name_from
-from qnn.ops.choices import DEFAULT
-from qnn.outputs import Kind, check_replaceable
-from qnn.report.cells import (
-    SUMMARY_COLUMNS,
-    TARGET_FIGURES,
-    baseline_cells,
-    float_cells,
-    summary_cells,
-    target_texts,
-)
-from qnn.report.csvfile import report_csv
-from qnn.report.document import REPORT_CSV, REPORT_JSON, REPORT_PAGE, report_document
-from qnn.report.measure import measure, measure_build
-from qnn.report.page import report_page
-from qnn.report.residuals import residuals
-from qnn.report.row import Baseline, Row, row_document
-from qnn.widths import EIGHT, MIXED, TRAINED, check_bits, widths_named
+from qnn.fidelity import loss_text
+from qnn.metrics import Score
+from qnn.ops.choices import GOALS, SPEED
+from qnn.outputs import check_replaceable
+from qnn.ranges import METHODS
+from qnn.report.document import Origin, report_document
+from qnn.report.files import report_files, work_folder, write_report
+from qnn.report.remote import Cluster, check_cluster
+from qnn.report.running import Runner
+from qnn.report.store import Store
+from qnn.report.tools import tools_here
+from qnn.report.variant import Axes
+from qnn.rounding import CHOICES as ROUNDINGS
+from qnn.rounding import GPTQ
+from qnn.training.shards import processors
+from qnn.widths import check_bits
 
-SHOWN_TARGETS, THERMISTOR = 8, "thermistor"
-BitsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--bits",
-        show_default="8, or trained after --qat",
-        help="Widths, separated by commas: 4 to 8, 16, pairs such as w4a8, mixed, trained.",
-    ),
-]
+STOPPED = 130
+QUANTIZERS = (
+    ("--bits", "bits"),
+    ("--scales", "scales"),
+    ("--method", "method"),
+    ("--equalize", "equalize"),
+    ("--rounding", "rounding"),
+    ("--bias-correction", "bias_correction"),
+    ("--max-drop", "max_drop"),
+)
+"""Options that a model that is quantized already leaves nothing to do, and their parameters."""
 
 
 def command(
-    model: ModelArgument,
+    context: typer.Context,
+    models: options.ModelsArgument,
     data: DataOption = None,
-    bits: BitsOption = None,
+    bits: options.BitsOption = None,
     max_drop: MaxDropOption = None,
-    optimize: OptimizeOption = None,
+    method: options.MethodsOption = DEFAULT_METHOD,
+    equalize: options.EqualizesOption = AUTO,
+    rounding: options.RoundingsOption = GPTQ,
+    bias_correction: options.BiasesOption = "on",
+    optimize: options.OptimizesOption = None,
     constant_time: ConstantTimeOption = False,
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="Write FILE.html, FILE.json and FILE.csv.")] = None,
-    scales: Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")] = None,
-    method: MethodOption = DEFAULT_METHOD,
-    equalize: EqualizeOption = AUTO,
+    net: options.NetOption = None,
+    seeds: options.SeedsOption = None,
+    epochs: options.EpochsOption = None,
+    out: options.OutOption = None,
+    scales: options.ScalesOption = None,
+    jobs: options.JobsOption = None,
+    scheduler: options.SchedulerOption = None,
+    fresh: options.FreshOption = False,
     part: PartOption = None,
     label: LabelOption = None,
     drop_missing: DropMissingOption = False,
@@ -93,136 +93,166 @@ def command(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Compile a model at each width; say what it scores, what it costs, and whether the C is exact.
+    """Compile models at each width; say what each scores, what it costs, and whether its C is exact.
 
-    Exit code 1 if the C crashes or any of its values differs from the simulator's.
+    A row is made for every combination of what is named in --bits, --method, --equalize, --rounding, --bias-correction
+    and --optimize, of each network, by several processes at a time. With -o, finished rows are kept in FILE.work: the
+    same command goes on after Ctrl-C.
+
+    Exit code 1 if the C of a row crashes or differs from the simulator in any value, or if a row could not be made.
 
     Example: qnn report model.qnn --data digits --bits 8,16,mixed -o report.html
+
+    Example: qnn report model.qnn --bits 4 --rounding nearest,gptq --bias-correction off,on
+
+    Example: qnn report mnist --net cnn-1k,cnn-5k --seeds 0,1,2 --epochs 5 --bits 4,8 -o mnist.html
     """
     output = Output(json, quiet)
-    widths = [width.strip() for width in (bits or "8").split(",")]
-    for width in widths:
+    goals = listed(optimize, "--optimize", GOALS, output) if optimize is not None else ()
+    axes = Axes(
+        _widths(bits, output),
+        listed(method, "--method", METHODS, output),
+        listed(equalize, "--equalize", EQUALIZATIONS, output),
+        listed(rounding, "--rounding", ROUNDINGS, output),
+        tuple(word == "on" for word in listed(bias_correction, "--bias-correction", options.SWITCH, output)),
+        goals or (SPEED,),
+        constant_time,
+    )
+    limits = limits_of(axes.bits, max_drop)
+    asked = Asked(request(data, part, label, drop_missing, data_dir, max_memory), axes, limits, goals, scales)
+    training = training_of(net, seeds, epochs)
+    written = [option for option, name in QUANTIZERS if given(context, name)]
+    run = _Run(output, _runner(out, jobs, scheduler, fresh), asked, out)
+    try:
+        run.report(models, training, written)
+    except KeyboardInterrupt:
+        run.stopped()
+        raise typer.Exit(STOPPED) from None
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """A report that is being made."""
+
+    output: Output
+    runner: Runner
+    asked: Asked
+    out: Path | None
+
+    def report(self, models: Sequence[Path], training: Training | None, written: Sequence[str]) -> None:
+        """Make it, write it, show it. written: options for what is not quantized yet. Exits with 1 or 2 as told."""
+        results = Results()
+        if training is None:
+            sources = sources_of(models)
+        else:
+            data = _data_of(models, self.asked.request)
+            sources = train_sources(self.output, self.runner, data, self.asked.request, training, results)
+        _refuse_quantizers(sources, written)
+        plans = plan_all(self.output, sources, self.asked) if sources else []
+        run_plans(self.output, self.runner, plans, results)
+        if results.rows:
+            self._tell(plans, results)
+        tell_failed(results)
+        if results.failed or not all(measured.ok for measured in results.measured):
+            raise typer.Exit(1 if results.rows else 2)
+
+    def _tell(self, plans: Sequence[Plan], results: Results) -> None:
+        """Write and show the document, and what there is to say about its rows."""
+        samples = plans[0].samples
+        origin = Origin(samples.source, samples.part, typed(sys.argv[1:]), self.runner.tools)
+        document = report_document(origin, results.networks, results.rows, results.failed)
+        names = ", ".join(plan.source.name for plan in plans)
+        if results.kept:
+            self.output.say(
+                f"{results.kept} results were taken from {self.runner.store.folder} (--fresh computes anew)"
+            )
+        if self.out is not None:
+            write_report(self.out, f"{names}: accuracy versus size", document)
+            self.output.say(f"wrote {', '.join(str(path) for path, _ in report_files(self.out))}")
+        title = f"{_models(plans)}: {samples.source} ({samples.part}, {len(samples.x):,} samples)"
+        show_report(self.output, title, document)
+        self.output.emit(document)
+        paths = {(plan.source.name, plan.source.seed): plan.source.file.path for plan in plans}
+        tell_rows(self.output, document, results, paths)
+
+    def stopped(self) -> None:
+        """Say how to go on."""
+        kept = self.runner.store.folder
+        text = "stopped" if kept is None else f"stopped; finished jobs are in {kept}: the same command goes on"
+        _complain(text)
+
+
+def tell_rows(
+    output: Output, document: dict[str, Any], results: Results, paths: Mapping[tuple[str, int | None], str]
+) -> None:
+    """What there is to say of each row: notes, warnings, and, always, what differs. paths: of each network's file."""
+    references = {(network.name, network.seed): network.reference for network in results.networks}
+    for row, measured in zip(document["rows"], results.measured, strict=True):
+        for note in measured.notes:
+            output.say(f"{row['label']}: {note}")
+        reference = references[row["network"], row["seed"]]
+        lost = loss_text(_score(reference), _score(row), str(row["bits"])) if reference is not None else None
+        for warning in (lost, *measured.warnings):
+            if warning:
+                output.warn(f"{paths[row['network'], row['seed']]}: {warning}")
+        for failure in measured.failures:
+            _complain(failure if len(results.rows) == 1 else f"{row['label']}: {failure}")
+
+
+def tell_failed(results: Results) -> None:
+    """A line on stderr, always, for each row that could not be made."""
+    for row in results.failed:
+        alone = len(results.failed) == 1 and not results.rows
+        name = ", ".join(str(row[key]) for key in ("network", "seed", "bits") if row.get(key) is not None)
+        _complain(row["reason"] if alone else f"{name}: {row['reason']}")
+
+
+def _complain(text: str) -> None:
+    Console(stderr=True, highlight=False).print(Text(f"qnn: {text}"), soft_wrap=True)
+
+
+def _score(part: Any) -> Score:
+    metric = "accuracy" if "accuracy" in part else "rmse"
+    return Score(metric, part[metric], 0)
+
+
+def _models(plans: Sequence[Plan]) -> str:
+    """What the table is about: a file, or how many networks."""
+    return plans[0].source.file.path if len(plans) == 1 else f"{len(plans)} networks"
+
+
+def _widths(bits: str | None, output: Output) -> tuple[str, ...]:
+    """What --bits names, () where it is not given. Raises QnnError for what is no width."""
+    found = () if bits is None else listed(bits, "--bits", (), output)
+    for width in found:
         check_bits(width)
-    limits, choices = limits_of(widths, max_drop), chosen(DEFAULT, optimize, constant_time)
+    return found
+
+
+def _data_of(models: Sequence[Path], asked: Request) -> str:
+    """The data to train on. Raises QnnError where it is not exactly one, or other data is named as well."""
+    if len(models) != 1:
+        raise QnnError("qnn report", f"trains on one data set, not {len(models)}", "name one")
+    if asked.data is not None:
+        raise QnnError("--data", f"networks are trained and scored on {models[0]}", "leave one of them out")
+    return str(models[0])
+
+
+def _refuse_quantizers(sources: Sequence[Source], written: Sequence[str]) -> None:
+    """Raises QnnError for options that say how to quantize, where everything is quantized already."""
+    if written and sources and all(source.quantized for source in sources):
+        remedy = "leave them out, or import the float model"
+        names = " and ".join(written)
+        raise QnnError(sources[0].file.path, f"is quantized already; {names} cannot change that", remedy)
+
+
+def _runner(out: Path | None, jobs: int | None, scheduler: str | None, fresh: bool) -> Runner:
+    """Where jobs run. Raises QnnError where outputs would replace something else, or there is no such cluster."""
     if out is not None:
         check_replaceable(report_files(out))
-    if model.is_file() and INTEGER_MODEL.holds(model):
-        asked = request(data, part, label, drop_missing, data_dir, max_memory)
-        return _report_quantized(output, model, asked, out, optimize, constant_time)
-    network = load_model(model)
-    widths = widths if bits else [default_bits(network.learned)]
-    asked = request(data, part, label, drop_missing, data_dir, max_memory)
-    samples = load_rows(output, asked, network.schema, network.record, "evaluate")
-    if samples.y is None:
-        raise QnnError(samples.source, "has no labels to compare with", "use data with labels")
-    answers = answers_on(network, samples.x)
-    reference = score_of(network.schema, answers, samples.y)
-    baseline = _baseline(network, samples)
-    found = candidates_for(output, network, scales, network.samples, method, equalize)
-    rows: list[Row] = []
-    for width in widths:
-        if width == TRAINED:
-            given = candidates_for(output, network, scales, network.samples, method, equalize, width)
-            ranges, effect = given.plain, None
-        else:
-            ranges, effect = choose(network, found, equalize, EIGHT if width == MIXED else widths_named(width))
-        with output.progress(f"verifying {width} bits") as progress:
-            prefix = name_from(model.stem)
-            row = measure(network, ranges, prefix, width, samples.x, samples.y, progress, limits, choices)
-        rows.append(replace(row, equalization=effect))
-    names = network.schema.targets
-    plotted = residuals(names, answers, samples.y) if names else []
-    told = typed(sys.argv[1:])
-    shown = [row_document(row, network, samples.x, samples.y) for row in rows]
-    document = report_document(network, samples.source, samples.part, reference, shown, told, plotted, baseline)
-    if out is not None:
-        write_report(out, f"{model.stem}: accuracy versus size", document)
-        output.say(f"wrote {', '.join(str(path) for path, _ in report_files(out))}")
-    show_report(output, f"{model}: {samples.source} ({samples.part}, {len(samples.x):,} samples)", document)
-    output.emit(document)
-    for row in rows:
-        if row.equalization is not None:
-            output.say(f"{row.bits} bits: {row.equalization}")
-        lost = loss_text(reference, row.evaluation.score, str(row.bits))
-        if lost:
-            output.warn(f"{model}: {lost}")
-        if row.fidelity is not None and row.fidelity.collapse:
-            output.warn(f"{model}: {coarse_text(row.fidelity, row.sqnr, str(row.bits))}")
-        show_failures(row.verification)
-    if not all(row.verification.ok for row in rows):
-        raise typer.Exit(1)
-    return None
-
-
-def _baseline(network: Model, samples: Samples) -> Baseline | None:
-    """Of the built-in thermistor, the Steinhart-Hart equation fitted to the rows that the network learned from."""
-    if network.record.source != THERMISTOR or samples.source != THERMISTOR or samples.y is None:
-        return None
-    dataset = load(THERMISTOR, LoadOptions().like(network.record), schema=network.schema)
-    if dataset.y is None or tuple(f.name for f in network.schema.features) != FEATURES:
-        return None
-    coefficients = steinhart_hart(dataset.x[dataset.train], dataset.y[dataset.train])
-    answers = celsius_by(coefficients, samples.x)
-    score = score_of(network.schema, answers, samples.y)
-    return Baseline(STEINHART_HART, score, residuals(network.schema.targets, answers, samples.y))
-
-
-def _report_quantized(
-    output: Output, model: Path, asked: Request, out: Path | None, optimize: str | None, constant_time: bool
-) -> None:
-    """The one column of a model that was quantized elsewhere: there is no float model beside it."""
-    if out is not None:
-        raise QnnError(model, "was quantized elsewhere: there is no float model for a page", "leave -o out")
-    graph = load_graph(model)
-    graph = replace(graph, choices=chosen(graph.choices, optimize, constant_time))
-    samples = load_rows(output, asked, graph.schema, graph.record, "evaluate")
-    if samples.y is None:
-        raise QnnError(samples.source, "has no labels to compare with", "use data with labels")
-    with output.progress("verifying") as progress:
-        row = measure_build(build_graph(graph, None, None), "as imported", samples.x, samples.y, progress)
-    document = row_document(row, None, samples.x, samples.y)
-    lines = list(zip(SUMMARY_COLUMNS, summary_cells(document), strict=True))[1:]
-    title = f"{model}: {samples.source} ({samples.part}, {len(samples.x):,} samples)"
-    output.table(title, ("", str(document["bits"])), lines)
-    output.emit({"data": samples.source, "part": samples.part, "rows": [document]})
-    show_failures(row.verification)
-    if not row.verification.ok:
-        raise typer.Exit(1)
-
-
-def report_files(out: Path) -> list[tuple[Path, Kind]]:
-    """The page, the JSON and the CSV that a report called `out` (with or without one of their suffixes) consists of."""
-    if not out.name:
-        raise QnnError(out, "is a folder", "name a file, such as report.html")
-    stem = out.stem if out.suffix in (".html", ".json", ".csv") else out.name
-    kinds = ((".html", REPORT_PAGE), (".json", REPORT_JSON), (".csv", REPORT_CSV))
-    return [(out.with_name(stem + suffix), kind) for suffix, kind in kinds]
-
-
-def write_report(out: Path, title: str, document: dict[str, Any]) -> None:
-    """Write the files of `report_files`. Raises QnnError where something else is in their place."""
-    files = report_files(out)
-    check_replaceable(files)
-    page = report_page(title, document).encode()
-    text = (jsonlib.dumps(document, indent=1, allow_nan=False) + "\n").encode()
-    contents = (page, text, report_csv(document).encode())
-    write_all_whole([(path, content) for (path, _), content in zip(files, contents, strict=True)])
-
-
-def show_report(output: Output, title: str, document: dict[str, Any]) -> None:
-    """The table of a report: a column for float, one for each width, so that it is never wider than a terminal."""
-    reference, rows = document["float"], document["rows"]
-    baseline = [document["baseline"]] if "baseline" in document else []
-    columns = [
-        *(baseline_cells(part) for part in baseline),
-        float_cells(reference),
-        *(summary_cells(row) for row in rows),
-    ]
-    lines = list(zip(SUMMARY_COLUMNS, *columns, strict=True))[1:]
-    parts = [part.get("per_target") or [] for part in (*baseline, reference, *rows)]
-    if {len(part) for part in parts} == {len(parts[0])}:
-        for targets in list(zip(*parts, strict=True))[:SHOWN_TARGETS]:
-            figures = zip(TARGET_FIGURES, *(target_texts(target) for target in targets), strict=True)
-            lines += [(f"{figure} of {targets[0]['name']}", *texts) for figure, *texts in figures]
-    names = (*(part["name"] for part in baseline), "float", *(f"{row['bits']} bits" for row in rows))
-    output.table(title, ("", *names), lines)
+    store = Store(work_folder(out), fresh)
+    store.check()
+    if scheduler is None:
+        return Runner(store, tools_here(), jobs or processors())
+    cluster = Cluster(scheduler)
+    return Runner(store, check_cluster(cluster, tools_here()), 1, cluster)

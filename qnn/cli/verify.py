@@ -145,12 +145,8 @@ def show(output: Output, found: Verification, samples: Samples) -> None:
 def show_failures(found: Verification) -> None:
     """A line on stderr, always, for each target that crashed or differs."""
     failures = Console(stderr=True, highlight=False)
-    for target in found.targets:
-        if target.crash:
-            failures.print(Text(f"qnn: {target.target}: {target.crash}"), soft_wrap=True)
-        if target.first:
-            text = f"qnn: {target.target}: {target.mismatches:,} values differ, the first: {target.first}"
-            failures.print(Text(text), soft_wrap=True)
+    for line in found.failures:
+        failures.print(Text(f"qnn: {line}"), soft_wrap=True)
 
 
 def _samples(output: Output, graph: Graph, asked: Request) -> Samples:

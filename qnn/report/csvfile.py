@@ -8,10 +8,9 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-CSV_COLUMNS = (
-    "bits",
-    "accuracy",
-    "rmse",
+from qnn.report.labels import DIMENSIONS
+
+FIGURES = (
     "weights_bytes",
     "tables_bytes",
     "structs_bytes",
@@ -26,15 +25,22 @@ CSV_COLUMNS = (
     "cycles_ram",
     "cycles_flash",
     "mismatches",
-    "crash",
     "saturated",
+)
+"""Keys of a row whose values are numbers or null."""
+CSV_COLUMNS = (
+    *("bits", "accuracy", "rmse"),
+    *(key for key, _ in DIMENSIONS if key != "bits"),
+    *FIGURES,
+    *("crash", "pareto", "failed"),
 )
 
 
 def report_csv(document: Mapping[str, Any]) -> str:
-    """The rows as CSV, one width a line."""
+    """The rows as CSV, one a line; behind them those that failed, and why."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(document["rows"])
+    writer.writerows({**row, "pareto": " ".join(row.get("pareto", ()))} for row in document["rows"])
+    writer.writerows({**row, "failed": row["reason"]} for row in document.get("failed", ()))
     return stream.getvalue()

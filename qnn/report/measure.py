@@ -19,7 +19,6 @@ from qnn.learned import learned_of
 from qnn.mixed import NO_LIMITS, Limits
 from qnn.mixedbuild import How, compile_mixed
 from qnn.model import Model
-from qnn.ops.choices import DEFAULT, Choices
 from qnn.progress import Progress, silent
 from qnn.report.residuals import residuals
 from qnn.report.row import Row
@@ -31,20 +30,18 @@ from qnn.widths import MIXED, TRAINED, widths_named
 def measure(
     model: Model,
     scales: Scales,
-    name: str,
+    how: How,
     bits: str,
     x: np.ndarray,
     y: np.ndarray,
     progress: Progress = silent,
     limits: Limits = NO_LIMITS,
-    choices: Choices = DEFAULT,
 ) -> Row:
     """The Row of one width of `model`, as --bits names it, on raw test samples x (N, *shape) with labels y.
 
-    Mixed widths are chosen on the model's own samples, by `limits`. choices: how the C is made. Every sample is
-    verified on the targets that this machine has. Raises QnnError without a C compiler.
+    Mixed widths are chosen on the model's own samples, by `limits`. how: its name, and how else it is compiled. Every
+    sample is verified on the targets that this machine has. Raises QnnError without a C compiler.
     """
-    how = How(name, choices=choices)
     mixed = compile_mixed(model, scales, limits, model.samples, model.labels, how) if bits == MIXED else None
     if bits == TRAINED:
         widths = learned_of(model.learned, "the model").widths

@@ -14,7 +14,6 @@ from qnn.report.cells import (
     TARGET_FIGURES,
     baseline_cells,
     float_cells,
-    metric_text,
     mismatches_text,
     number_text,
     profile_rows,
@@ -82,19 +81,16 @@ TARGET_COLUMNS = ("target", "engine", "compiler", "mismatches")
 def report_page(title: str, document: Mapping[str, Any]) -> str:
     """The page of a report's JSON document."""
     rows = document["rows"]
-    float_metric = next(metric for metric in ("accuracy", "rmse") if metric in document["float"])
-    summary = (
-        f"Float {float_metric} {metric_text(float_metric, document['float'][float_metric])} on "
-        f"{document['float']['samples']:,} samples of {escape(str(document['data']))} ({escape(document['part'])})."
-    )
+    summary = f"On {escape(str(document['data']))} ({escape(document['part'])})."
     baseline = [document["baseline"]] if "baseline" in document else []
+    floats = [document["float"]] if "float" in document else []
     summaries = [
         *(baseline_cells(part) for part in baseline),
-        float_cells(document["float"]),
+        *(float_cells(part) for part in floats),
         *(summary_cells(row) for row in rows),
     ]
-    parts = [*((part["name"], part) for part in baseline), ("float", document["float"])]
-    parts += [(str(row["bits"]), row) for row in rows]
+    parts = [*((part["name"], part) for part in baseline), *(("float", part) for part in floats)]
+    parts += [(str(row["label"]), row) for row in rows]
     tables = [_table("Widths", SUMMARY_COLUMNS, summaries)]
     targets = [cells for name, part in parts for cells in _per_target(name, part)]
     if targets:
@@ -106,15 +102,15 @@ def report_page(title: str, document: Mapping[str, Any]) -> str:
         if "mixed" in row:
             tables.append(_table("Mixed widths", MIXED_COLUMNS, [_choice_cells(c) for c in row["mixed"]["choices"]]))
         if row.get("sqnr"):
-            tables.append(_table(f"Precision at {row['bits']} bits", PRECISION_COLUMNS, _precision_cells(row)))
-        tables.append(_table(f"Layers at {row['bits']} bits", NODE_COLUMNS, [_node_cells(n) for n in row["nodes"]]))
+            tables.append(_table(f"Precision at {row['label']}", PRECISION_COLUMNS, _precision_cells(row)))
+        tables.append(_table(f"Layers at {row['label']}", NODE_COLUMNS, [_node_cells(n) for n in row["nodes"]]))
         tables += [
-            _table(f"Instructions at {row['bits']} bits ({name})", PROFILE_COLUMNS, profile_rows(target["profile"]))
+            _table(f"Instructions at {row['label']} ({name})", PROFILE_COLUMNS, profile_rows(target["profile"]))
             for name, target in row["targets"].items()
             if "profile" in target
         ]
         targets = [(name, *_target_cells(target)) for name, target in row["targets"].items()]
-        tables.append(_table(f"Verification at {row['bits']} bits", TARGET_COLUMNS, targets))
+        tables.append(_table(f"Verification at {row['label']}", TARGET_COLUMNS, targets))
     return PAGE.format(
         generator=GENERATOR,
         title=escape(title),

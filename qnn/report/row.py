@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One line of a report: what was built, how good it is, what it costs; and what does the same without a network."""
+"""One line of a report: what was built, how good it is, what it costs."""
 
 from __future__ import annotations
 
@@ -87,20 +87,6 @@ def row_document(row: Row, network: Model | None, x: np.ndarray, y: np.ndarray) 
         **({"residuals": list(row.residuals)} if row.residuals else {}),
         **({"mixed": row.mixed.document()} if row.mixed else {}),
     }
-
-
-@dataclass(frozen=True, eq=False)
-class Baseline:
-    """What does the same without a network: its name, its Score and its residuals on the same samples."""
-
-    name: str
-    score: Score
-    residuals: Sequence[Mapping[str, Any]]
-
-    def document(self) -> dict[str, Any]:
-        """The fields as JSON."""
-        score = self.score
-        return {"name": self.name, score.metric: score.value, **per_target(score), "residuals": list(self.residuals)}
 
 
 def per_target(score: Score) -> dict[str, Any]:

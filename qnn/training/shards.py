@@ -7,6 +7,7 @@ number of cores. Batch norm measures each part by itself ("ghost batch normaliza
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from dataclasses import dataclass
 from typing import Protocol
@@ -121,7 +122,9 @@ def goal_of(loss: Loss, teacher: Model | None, weight: float, temperature: float
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """How many processors this process may use: one where it is a worker of several."""
+    if multiprocessing.parent_process() is not None:
+        return 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

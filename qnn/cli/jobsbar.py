@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""How far jobs are: on a terminal a line for each that runs and one for all, else a line for each that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from qnn.cli.console import Output
+from qnn.workers import Watcher
+
+WORTH_LINES = 4  # jobs: of fewer, nobody reads how far they are
+
+
+class JobsBar:
+    """A Watcher for terminals."""
+
+    def __init__(self, bar: RichProgress, title: str, titles: Sequence[str]) -> None:
+        self._bar, self._titles = bar, titles
+        self._all = bar.add_task(title, total=len(titles), state="")
+        self._lines: dict[int, TaskID] = {}
+
+    def started(self, index: int) -> None:
+        """A line more."""
+        self._lines[index] = self._bar.add_task(f"  {self._titles[index]}", total=None, state="")
+
+    def moved(self, index: int, done: int, total: int, text: str) -> None:
+        """The line tells how far it is."""
+        self._bar.update(self._lines[index], completed=done, total=total, state=text)
+
+    def ended(self, index: int, final: bool) -> None:
+        """The line goes."""
+        self._bar.remove_task(self._lines.pop(index))
+        self._bar.advance(self._all, int(final))
+
+
+class JobLines:
+    """A Watcher for files, pipes and nobody."""
+
+    def __init__(self, output: Output, titles: Sequence[str]) -> None:
+        self._output, self._titles, self._done = output, titles, 0
+
+    def started(self, index: int) -> None:
+        """Nothing is told."""
+
+    def moved(self, index: int, done: int, total: int, text: str) -> None:
+        """Nothing is told."""
+
+    def ended(self, index: int, final: bool) -> None:
+        """A line for each, where they are many."""
+        self._done += final
+        if final and len(self._titles) >= WORTH_LINES:
+            self._output.say(f"{self._done}/{len(self._titles)} {self._titles[index]}")
+
+
+@contextmanager
+def watching(output: Output, title: str, titles: Sequence[str]) -> Iterator[Watcher]:
+    """A Watcher that tells, on `output`, how far jobs with these titles are."""
+    console = Console(stderr=True)
+    if output.quiet or not console.is_terminal:
+        yield JobLines(output, titles)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[state]}"),
+    )
+    with RichProgress(*columns, console=console, transient=True) as bar:
+        yield JobsBar(bar, title, titles)

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""How a report is made: jobs are planned and run, their results become its document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qnn.balancing import ON
+from qnn.calibration import load_scales_of
+from qnn.cli.console import Output
+from qnn.cli.jobsbar import watching
+from qnn.cli.reportsources import Source, Training, train_jobs, trained_source
+from qnn.data.request import Request, Samples
+from qnn.data.split import EVALUATE, TRAIN
+from qnn.errors import QnnError
+from qnn.graph import Graph
+from qnn.mixed import Limits
+from qnn.model import Model
+from qnn.names import name_from
+from qnn.ops.choices import Choices
+from qnn.report.baseline import labels_of
+from qnn.report.document import Network
+from qnn.report.job import Rows, Task, graph_in, hash_of, network_of, read_once, rows_of
+from qnn.report.jobs import ImportedJob, Measured, ReferenceJob, RowJob
+from qnn.report.labels import AS_IMPORTED
+from qnn.report.running import Done, Runner
+from qnn.report.variant import Axes
+from qnn.scales import Scales
+
+TITLE = "report"
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What the rows are to be made of.
+
+    optimize: what kernels are chosen for, () where nothing is said. scales: a file that decides the ranges.
+    """
+
+    request: Request
+    axes: Axes
+    limits: Limits
+    optimize: tuple[str, ...]
+    scales: Path | None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The jobs of one network, on samples; told: of each row what it will be told apart by."""
+
+    source: Source
+    net: str
+    samples: Samples
+    reference: Task | None
+    rows: tuple[Task, ...]
+    told: tuple[dict[str, Any], ...]
+
+
+@dataclass(eq=False)
+class Results:
+    """What came of all jobs. failed: as rows, with a `reason`."""
+
+    networks: list[Network] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    kept: int = 0  # results that were there before
+
+
+def train_sources(
+    output: Output, runner: Runner, data: str, asked: Request, training: Training, results: Results
+) -> list[Source]:
+    """The networks that were trained on `data`; those that could not be are among the failed of `results`."""
+    jobs = train_jobs(output, data, asked, training)
+    found = []
+    for job, done in zip(jobs, _run(output, runner, [Task(job) for job in jobs], results), strict=True):
+        if done.result is None:
+            results.failed.append({"network": job.name, "seed": job.options.seed, "reason": done.problem})
+        else:
+            found.append(trained_source(job, done.result, runner.store.folder))
+    return found
+
+
+def plan_all(output: Output, sources: Sequence[Source], asked: Asked) -> list[Plan]:
+    """The Plan of each network. Raises QnnError where their data cannot be read, or is not the same for all."""
+    plans = [
+        _plan_graph(source, asked) if source.quantized else _plan_network(output, source, asked) for source in sources
+    ]
+    first = plans[0].samples
+    for plan in plans[1:]:
+        if (plan.samples.source, plan.samples.part) != (first.source, first.part):
+            problem = f"would be scored on {plan.samples.source} ({plan.samples.part}), the first on {first.source}"
+            raise QnnError(plan.source.name, problem, "name one --data for all, or report on each")
+    if len({hash_of(plan.samples) for plan in plans}) > 1:
+        output.warn("these networks have different test rows, since their data was split differently")
+    for warning in dict.fromkeys(warning for plan in plans for warning in plan.samples.warnings):
+        output.warn(warning)
+    if not any(plan.rows for plan in plans):
+        raise QnnError("--bits trained", "no network was trained for few bits", "train one with --qat, or say --bits 8")
+    return plans
+
+
+def run_plans(output: Output, runner: Runner, plans: Sequence[Plan], results: Results) -> None:
+    """Run all jobs; what came of them is added to `results`."""
+    tasks = [task for plan in plans for task in (plan.reference, *plan.rows) if task is not None]
+    outcomes = iter(_run(output, runner, tasks, results))
+    for plan in plans:
+        reference = next(outcomes) if plan.reference is not None else Done({})
+        if reference.result is None:
+            results.failed.append({"network": plan.source.name, "seed": plan.source.seed, "reason": reference.problem})
+        found = reference.result or {}
+        results.networks.append(
+            Network(
+                plan.source.name,
+                plan.net,
+                plan.source.seed,
+                plan.source.file.sha256,
+                found.get("float"),
+                found.get("baseline"),
+            )
+        )
+        for told, done in zip(plan.told, outcomes, strict=False):
+            if done.result is None:
+                results.failed.append({**told, "reason": done.problem})
+                continue
+            measured = Measured(**done.result)
+            results.measured.append(measured)
+            results.rows.append({**told, **measured.row})
+
+
+def _run(output: Output, runner: Runner, tasks: Sequence[Task], results: Results) -> list[Done]:
+    with watching(output, TITLE, [task.job.title for task in tasks]) as watcher:
+        found = runner.run(tasks, watcher)
+    results.kept += sum(done.kept for done in found)
+    return found
+
+
+def _plan_network(output: Output, source: Source, asked: Asked) -> Plan:
+    """The Plan of a float network."""
+    network = network_of(source.content, source.file.path)
+    samples = _samples(output, asked.request, network)
+    rows = rows_of(asked.request, EVALUATE, samples)
+    scales = _given_scales(network, asked)
+    variants = asked.axes.of(network, scales is not None)
+    calibration = _calibration(output, source, network, asked)
+    tasks = tuple(
+        Task(
+            RowJob(
+                source.name,
+                name_from(Path(source.name).stem),
+                source.file,
+                rows,
+                variant,
+                asked.limits,
+                scales,
+                calibration,
+            ),
+            source.content,
+        )
+        for variant in variants
+    )
+    reference = Task(ReferenceJob(source.file, rows), source.content)
+    told = tuple({"network": source.name, "seed": source.seed, **variant.document()} for variant in variants)
+    return Plan(source, network.net, samples, reference, tasks, told)
+
+
+def _plan_graph(source: Source, asked: Asked) -> Plan:
+    """The Plan of a network that was quantized elsewhere."""
+    graph = graph_in(source.content, source.file.path)
+    samples = read_once(asked.request, graph.schema, graph.record, EVALUATE)
+    labels_of(samples)
+    rows = rows_of(asked.request, EVALUATE, samples)
+    tasks, told = [], []
+    for choices in _choices(graph, asked):
+        tasks.append(Task(ImportedJob(source.name, source.file, rows, AS_IMPORTED, choices), source.content))
+        chosen = {"optimize": choices.optimize, "constant_time": choices.constant_time}
+        told.append({"network": source.name, "seed": None, "bits": AS_IMPORTED, **chosen})
+    return Plan(source, graph.name, samples, None, tuple(tasks), tuple(told))
+
+
+def _choices(graph: Graph, asked: Asked) -> Iterable[Choices]:
+    """How the C of a quantized model is made: as it says itself, but for what was asked."""
+    constant = asked.axes.constant_time or graph.choices.constant_time
+    for goal in asked.optimize or (graph.choices.optimize,):
+        yield Choices(graph.choices.weights, goal, constant)
+
+
+def _samples(output: Output, request: Request, network: Model) -> Samples:
+    """The samples that a float network is scored on. Raises QnnError where they have no labels."""
+    with output.progress(f"reading {request.data or network.record.source}"):
+        samples = read_once(request, network.schema, network.record, EVALUATE)
+    labels_of(samples)
+    return samples
+
+
+def _given_scales(network: Model, asked: Asked) -> Scales | None:
+    """What --scales names. Raises QnnError where another wish about equalization contradicts it."""
+    if asked.scales is None:
+        return None
+    scales = load_scales_of(network, asked.scales)
+    for choice in set(asked.axes.equalize) - {"auto"}:
+        if (choice == ON) != scales.equalized:
+            problem = f"has the ranges of weights that are {'' if scales.equalized else 'not '}equalized"
+            raise QnnError(asked.scales, problem, f"leave --equalize {choice} out, or calibrate with it")
+    return scales
+
+
+def _calibration(output: Output, source: Source, network: Model, asked: Asked) -> Rows | None:
+    """The rows to calibrate on, where the network carries none."""
+    if len(network.samples):
+        return None
+    request = Request(
+        asked.request.data,
+        None,
+        asked.request.label,
+        asked.request.drop_missing,
+        asked.request.data_dir,
+        asked.request.max_memory,
+    )
+    samples = read_once(request, network.schema, network.record, TRAIN)
+    output.say(f"{source.name} carries no samples: it is calibrated on {samples.source} ({samples.part})")
+    return rows_of(request, TRAIN, samples)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""What the rows of a report are called: by what they differ in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from qnn.fidelity import widths_text
+
+Text = Callable[[Any], str]
+DIMENSIONS: tuple[tuple[str, Text], ...] = (
+    ("network", str),
+    ("seed", lambda seed: f"seed {seed}"),
+    ("bits", lambda bits: bits if bits == AS_IMPORTED else widths_text(str(bits))),
+    ("method", str),
+    ("equalize", lambda choice: f"equalize {choice}"),
+    ("rounding", str),
+    ("bias_correction", lambda on: "biases corrected" if on else "biases as they are"),
+    ("optimize", str),
+    ("constant_time", lambda on: "constant time" if on else "any time"),
+)
+"""Keys of a row, and how their values are told where rows differ in them."""
+AS_IMPORTED = "as imported"
+
+
+def labels(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A short name for each row, all different where the rows are: the bits, and whatever else is not the same for all.
+
+    Where a choice changes nothing (null) it is not told.
+    """
+    told = [key for key, _ in DIMENSIONS if key == "bits" or len({row.get(key) for row in rows} - {None}) > 1]
+    return [
+        ", ".join(text(row[key]) for key, text in DIMENSIONS if key in told and row.get(key) is not None)
+        for row in rows
+    ]

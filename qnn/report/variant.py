@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""The rows that are asked for: every combination of widths and methods, but none that cannot differ from another."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from qnn.balancing import AUTO, OFF
+from qnn.calibration import DEFAULT_METHOD
+from qnn.equalization import pairs
+from qnn.learned import default_bits
+from qnn.model import Model
+from qnn.ops.choices import SPEED, Choices
+from qnn.precision import NARROW_BELOW
+from qnn.prepare import prepare
+from qnn.rounding import GPTQ, Rounding
+from qnn.widths import MIXED, TRAINED, widths_named
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How a row is made of its network; None where a choice would change nothing.
+
+    bits: as --bits names them. method: of calibration, equalize: one of balancing.CHOICES. rounding, bias_correction:
+    of narrow weights. optimize: one of GOALS. constant_time: the same instructions for every input.
+    """
+
+    bits: str
+    method: str | None = DEFAULT_METHOD
+    equalize: str | None = AUTO
+    rounding: str | None = GPTQ
+    bias_correction: bool | None = True
+    optimize: str = SPEED
+    constant_time: bool = False
+
+    @property
+    def rounded_by(self) -> Rounding:
+        """The Rounding to compile with."""
+        return Rounding(self.rounding or GPTQ, True if self.bias_correction is None else self.bias_correction)
+
+    @property
+    def choices(self) -> Choices:
+        """How the C is made."""
+        return Choices(optimize=self.optimize, constant_time=self.constant_time)
+
+    def document(self) -> dict[str, Any]:
+        """The fields as JSON: whole numbers of bits are numbers."""
+        return {**asdict(self), "bits": int(self.bits) if self.bits.isdecimal() else self.bits}
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What is asked for, of each thing one or more; no bits: the default of each network."""
+
+    bits: tuple[str, ...] = ()
+    method: tuple[str, ...] = (DEFAULT_METHOD,)
+    equalize: tuple[str, ...] = (AUTO,)
+    rounding: tuple[str, ...] = (GPTQ,)
+    bias_correction: tuple[bool, ...] = (True,)
+    optimize: tuple[str, ...] = (SPEED,)
+    constant_time: bool = False
+
+    def size(self, bits: Sequence[str]) -> int:
+        """How many combinations there are with these bits."""
+        return len(list(self._all(bits)))
+
+    def of(self, network: Model, given_ranges: bool) -> tuple[Variant, ...]:
+        """The Variants of a network that can differ, in order; given_ranges: a scales file decides them.
+
+        Widths that only training can give are left out where it gave none.
+        """
+        wanted = self.bits or (default_bits(network.learned),)
+        bits = [one for one in wanted if one != TRAINED or network.learned is not None]
+        level = not pairs(prepare(network))
+        found = (_without_effect(variant, given_ranges, level) for variant in self._all(bits))
+        return tuple(dict.fromkeys(found))
+
+    def _all(self, bits: Sequence[str]) -> itertools.starmap[Variant]:
+        axes = (bits, self.method, self.equalize, self.rounding, self.bias_correction, self.optimize)
+        return itertools.starmap(Variant, itertools.product(*axes, (self.constant_time,)))
+
+
+def _without_effect(variant: Variant, given_ranges: bool, level: bool) -> Variant:
+    """`variant` with None for what changes nothing. level: there is nothing to equalize."""
+    trained = variant.bits == TRAINED
+    if trained or given_ranges:
+        variant = replace(variant, method=None, equalize=None)
+    if level:
+        variant = replace(variant, equalize=None)
+    wide = variant.bits not in (MIXED, TRAINED) and widths_named(variant.bits).default.weights >= NARROW_BELOW
+    return replace(variant, rounding=None, bias_correction=None) if trained or wide else variant
+
+
+def equalization_of(variant: Variant) -> str:
+    """What calibration is told."""
+    return variant.equalize or OFF
