@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +62,7 @@ def _range(name: str, values: np.ndarray, method: str) -> Range:
     largest = float(np.abs(values).max())
     if not largest <= MAX_MAGNITUDE:
         raise QnnError(name, f"its values reach {largest:.3g}: the network has diverged", "train it again")
-    found = find_range(values if largest >= MIN_MAGNITUDE else np.zeros(1), method)
-    return Range(*(bound if abs(bound) >= MIN_MAGNITUDE else 0.0 for bound in astuple(found)))
+    return find_range(values if largest >= MIN_MAGNITUDE else np.zeros(1), method).bounded(MIN_MAGNITUDE)
 
 
 def load_scales_of(model: Model, path: Path) -> Scales:

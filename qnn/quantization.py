@@ -205,7 +205,8 @@ def _range(found: Range, reader: FloatNode | None, bits: int, bounds: tuple[floa
         low, high = WIDER * min(found.low, found.minimum), WIDER * max(found.high, found.maximum)
         return max(low, useful[0], bounds[0]), min(high, useful[1], bounds[1])
     useful = reader.layer.useful if reader is not None else EVERYTHING
-    return max(found.low, useful[0]), min(found.high, useful[1])
+    low, high = found.of(bits)
+    return max(low, useful[0]), min(high, useful[1])
 
 
 def _final(source: _Source, body: list[Node], last: str, types: dict[str, TensorType]) -> tuple[Node, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from qnn.errors import QnnError
 from qnn.files import read_bounded, write_whole
 from qnn.outputs import Kind, check_replaceable, json_of
-from qnn.ranges import Range
+from qnn.ranges import CLIPPED_BITS, Clip, Range
 from qnn.schemafile import Document
 
 FORMAT, VERSION = "qnn-scales", 1
@@ -54,7 +54,8 @@ class Scales:
 def scales_bytes(scales: Scales) -> bytes:
     """The scales file: JSON, one line a tensor."""
     tensors = ",\n".join(
-        "  " + json.dumps({"name": tensor.name, **asdict(tensor.range)}, allow_nan=False) for tensor in scales.tensors
+        "  " + json.dumps({"name": tensor.name, **_range_document(tensor.range)}, allow_nan=False)
+        for tensor in scales.tensors
     )
     head = {"format": FORMAT, "version": VERSION, "method": scales.method, "samples": scales.samples}
     head |= {"input_low": list(scales.input_low), "input_high": list(scales.input_high)}
@@ -100,12 +101,31 @@ def read_scales(document: Document) -> Scales:
     )
 
 
+def _range_document(found: Range) -> dict[str, object]:
+    """As JSON; clips only where there are any."""
+    document = asdict(found)
+    if not found.clips:
+        del document["clips"]
+    return document
+
+
 def _read_range(item: Document) -> Range:
     name = item.text("name")
     try:
-        found = Range(*(item.magnitude(key) for key in ("minimum", "maximum", "low", "high")))
+        minimum, maximum, low, high = (item.magnitude(key) for key in ("minimum", "maximum", "low", "high"))
+        found = Range(minimum, maximum, low, high, _read_clips(item))
     except QnnError as error:
         raise QnnError(item.path, f"tensor {name!r}: {error.problem}", error.remedy) from None
-    if not (found.minimum <= found.maximum and found.low <= 0 <= found.high):
+    bounds = [(found.low, found.high), *((clip.low, clip.high) for clip in found.clips)]
+    if found.minimum > found.maximum or not all(low <= 0 <= high for low, high in bounds):
         raise QnnError(item.path, f"the range of {name!r} is not in order", "keep minimum <= maximum, low <= 0 <= high")
     return found
+
+
+def _read_clips(item: Document) -> tuple[Clip, ...]:
+    """The clips of a range, which older files lack."""
+    documents = item.list("clips") if "clips" in item.values else ()
+    clips = tuple(Clip(one.integer("bits"), one.magnitude("low"), one.magnitude("high")) for one in documents)
+    if any(clip.bits not in CLIPPED_BITS for clip in clips) or len({clip.bits for clip in clips}) != len(clips):
+        raise QnnError(item.path, "its clips are not of 4 to 7 bits, each once", "calibrate this model: qnn calibrate")
+    return clips

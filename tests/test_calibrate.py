@@ -21,6 +21,7 @@ from qnn.quantization import quantize
 from qnn.ranges import METHODS, find_range
 from qnn.scales import Scales, load_scales, save_scales, scales_bytes
 from qnn.simulator import simulate
+from qnn.widths import widths_named
 
 
 @given(
@@ -35,12 +36,39 @@ def test_every_range_is_in_order_and_within_what_was_seen(values: list[float], m
         assert bound == float(np.float32(bound))
 
 
+def squared_error(values: np.ndarray, bounds: tuple[float, float], bits: int) -> float:
+    """The mean squared error of the steps of so many bits within the bounds."""
+    (low, high), most = bounds, (1 << bits) - 1
+    step = (high - low) / most
+    return float(np.mean((values - np.clip(np.round((values - low) / step), 0, most) * step - low) ** 2))
+
+
 def quantization_error(values: np.ndarray, method: str) -> float:
     """The mean squared error of 256 steps over the range that `method` finds."""
-    found = find_range(values, method)
-    step = (found.high - found.low) / 255
-    rounded = np.clip(np.round((values - found.low) / step), 0, 255) * step + found.low
-    return float(np.mean((values - rounded) ** 2))
+    return squared_error(values, find_range(values, method).of(8), 8)
+
+
+def test_few_steps_have_a_range_of_their_own(rng: np.random.Generator) -> None:
+    """Near the least squared error of any range; the more is clipped the fewer steps there are."""
+    values = np.maximum(rng.standard_t(4, size=20_000), 0)
+    found = find_range(values, "mse")
+    ends = [found.of(bits)[1] for bits in (4, 5, 6, 7, 8)]
+    assert ends == sorted(ends)
+    for bits in (4, 5, 6, 7):
+        least = min(squared_error(values, (0.0, high), bits) for high in np.linspace(0.02, 1, 200) * found.maximum)
+        assert squared_error(values, found.of(bits), bits) <= 1.02 * least
+        assert squared_error(values, found.of(bits), bits) < squared_error(values, (found.low, found.high), bits)
+    assert find_range(values, "percentile").of(4) == find_range(values, "percentile").of(8)
+
+
+def test_activations_of_few_bits_take_their_range() -> None:
+    model = model_of(IMAGE)
+    scales = calibrate(model, model.samples)
+    name = next(node.name for node in model.nodes if node.layer.has_weights)
+    seen = [quantize(model, scales, "net", (), widths_named(f"w8a{bits}")).node(name).type.scale for bits in (4, 8)]
+    found = [bounds for t in scales.tensors if t.range.low == 0 < t.range.high for bounds in (t.range.of(4)[1] / 15,)]
+    assert seen[0] in [float(np.float32(step)) for step in found]
+    assert seen[1] < seen[0]
 
 
 def test_mse_has_the_least_squared_error(rng: np.random.Generator) -> None:
@@ -113,6 +141,9 @@ def test_scales_file_round_trip(tmp_path: Path) -> None:
         (lambda d: d["tensors"][0].update(minimum=9e9), "not in order"),
         (lambda d: d["tensors"][0].update(high="big"), "'high'"),
         (lambda d: d["tensors"][0].pop("name"), "'name'"),
+        (lambda d: d["tensors"][0]["clips"][0].update(bits=8), "its clips are not of 4 to 7 bits"),
+        (lambda d: d["tensors"][0]["clips"][0].update(bits=5), "its clips are not of 4 to 7 bits, each once"),
+        (lambda d: d["tensors"][0]["clips"][0].update(low=0.5), "not in order"),
         (lambda d: d.update(samples=True), "'samples'"),
     ],
 )
@@ -132,6 +163,16 @@ def test_files_that_are_no_scales_are_refused(tmp_path: Path, text: str) -> None
     (tmp_path / "scales.json").write_text(text)
     with pytest.raises(QnnError, match=r"scales\.json"):
         load_scales(tmp_path / "scales.json")
+
+
+def test_files_without_clips_are_read(tmp_path: Path) -> None:
+    model = model_of(READINGS)
+    document = json.loads(scales_bytes(calibrate(model, model.samples)))
+    for tensor in document["tensors"]:
+        tensor.pop("clips", None)
+    (tmp_path / "scales.json").write_text(json.dumps(document))
+    for tensor in load_scales(tmp_path / "scales.json").tensors:
+        assert tensor.range.of(4) == (tensor.range.low, tensor.range.high)
 
 
 def test_scales_of_another_model_are_refused() -> None:
