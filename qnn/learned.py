@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +33,16 @@ class Learned:
             for name, width in self.widths.layers
         )
         return replace(self, widths=replace(self.widths, layers=layers))
+
+    def with_ranges(self, ranges: Mapping[str, tuple[float, float]]) -> Learned:
+        """The same with other ranges, low and high by the tensor's name, that every width then goes by."""
+        tensors = tuple(
+            replace(tensor, range=replace(tensor.range, low=ranges[name][0], high=ranges[name][1], clips=()))
+            if (name := tensor.name) in ranges
+            else tensor
+            for tensor in self.scales.tensors
+        )
+        return replace(self, scales=replace(self.scales, tensors=tensors))
 
 
 def default_bits(learned: Learned | None) -> str:

@@ -74,19 +74,36 @@ class _Source:
         return node.layer.clamps and absorbing
 
 
+@dataclass(frozen=True)
+class Ranged:
+    """Of an integer tensor whose scale comes from a calibrated range.
+
+    name: of the float tensor in the Scales whose range it is. useful: what the range is cut to.
+    """
+
+    tensor: str
+    name: str
+    useful: tuple[float, float]
+
+
 @dataclass(frozen=True, eq=False)
 class Lowered:
     """A checked integer graph, and what its tensors mean in the float model that it was made from.
 
     tensors: of every float tensor (INPUT or a node) that is left, the integer one that stands for it; where a clamp is
     absorbed, the clamp's tensor comes after its producer's. grid: of an input that has a scale per feature, else None.
-    source: the float model, prepared.
+    source: the float model, prepared. ranged: of every integer tensor but those of 16 bits, inputs and outputs.
     """
 
     graph: Graph
     tensors: tuple[tuple[str, str], ...]
     grid: Grid | None
     source: Model
+    ranged: tuple[Ranged, ...]
+
+    def range_of(self, tensor: str) -> Ranged | None:
+        """The Ranged of an integer tensor, None where its scale comes from elsewhere."""
+        return next((found for found in self.ranged if found.tensor == tensor), None)
 
 
 def quantize(model: Model, scales: Scales, name: str, headroom: Collection[str] = (), widths: Widths = EIGHT) -> Graph:
@@ -113,6 +130,7 @@ def lower_model(
     quantized_input = entering[-1].name if entering else INPUT
     body: list[Node] = list(entering)
     tensors = {INPUT: quantized_input}  # the integer tensor of every float tensor
+    ranged: dict[str, Ranged] = {}
     types = {INPUT: raw} | {node.name: node.type for node in entering}
     for node in nodes:
         if source.absorbed(node):
@@ -123,11 +141,13 @@ def lower_model(
         body += new
         types |= {item.name: item.type for item in new}
         tensors[node.name] = new[-1].name
+        found = _ranged(source, node, new[-1], ranged)
+        ranged |= {found.tensor: found} if found is not None else {}
     body += _final(source, body, tensors[nodes[-1].name], types)
     output = body[-1].name
     heads = head_nodes(model, output, body[-1].type)
     graph = check(Graph(name, model.schema, model.record, raw, (*body, *heads), output, quantized_input))
-    return Lowered(graph, tuple(tensors.items()), grid, model)
+    return Lowered(graph, tuple(tensors.items()), grid, model, tuple(ranged.values()))
 
 
 def _without_vanishing(nodes: tuple[FloatNode, ...]) -> tuple[FloatNode, ...]:
@@ -173,14 +193,31 @@ def _lower(
         raise QnnError(node.name, problem, "train longer, or calibrate on other samples") from None
 
 
+def _ranged(source: _Source, node: FloatNode, made: Node, before: dict[str, Ranged]) -> Ranged | None:
+    """The Ranged of what the node became; `before`: those of earlier tensors, by their names."""
+    if node.layer.keeps_type and len(node.inputs) == 1:
+        found = before.get(made.inputs[0])
+        return replace(found, tensor=made.name) if found is not None else None
+    final = _final_of(source, node)
+    if made.type.dtype != "uint8" or (final is source.nodes[-1] and not final.layer.keeps_type):
+        return None
+    last, joined = source.carried(final)
+    after = source.reader(last)
+    return Ranged(made.name, joined.name, after.layer.useful if after is not None else EVERYTHING)
+
+
+def _final_of(source: _Source, node: FloatNode) -> FloatNode:
+    """The node, or the clamp that it absorbs."""
+    reader = source.reader(node)
+    return reader if reader is not None and source.absorbed(reader) else node
+
+
 def _output_type(source: _Source, node: FloatNode, inputs: tuple[TensorType, ...]) -> TensorType:
     """The type of the node's output, or of the clamp that it absorbs."""
     shape = source.shapes[node.name]
     if node.layer.keeps_type and len(inputs) == 1:
         return replace(inputs[0], shape=shape)
-    reader = source.reader(node)
-    clamp = reader if reader is not None and source.absorbed(reader) else None
-    final = clamp or node
+    final = _final_of(source, node)
     found = source.scales.range_of(final.name)
     if final is source.nodes[-1] and not final.layer.keeps_type:
         kind = output_type(shape, found.minimum, found.maximum)
@@ -192,7 +229,7 @@ def _output_type(source: _Source, node: FloatNode, inputs: tuple[TensorType, ...
         bounds = final.layer.limits() if final.layer.clamps else final.layer.bounds
         low, high = _range(found, after, bits, bounds if joined is final else EVERYTHING)
         kind = activation_type(shape, low, high, bits)
-    return clamped_type(kind, *clamp.layer.limits()) if clamp else kind
+    return kind if final is node else clamped_type(kind, *final.layer.limits())
 
 
 def _range(found: Range, reader: FloatNode | None, bits: int, bounds: tuple[float, float]) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from qnn.errors import QnnError
 from qnn.precision import TERNARY
@@ -13,10 +13,11 @@ from qnn.precision import TERNARY
 WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8, 16)
 ACTIVATION_BITS = (4, 5, 6, 7, 8, 16)
 MIXED, TRAINED = "mixed", "trained"  # widths that are chosen, and those that a model was trained with
-PAIR = re.compile(r"w([0-9]+)a([0-9]+)\Z")
+PAIR = re.compile(r"w([0-9]+|ternary)a([0-9]+)\Z")
 NAMES = (*((str(bits), bits) for bits in WEIGHT_BITS), ("ternary", TERNARY))
 FIRST, LAST = "first", "last"
 EXAMPLE = "say 4, or first=8,last=8,4"
+PAIR_EXAMPLE = "; with activations w4a6, or first=w8a8,w4a4"
 
 
 @dataclass(frozen=True)
@@ -61,39 +62,62 @@ def widths_named(bits: str) -> Widths:
     return Widths(max(activations, 8), Width(weights, activations))
 
 
-def bit_parts(text: str, option: str) -> list[tuple[str, int]]:
-    """The parts of what `option` says: a layer's name, "" for all, and bits. Raises QnnError for what is none."""
-    found = []
-    for part in (part.strip() for part in text.split(",")):
-        name, _, number = part.rpartition("=")
-        bits = dict(NAMES).get(number)
-        if bits is None or (name == "" and "=" in part):
-            known = ", ".join(dict(NAMES))
-            raise QnnError(f"{option} {text}", f"{part!r} names no width of weights", f"use one of {known}; {EXAMPLE}")
-        found.append((name, bits))
+@dataclass(frozen=True)
+class Part:
+    """Bits of the weights and of the activations (None: not said) of a layer, of "first", "last" or, by "", of all."""
+
+    layer: str
+    weights: int
+    activations: int | None
+
+    def width(self, default: Width) -> Width:
+        """The Width that it makes of the default one."""
+        return Width(self.weights, default.activations if self.activations is None else self.activations)
+
+
+def bit_parts(text: str, option: str, pairs: bool = False) -> list[Part]:
+    """The parts of what `option` says. pairs: may it say w4a6 as well? Raises QnnError for what is none."""
+    return [_part(text, part.strip(), option, pairs) for part in text.split(",")]
+
+
+def _part(text: str, part: str, option: str, pairs: bool) -> Part:
+    name, equals, said = part.rpartition("=")
+    match = PAIR.match(said) if pairs else None
+    weights, activations = match.groups() if match else (said, None)
+    found = Part(name, dict(NAMES).get(weights, -1), None if activations is None else number_of(activations))
+    known = ", ".join(dict(NAMES))
+    if found.weights < 0 or bool(equals) != bool(name):
+        remedy = f"use one of {known}; {EXAMPLE}{PAIR_EXAMPLE if pairs else ''}"
+        raise QnnError(f"{option} {text}", f"{part!r} names no width of weights", remedy)
+    if found.activations not in (None, *ACTIVATION_BITS):
+        raise QnnError(f"{option} {text}", f"{part!r} names no width of activations", f"use 4 to 8{PAIR_EXAMPLE}")
     return found
 
 
-def with_weight_bits(widths: Widths, text: str, layers: Sequence[str], option: str = "--weight-bits") -> Widths:
+def with_weight_bits(
+    widths: Widths, text: str, layers: Sequence[str], option: str = "--weight-bits", pairs: bool = False
+) -> Widths:
     """`widths`, with the weights' bits that `option` names in `text`: parts with commas between.
 
     A number (or "ternary") is for all layers, LAYER=NUMBER, first=NUMBER and last=NUMBER for one of `layers`, the
-    names of those with weights in execution order. Raises QnnError for what is none of it.
+    names of those with weights in execution order. pairs: w4a6 in place of a number says the activations' bits as well.
+    Raises QnnError for what is none of it.
     """
     subject, default = f"{option} {text}", widths.default
-    special: dict[str, int] = {}
+    special: dict[str, Part] = {}
     plain = False
-    for name, bits in bit_parts(text, option):
+    for part in bit_parts(text, option, pairs):
+        name = part.layer
         if not name and plain:
             raise QnnError(subject, "names two widths for all layers", f"name one; {EXAMPLE}")
         if not name:
-            default, plain = replace(default, weights=bits), True
+            default, plain = part.width(default), True
             continue
         layer = {FIRST: layers[:1], LAST: layers[-1:]}.get(name, [known for known in layers if known == name])
         if not layer:
             raise QnnError(subject, f"{name!r} is no layer with weights", f"use first, last, {', '.join(layers)}")
-        special[layer[0]] = bits
-    found = tuple((name, replace(default, weights=special.get(name, default.weights))) for name in layers)
+        special[layer[0]] = part
+    found = tuple((name, special[name].width(default) if name in special else default) for name in layers)
     return Widths(widths.input, default, found if special else ())
 
 

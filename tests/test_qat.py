@@ -36,8 +36,10 @@ from qnn.process import Companion
 from qnn.quantization import quantize
 from qnn.simulator import simulate
 from qnn.training import TrainOptions, train
-from qnn.training.fake import FakeRange, FakeWeights, steps_of
-from qnn.training.qat import begin, training_nodes
+from qnn.training.fake import FakeWeights
+from qnn.training.fakenodes import training_nodes
+from qnn.training.fakerange import FakeRange, LearnedRange, Step, steps_of
+from qnn.training.qat import begin, trained
 
 # The mean of six falls between two steps where 1/6 is rounded down: means of 1, 2 and 4 are exact.
 EVEN = EVERY.replace("avgpool 3 stride 1", "avgpool 2 stride 1")
@@ -78,7 +80,9 @@ def close(model: Model, x: np.ndarray) -> bool:
     return float(np.mean(in_steps(model, x) > 0.51)) < 0.02
 
 
-@pytest.mark.parametrize("bits", ["4", "2", "ternary", "first=8,last=6,3", "first=7,5"])
+@pytest.mark.parametrize(
+    "bits", ["4", "2", "ternary", "first=8,last=6,3", "first=7,5", "w4a4", "w3a5", "first=w8a8,w4a6"]
+)
 @pytest.mark.parametrize("net", [NET, EVEN])
 def test_the_integer_graph_computes_what_was_trained(net: str, bits: str) -> None:
     data = pictures()
@@ -112,7 +116,7 @@ def test_segments_and_constant_columns() -> None:
     assert close(model, skewed.x[skewed.test])
 
 
-@pytest.mark.parametrize("bits", ["4", "first=7,4"])
+@pytest.mark.parametrize("bits", ["4", "first=7,4", "w4a4"])
 def test_accuracy_of_training_is_that_of_the_integer_graph(bits: str) -> None:
     """Within 0.02 points on the digits: no image of the test part differs."""
     data = load("digits", LoadOptions())
@@ -141,6 +145,50 @@ def test_learned_steps_become_the_weights() -> None:
             column = steps.reshape(-1, *(1,) * (node.parameters[0].ndim - 1))
             expected = np.clip(np.floor(node.parameters[0].astype(np.float64) / column + 0.5), -8, 7)
             assert np.array_equal(op.weights, expected)
+
+
+def test_learned_steps_become_the_scales() -> None:
+    """Every activation of the integer graph has just the step that was trained; what was calibrated, it had before."""
+    first = begin(begun(EVEN), pictures(), "first=w4a8,w4a5")
+    model = train(pictures(), None, replace(AWARE, qat="first=w4a8,w4a5"), start=begun(EVEN)).model
+    assert model is not None
+    assert first.learned is not None
+    steps = {node.name: node for node in training_nodes(model) if isinstance(node.layer, Step)}
+    before, after = graph_of(first), graph_of(model)
+    found = {}
+    for node in after.nodes:
+        kind, old = node.type, before.node(node.name).type
+        assert kind.zero_point == old.zero_point
+        if kind.dtype == "uint8":
+            assert kind.high <= (255 if node.name == "conv2d1" else 31)
+            found[node.name] = (old.scale, kind.scale)
+    assert {name for name, (old, new) in found.items() if old == new} == {"conv2d1"}
+    assert len(steps) == len({new for _, new in found.values()}) - 1
+    for node in steps.values():
+        assert isinstance(node.layer, Step)
+        low, high = node.layer.reals(node.parameters[0])
+        assert any(math.isclose((high - low) / 31, new, rel_tol=1e-6) for _, new in found.values())
+
+
+def test_a_step_before_tanh_stops_where_it_is_useless() -> None:
+    data = readings()
+    start = train(data, "dense 8 tanh, dense", replace(QUICK, epochs=8)).model
+    assert start is not None
+    model = train(data, None, replace(AWARE, qat="w4a4", rate=0.5), start=start).model
+    assert model is not None
+    assert close(model, data.x[data.test])
+    kind = graph_of(model).node("dense1").type
+    assert kind.scale * max(kind.zero_point, 15 - kind.zero_point) <= 4.0
+
+
+def test_a_limited_step_only_shrinks() -> None:
+    step = Step(0, 15, 0.25)
+    for logarithm, gradient, passed in ((0.0, -1.0, 0.0), (0.0, 1.0, 0.25), (-3.0, -1.0, -math.exp(-3))):
+        parameters = (np.array([logarithm], np.float32),)
+        y, saved = step.forward((np.zeros((2, 3), np.float32),), parameters, None)
+        assert float(y) == pytest.approx(min(math.exp(logarithm), 0.25))
+        _, (by,) = step.backward(np.array(gradient, np.float32), saved, parameters)
+        assert by[0] == pytest.approx(passed)
 
 
 def test_training_helps_where_rounding_hurts() -> None:
@@ -176,6 +224,41 @@ def test_the_gradient_of_a_step_is_that_of_the_paper() -> None:
     np.testing.assert_allclose(by_bias, gradient.sum(axis=0), rtol=1e-5)
 
 
+@pytest.mark.parametrize("clamp", [(-math.inf, math.inf), (-0.3, 0.8), (0.0, 6.0)])
+def test_the_gradient_of_an_activations_step_is_that_of_the_paper(clamp: tuple[float, float]) -> None:
+    """Of every value round(v) - v inside, the limit beyond it, times 1 / sqrt(values of a sample * highest).
+
+    The bounds of a clamp do not follow the step.
+    """
+    rng = np.random.default_rng(4)
+    x, gradient = (rng.normal(size=(3, 4, 2, 2)).astype(np.float32) for _ in range(2))
+    fake, step = LearnedRange(5, 15, *clamp), np.array(0.125, np.float32)
+    y, saved = fake.forward((x, step), (), None)
+    (by_x, by_step), _ = fake.backward(gradient, saved, ())
+    bounds = [min(max(math.floor(min(max(c, -9), 9) / 0.125 + 0.5), -5), 10) for c in clamp]
+    total = 0.0
+    for index in np.ndindex(x.shape):
+        v = float(x[index]) / 0.125
+        q = min(max(math.floor(v + 0.5), bounds[0]), bounds[1])
+        inside = math.floor(v + 0.5) == q
+        assert y[index] == pytest.approx(0.125 * q)
+        assert by_x[index] == (gradient[index] if inside else 0.0)
+        slope = q - v if inside else q if q in (-5, 10) else 0
+        total += float(gradient[index]) * slope
+    assert float(by_step) == pytest.approx(total / math.sqrt(16 * 10), rel=1e-4)
+
+
+def test_training_rounds_as_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nodes with what they have learned give the outputs of those that are made anew from the model."""
+    data, kept = pictures(), []
+    monkeypatch.setattr("qnn.training.loop.trained", lambda model, nodes: kept.append(nodes) or trained(model, nodes))
+    model = train(data, None, replace(AWARE, qat="w4a4", rate=0.05), start=begun(EVEN)).model
+    assert model is not None
+    x = data.x[data.test]
+    during, after = forward(replace(model, nodes=kept[-1]), x), as_trained(model, x)
+    assert np.mean(np.abs(during - after).max(axis=1) > 1e-3) < 0.02
+
+
 def test_ranges_round_half_up_and_stop_gradients_outside() -> None:
     fake = FakeRange(np.array(0.5), np.array(-1.0), np.array(-1.0), 0, 7)
     x = np.array([[-1.3, -1.25, -0.76, 0.0, 2.5, 2.8, 9.0]], np.float32)
@@ -186,13 +269,22 @@ def test_ranges_round_half_up_and_stop_gradients_outside() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [(FakeRange, "low", 3), (FakeWeights, "bits", TERNARY), (FakeWeights, "scale", 40.0)]
+    ("bits", "broken"),
+    [
+        ("4", (FakeRange, "low", 3)),
+        ("4", (FakeWeights, "bits", TERNARY)),
+        ("4", (FakeWeights, "scale", 40.0)),
+        ("w4a4", (LearnedRange, "most", 14)),
+        ("w4a4", (LearnedRange, "highest", 0.1)),
+        ("w4a4", (LearnedRange, "zero_point", 1)),
+        ("w4a4", (Step, "limit", 0.01)),
+    ],
 )
 def test_a_forward_pass_that_differs_is_noticed(
-    broken: tuple[type, str, object], monkeypatch: pytest.MonkeyPatch
+    bits: str, broken: tuple[type, str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, (layer, field, value) = pictures(), broken
-    model = begin(begun(NET), data, "4")
+    model = begin(begun(NET), data, bits)
     assert close(model, data.x[data.test])
 
     right = training_nodes
@@ -208,20 +300,22 @@ def test_a_forward_pass_that_differs_is_noticed(
     assert not close(model, data.x[data.test])
 
 
-def test_training_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    data, path, start = pictures(), tmp_path / "m.qnn", begun(NET)
-    whole = train(data, None, AWARE, start=start)
-    assert train(data, None, AWARE, path, start=start, should_stop=stop_after(9)).stopped
+@pytest.mark.parametrize("bits", ["4", "w4a5"])
+def test_training_goes_on_bit_for_bit(bits: str, tmp_path: Path) -> None:
+    data, path, start, how = pictures(), tmp_path / "m.qnn", begun(NET), replace(AWARE, qat=bits)
+    whole = train(data, None, how, start=start)
+    assert train(data, None, how, path, start=start, should_stop=stop_after(9)).stopped
     with pytest.raises(QnnError, match="was trained from another model; name the same with --from"):
-        train(data, None, AWARE, path, start=replace(start, samples=start.samples[:9], labels=None), resume=True)
-    assert same(train(data, None, AWARE, path, start=start, resume=True), whole)
+        train(data, None, how, path, start=replace(start, samples=start.samples[:9], labels=None), resume=True)
+    assert same(train(data, None, how, path, start=start, resume=True), whole)
 
 
 def test_two_processes_give_the_same(helped: list[Companion], monkeypatch: pytest.MonkeyPatch) -> None:
-    together = train(pictures(), None, AWARE, start=begun(NET))
+    how = replace(AWARE, qat="first=w7a8,w4a5")
+    together = train(pictures(), None, how, start=begun(NET))
     assert len(helped) == 1
     monkeypatch.setattr("qnn.training.loop.processors", lambda: 1)
-    assert same(train(pictures(), None, AWARE, start=begun(NET)), together)
+    assert same(train(pictures(), None, how, start=begun(NET)), together)
 
 
 def test_models_keep_what_they_learned(tmp_path: Path) -> None:
@@ -308,6 +402,9 @@ def test_wrong_commands(tmp_path: Path, qnn: Run) -> None:
         ((*start, "--qat", "9"), "--qat 9: '9' names no width of weights"),
         (("--qat", "9", "--net", NET), "--qat 9: '9' names no width of weights"),
         (("--qat", "first=16,4", "--net", NET), "names weights of more than 8 bits"),
+        (("--qat", "w4a16", "--net", NET), "names activations of more than 8 bits"),
+        (("--qat", "w4a3", "--net", NET), "'w4a3' names no width of activations"),
+        (("--qat", "w9a4", "--net", NET), "'w9a4' names no width of weights"),
         (("--qat", "4", "--from", "none.qnn"), "none.qnn"),
     ):
         code, _, err = qnn(*order, *more)

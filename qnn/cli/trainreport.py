@@ -15,8 +15,8 @@ from qnn.metrics import Score, metric_name, score
 from qnn.model import Model
 from qnn.training import Epoch, TrainOptions, TrainResult
 from qnn.training.epoch import describe, held_name
+from qnn.training.fakenodes import training_nodes
 from qnn.training.options import BEST, augmentation_of
-from qnn.training.qat import training_nodes
 
 PARTS = ("validation", "test")
 

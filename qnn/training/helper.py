@@ -30,8 +30,8 @@ from qnn.process import Companion
 from qnn.schemafile import Document
 from qnn.training.batches import Batches
 from qnn.training.engine import bind, flat_parameters
+from qnn.training.fakenodes import training_nodes
 from qnn.training.options import TrainOptions, augmentation_of, read_options
-from qnn.training.qat import training_nodes
 from qnn.training.shards import Shard, goal_of
 
 START, DONE = b"s", b"d"

@@ -22,9 +22,10 @@ from qnn.optimizers import Optimizer, optimizer_for
 from qnn.prepare import sliding_channels, takes_grid
 from qnn.progress import Progress
 from qnn.training.batches import Batches
+from qnn.training.fakenodes import training_nodes
 from qnn.training.normalization import Fitted, fit_normalization
 from qnn.training.options import TrainOptions, augmentation_of, resolved
-from qnn.training.qat import begin, training_nodes
+from qnn.training.qat import begin
 from qnn.training.samples import choose_samples
 from qnn.training.shards import SHARDS, Goal, goal_of
 from qnn.training.statistics import some_of
