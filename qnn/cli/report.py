@@ -32,7 +32,7 @@ from qnn.cli.loading import (
 from qnn.cli.mixed import MaxDropOption, limits_of
 from qnn.cli.reportrun import Asked, Plan, Results, plan_all, run_plans, train_sources
 from qnn.cli.reportsources import Source, Training, sources_of, training_of
-from qnn.cli.reporttable import show_report
+from qnn.cli.reporttable import MOST_COLUMNS, show_report
 from qnn.data.request import Request
 from qnn.errors import QnnError
 from qnn.fidelity import loss_text
@@ -178,7 +178,7 @@ class _Run:
     def stopped(self) -> None:
         """Say how to go on."""
         kept = self.runner.store.folder
-        text = "stopped" if kept is None else f"stopped; finished jobs are in {kept}: the same command goes on"
+        text = "stopped" if kept is None or not kept.is_dir() else f"stopped; finished jobs are in {kept}: the same command goes on"
         _complain(text)
 
 
@@ -188,7 +188,7 @@ def tell_rows(
     """What there is to say of each row: notes, warnings, and, always, what differs. paths: of each network's file."""
     references = {(network.name, network.seed): network.reference for network in results.networks}
     for row, measured in zip(document["rows"], results.measured, strict=True):
-        for note in measured.notes:
+        for note in measured.notes if len(results.rows) <= MOST_COLUMNS else ():
             output.say(f"{row['label']}: {note}")
         reference = references[row["network"], row["seed"]]
         lost = loss_text(_score(reference), _score(row), str(row["bits"])) if reference is not None else None

@@ -25,7 +25,7 @@ from qnn.report.baseline import labels_of
 from qnn.report.document import Network
 from qnn.report.job import Rows, Task, graph_in, hash_of, network_of, read_once, rows_of
 from qnn.report.jobs import ImportedJob, Measured, ReferenceJob, RowJob
-from qnn.report.labels import AS_IMPORTED
+from qnn.report.labels import AS_IMPORTED, labels
 from qnn.report.running import Done, Runner
 from qnn.report.variant import Axes
 from qnn.scales import Scales
@@ -76,7 +76,8 @@ def train_sources(
     """The networks that were trained on `data`; those that could not be are among the failed of `results`."""
     jobs = train_jobs(output, data, asked, training)
     found = []
-    for job, done in zip(jobs, _run(output, runner, [Task(job) for job in jobs], results), strict=True):
+    titles = [job.title for job in jobs]
+    for job, done in zip(jobs, _run(output, runner, [Task(job) for job in jobs], titles, results), strict=True):
         if done.result is None:
             results.failed.append({"network": job.name, "seed": job.options.seed, "reason": done.problem})
         else:
@@ -106,7 +107,9 @@ def plan_all(output: Output, sources: Sequence[Source], asked: Asked) -> list[Pl
 def run_plans(output: Output, runner: Runner, plans: Sequence[Plan], results: Results) -> None:
     """Run all jobs; what came of them is added to `results`."""
     tasks = [task for plan in plans for task in (plan.reference, *plan.rows) if task is not None]
-    outcomes = iter(_run(output, runner, tasks, results))
+    names = iter(labels([told for plan in plans for told in plan.told]))
+    titles = [next(names) if isinstance(task.job, (RowJob, ImportedJob)) else task.job.title for task in tasks]
+    outcomes = iter(_run(output, runner, tasks, titles, results))
     for plan in plans:
         reference = next(outcomes) if plan.reference is not None else Done({})
         if reference.result is None:
@@ -131,8 +134,8 @@ def run_plans(output: Output, runner: Runner, plans: Sequence[Plan], results: Re
             results.rows.append({**told, **measured.row})
 
 
-def _run(output: Output, runner: Runner, tasks: Sequence[Task], results: Results) -> list[Done]:
-    with watching(output, TITLE, [task.job.title for task in tasks]) as watcher:
+def _run(output: Output, runner: Runner, tasks: Sequence[Task], titles: Sequence[str], results: Results) -> list[Done]:
+    with watching(output, TITLE, titles) as watcher:
         found = runner.run(tasks, watcher)
     results.kept += sum(done.kept for done in found)
     return found
@@ -162,7 +165,7 @@ def _plan_network(output: Output, source: Source, asked: Asked) -> Plan:
         )
         for variant in variants
     )
-    reference = Task(ReferenceJob(source.file, rows), source.content)
+    reference = Task(ReferenceJob(source.name, source.file, rows), source.content)
     told = tuple({"network": source.name, "seed": source.seed, **variant.document()} for variant in variants)
     return Plan(source, network.net, samples, reference, tasks, told)
 

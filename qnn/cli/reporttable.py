@@ -38,8 +38,8 @@ def show_report(output: Output, title: str, document: Part) -> None:
     networks = document.get("networks") or [document]
     several = len(networks) > 1
     references = [
-        (f"float {network['name']}" if several else "float", network["float"])
-        for network in networks
+        (f"{name}, float" if several else "float", network["float"])
+        for name, network in zip(_names(networks), networks, strict=True)
         if "float" in network
     ]
     baselines = [network["baseline"] for network in networks[:1] if "baseline" in network]
@@ -51,6 +51,12 @@ def show_report(output: Output, title: str, document: Part) -> None:
     show_plot(output, document["rows"])
     for failed in document.get("failed", ()):
         output.say(f"no row: {failed['label']}: {failed['reason']}")
+
+
+def _names(networks: Sequence[Part]) -> list[str]:
+    """What networks are called: by their seeds as well where these are not the same for all."""
+    seeds = {network.get("seed") for network in networks}
+    return [f"{n.get('name', '')}, seed {n['seed']}" if len(seeds) > 1 else str(n.get("name", "")) for n in networks]
 
 
 def name_of(row: Part) -> str:

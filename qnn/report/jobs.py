@@ -82,6 +82,7 @@ class TrainJob:
 class ReferenceJob:
     """A network to be scored in floats."""
 
+    name: str = field(metadata=PLACE)
     model: File
     rows: Rows
 
@@ -90,7 +91,7 @@ class ReferenceJob:
     @property
     def title(self) -> str:
         """A few words for people."""
-        return f"{self.model.path} in floats"
+        return f"{self.name}, float"
 
     def run(self, content: bytes, progress: Progress) -> dict[str, Any]:
         """The float network's part of the report and the baseline's, null where there is none."""

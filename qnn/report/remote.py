@@ -59,7 +59,7 @@ def run_on(cluster: Cluster, here: Tools, tasks: Sequence[Task], watcher: Watche
         indices = {future.key: index for index, future in enumerate(futures)}
         for index in indices.values():
             watcher.started(index)
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=client.loop):
             index = indices[future.key]
             watcher.ended(index, final=True)
             yield _outcome(index, future)

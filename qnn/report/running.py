@@ -25,6 +25,26 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """Tells `watcher` of some of its items: the first is that at places[0]."""
+
+    watcher: Watcher
+    places: Sequence[int]
+
+    def started(self, index: int) -> None:
+        """As the watcher's."""
+        self.watcher.started(self.places[index])
+
+    def moved(self, index: int, done: int, total: int, text: str) -> None:
+        """As the watcher's."""
+        self.watcher.moved(self.places[index], done, total, text)
+
+    def ended(self, index: int, final: bool) -> None:
+        """As the watcher's."""
+        self.watcher.ended(self.places[index], final)
+
+
+@dataclass(frozen=True)
 class Runner:
     """Where jobs run and their results are kept.
 
@@ -39,16 +59,23 @@ class Runner:
     def run(self, tasks: Sequence[Task], watcher: Watcher) -> list[Done]:
         """What became of each task, in order. Each result is kept as soon as it is there, so that Ctrl-C loses none."""
         keys = [key_of(task.job, self.tools) for task in tasks]
-        kept = {key: self.store.get(key) for key in keys}
-        found = {key: Done(result, kept=True) for key, result in kept.items() if result is not None}
-        first = {key: task for key, task in reversed(list(zip(keys, tasks, strict=True))) if key not in found}
-        missing = [key for key in dict.fromkeys(keys) if key in first]
-        with closing(self._outcomes([first[key] for key in missing], watcher)) as outcomes:
+        found: dict[str, Done] = {}
+        missing: list[int] = []  # of equal tasks the first
+        for index, key in enumerate(keys):
+            result = self.store.get(key)
+            if result is not None:
+                found[key] = Done(result, kept=True)
+            elif all(keys[other] != key for other in missing):
+                missing.append(index)
+        for index in sorted(set(range(len(tasks))) - set(missing)):
+            watcher.started(index)
+            watcher.ended(index, final=True)
+        with closing(self._outcomes([tasks[index] for index in missing], Placed(watcher, missing))) as outcomes:
             for outcome in outcomes:
-                key = missing[outcome.index]
-                found[key] = Done(outcome.result, outcome.problem)
+                index = missing[outcome.index]
+                found[keys[index]] = Done(outcome.result, outcome.problem)
                 if outcome.result is not None:
-                    self.store.put(key, first[key].job.title, outcome.result)
+                    self.store.put(keys[index], tasks[index].job.title, outcome.result)
         return [found[key] for key in keys]
 
     def _outcomes(self, tasks: Sequence[Task], watcher: Watcher) -> Generator[Outcome, None, None]:

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""A report's jobs on a Dask cluster: every row is there although a worker is lost; another qnn is refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chores import Job
+
+from qnn.errors import QnnError
+from qnn.report.job import Task
+from qnn.report.remote import Cluster, answer, check_cluster
+from qnn.report.running import Runner
+from qnn.report.store import Store
+from qnn.report.tools import tools_here
+
+distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # what distributed and tornado say of themselves
+
+
+class Heard:
+    """A Watcher that counts what is done."""
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    def started(self, index: int) -> None: ...
+
+    def moved(self, index: int, done: int, total: int, text: str) -> None: ...
+
+    def ended(self, index: int, final: bool) -> None:
+        self.done += final
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+    ) as found:
+        yield found
+
+
+def test_a_lost_workers_jobs_are_run_again(cluster: Any, tmp_path: Path) -> None:
+    """Each job notes the process that runs it; one of these is killed while jobs wait and run."""
+    here = tools_here()
+    tools = check_cluster(Cluster(cluster.scheduler_address), here)
+    assert tools == here
+    runner = Runner(Store(tmp_path / "r.work"), tools, 1, Cluster(cluster.scheduler_address))
+    tasks = [Task(Job(number, str(tmp_path / "runs"), seconds=0.4), b"model") for number in (*range(8), -1)]
+    killer = threading.Thread(target=kill_first, args=(tmp_path / "runs",), daemon=True)
+    killer.start()
+    watcher = Heard()
+    found = runner.run(tasks, watcher)
+    killer.join()
+    assert [done.result for done in found[:8]] == [{"number": number, "bytes": 5} for number in range(8)]
+    assert found[8].problem == "job: is below 0; use another"
+    assert watcher.done == 9
+    runs = [int(line.split()[0]) for line in (tmp_path / "runs").read_text().splitlines()]
+    assert len(runs) > 9, "the job of the lost worker ran twice"
+    assert [done.kept for done in runner.run(tasks, Heard())] == [True] * 8 + [False]
+
+
+def kill_first(runs: Path) -> None:
+    """Kill the process of the first job as soon as it runs."""
+    while not runs.exists() or not runs.read_text().endswith("\n"):
+        time.sleep(0.01)
+    os.kill(int(runs.read_text().splitlines()[0].split()[1]), signal.SIGKILL)
+
+
+def test_another_qnn_is_refused(cluster: Any) -> None:
+    here = replace(tools_here(), source="f" * 64)
+    with pytest.raises(QnnError, match=r"another qnn \(0\.1\.0, source [0-9a-f]{12}; here 0\.1\.0, source f{12}\)"):
+        check_cluster(Cluster(cluster.scheduler_address), here)
+    late = answer(Task(Job(1, "nowhere")), here.source)
+    assert (late.result, "install the same qnn" in late.problem) == (None, True)
+
+
+def test_no_scheduler_no_worker_no_dask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qnn.report.remote.TIMEOUT", 0.5)
+    with pytest.raises(QnnError, match="no Dask scheduler answers there"):
+        check_cluster(Cluster("tcp://127.0.0.1:9"), tools_here())
+    with pytest.raises(QnnError, match="no Dask scheduler answers there"):
+        check_cluster(Cluster("nonsense://"), tools_here())
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
+        pytest.raises(QnnError, match="has no workers"),
+    ):
+        check_cluster(Cluster(empty.scheduler_address), tools_here())
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(QnnError, match=r"pip install 'qnn\[dask\]'"):
+        check_cluster(Cluster("tcp://127.0.0.1:9"), tools_here())
