@@ -178,8 +178,8 @@ class _Run:
     def stopped(self) -> None:
         """Say how to go on."""
         kept = self.runner.store.folder
-        text = "stopped" if kept is None or not kept.is_dir() else f"stopped; finished jobs are in {kept}: the same command goes on"
-        _complain(text)
+        there = kept is not None and kept.is_dir()
+        _complain(f"stopped; finished jobs are in {kept}: the same command goes on" if there else "stopped")
 
 
 def tell_rows(
