@@ -20,6 +20,7 @@ from qnn.mixed import NO_LIMITS, Limits
 from qnn.mixedbuild import How, compile_mixed
 from qnn.model import Model
 from qnn.progress import Progress, silent
+from qnn.report.histograms import spread
 from qnn.report.residuals import residuals
 from qnn.report.row import Row
 from qnn.scales import Scales
@@ -53,6 +54,7 @@ def measure(
         mixed=mixed,
         sqnr=build_sqnr(model, scales, build.graph, widths, model.samples),
         fidelity=fidelity(model, build.graph, model.samples, model.labels),
+        spread=spread(model, scales, build.graph, widths),
     )
 
 

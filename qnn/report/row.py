@@ -17,6 +17,8 @@ from qnn.layersqnr import sqnr_document
 from qnn.metrics import Score
 from qnn.mixedbuild import MixedBuild
 from qnn.model import Model
+from qnn.report.histograms import Spread
+from qnn.report.mistakes import mistakes
 from qnn.verification import Verification
 from qnn.verifier import RV32
 
@@ -27,7 +29,7 @@ class Row:
 
     mixed: how the widths were chosen, None where they were given. residuals: of a regression, see residuals.residuals.
     sqnr: dB of its tensors on the model's samples (layersqnr); fidelity: how close it comes to the float network there;
-    equalization: what that brings there, None where nothing is to be equalized.
+    equalization: what that brings there, None where nothing is to be equalized. spread: histograms.
     """
 
     bits: int | str
@@ -39,6 +41,7 @@ class Row:
     sqnr: tuple[tuple[str, float], ...] = ()
     fidelity: Fidelity | None = None
     equalization: Effect | None = None
+    spread: Spread | None = None
 
 
 def row_document(row: Row, network: Model | None, x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
@@ -84,6 +87,9 @@ def row_document(row: Row, network: Model | None, x: np.ndarray, y: np.ndarray) 
         "sqnr": sqnr_document(row.sqnr),
         "fidelity": row.fidelity.document() if row.fidelity else None,
         "equalization": row.equalization.document() if row.equalization else None,
+        "memory_plan": row.build.manifest["memory_plan"],
+        **mistakes(row.build.graph, network, row.evaluation.answers, x, y),
+        **({"histograms": row.spread.document()} if row.spread else {}),
         **({"residuals": list(row.residuals)} if row.residuals else {}),
         **({"mixed": row.mixed.document()} if row.mixed else {}),
     }
