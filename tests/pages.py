@@ -127,11 +127,13 @@ def visiting(
     address: str,
     prepare: Callable[[Any], None] = lambda _: None,
     expected: tuple[str, ...] = (),
+    ready: str = "html[data-ready]",
     **options: Any,
 ) -> Iterator[Visit]:
     """A Visit to `address`, ready. At its end the page must have asked for nothing else, and complained of nothing.
 
-    prepare: is given the page before it loads. expected: beginnings of complaints that the test provokes.
+    prepare: is given the page before it loads. expected: beginnings of complaints that the test provokes. ready: what
+    is there when the page is.
     """
     context = browser.new_context(viewport=options.pop("viewport", DESKTOP), **options)
     try:
@@ -143,7 +145,7 @@ def visiting(
         page.on("console", lambda said: visit.complaints.append(said.text) if said.type == "error" else None)
         prepare(page)
         page.goto(address)
-        page.wait_for_selector("html[data-ready]")
+        page.wait_for_selector(ready)
         yield visit
         assert [url for url in visit.requests if url != address and not url.startswith(("data:", "blob:"))] == []
         assert [text for text in visit.complaints if not text.startswith(expected or ("\0",))] == []

@@ -171,8 +171,8 @@ def test_report(trained: Path, tmp_path: Path, qnn: Run) -> None:
     assert float(line["accuracy"]) == row["accuracy"]
     parsed = Page()
     parsed.feed(page.read_text())
-    assert parsed.tables == 6
-    assert parsed.loads == []
+    assert parsed.tables == 8
+    assert all(address.startswith(("#", "data:image/png;base64,")) for address in parsed.loads)
     assert qnn("inspect", str(page.with_suffix(".json")))[1].count("%") == 2
 
 

@@ -18,7 +18,7 @@ from qnn.fidelity import Fidelity, coarse_text
 from qnn.metrics import score_of
 from qnn.model import Model
 from qnn.modelfile import save_model
-from qnn.report.residualplots import residual_plots
+from qnn.report.figures.residuals import residual_plots
 from qnn.report.residuals import SHOWN, residuals
 from qnn.training import TrainOptions, train
 
@@ -93,7 +93,7 @@ def test_residual_plots() -> None:
     assert set(found[0]["errors"]) == {0.25}
     page = residual_plots((("float", found), ("8", residuals(("a <b>",), y, y))))
     assert page.count("<svg") == 2
-    assert page.count("<circle") == 2 * SHOWN
+    assert page.count("h0") == 2 * SHOWN
     assert page.count("+0.25") == 2  # one scale for both
     assert "a <b>" not in page
     assert residual_plots(()) == ""
@@ -125,6 +125,6 @@ def test_the_network_beats_the_equation_and_the_report_shows_both(
     assert sixteen["rmse"] < document["baseline"]["rmse"]
     assert eight["mismatches"] == sixteen["mismatches"] == 0
     page = Path("r.html").read_text()
-    assert page.count("<figure>") == 4
-    for text in ("Steinhart-Hart", "Precision at 8 bits", "Residuals", "largest error"):
+    assert page.count("Residuals of temperature") == 4
+    for text in ("Steinhart-Hart", "Precision: 8 bits", "Residuals", "largest error"):
         assert text in page

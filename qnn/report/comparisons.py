@@ -38,7 +38,7 @@ def comparisons(rows: Sequence[Row], metric: str) -> list[tuple[str, ...]]:
 def seed_spread(rows: Sequence[Row], metric: str) -> list[tuple[str, ...]]:
     """Lines in the order of SPREAD_COLUMNS, at most MOST: of rows that only their seeds tell apart."""
     found = []
-    for group in _groups(rows, SEED):
+    for group in _groups([row for row in rows if row.get(SEED) is not None], SEED):
         scores = [row[metric] for row in group]
         seeds = ", ".join(str(row.get(SEED)) for row in group)
         ends = (min(scores), statistics.fmean(scores), max(scores))

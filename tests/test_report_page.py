@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""The page of a report: what is in it, whatever the document is; nothing hostile, nothing loaded, never too large."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from networks import IMAGE, READINGS
+from reports import HOSTILE, hostile, made_up
+
+from qnn.report.figures.svg import axis
+from qnn.report.page import best_row, report_page
+
+LARGEST = 1_500_000  # bytes of a page of thirty rows of a network of five layers
+TAGS = {
+    *"html head meta title style body header h1 h2 h3 h4 p dl div dt dd small nav a main section".split(),
+    *"figure figcaption svg line text circle polyline path rect table caption thead tbody tr th td".split(),
+    *"details summary span ul li img br code".split(),
+}
+
+
+class Page(HTMLParser):
+    """The tags, attributes and texts of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def count(self, tag: str) -> int:
+        """How many such tags there are."""
+        return sum(one == tag for one, _ in self.tags)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Any:
+    """A classifier of pictures at two widths, every name in it hostile."""
+    return made_up(IMAGE, ("4", "8"), hostile)
+
+
+@pytest.fixture(scope="module")
+def readings() -> Any:
+    """A regression."""
+    return made_up(READINGS, ("8",), hostile)
+
+
+def test_a_page_holds_every_figure(pictures: Any) -> None:
+    page = Page(report_page("t", pictures))
+    names = [str(attributes.get("aria-label")) for tag, attributes in page.tags if tag == "svg"]
+    for beginning, count in (("Plot of accuracy against bytes of flash", 1), ("Plot of accuracy against RV32", 1)):
+        assert sum(name.startswith(beginning) for name in names) == count
+    assert sum(name.startswith("Memory plan") for name in names) == 2
+    assert sum(name.startswith("Histogram of dense1") for name in names) == 4
+    shown = sum(len(row["wrong"]["shown"]) for row in pictures["rows"])
+    assert page.count("img") == shown > 20
+    assert page.count("details") == 2
+    for text in ("Confusion matrix: 4 bits", "What each layer takes: 8 bits", "made up", pictures["command"]):
+        assert text in page.text
+    assert sum("open" in attributes for tag, attributes in page.tags if tag == "details") == 1
+
+
+def test_nothing_hostile_becomes_markup(pictures: Any, readings: Any) -> None:
+    for document in (pictures, readings):
+        changed = json.loads(json.dumps(document).replace("dense1", json.dumps(HOSTILE)[1:-1]))
+        changed["rows"][0] |= {
+            "bits": HOSTILE,
+            "crash": HOSTILE,
+            "command": HOSTILE,
+            "method": HOSTILE,
+            "mismatches": None,
+        }
+        changed["rows"][0]["targets"][HOSTILE] = {"engine": HOSTILE, "compiler": HOSTILE, "crash": HOSTILE}
+        for one in changed["rows"][0].get("wrong", {}).get("shown", ())[:1]:
+            one["picture"] = HOSTILE
+        page = Page(report_page(HOSTILE, changed))
+        assert {tag for tag, _ in page.tags} <= TAGS
+        assert page.text.count(HOSTILE) > 40
+        for _, attributes in page.tags:
+            assert not any(name.startswith("on") or name == "style" for name in attributes)
+            for name in ("src", "href"):
+                assert (attributes.get(name) or "#").startswith(("#", "data:image/png;base64,"))
+
+
+def test_thirty_rows_stay_small(pictures: Any) -> None:
+    rows = [row | {"bits": f"w{index}a8"} for index in range(15) for row in copy.deepcopy(pictures["rows"])]
+    page = report_page("t", pictures | {"rows": rows})
+    assert len(page.encode()) < LARGEST
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "rmse"])
+def test_odd_documents(metric: str, pictures: Any, readings: Any) -> None:
+    document = pictures if metric == "accuracy" else readings
+    (row, *_) = document["rows"]
+    bare = {key: row[key] for key in row if key not in ("classes", "confusion", "wrong", "histograms", "memory_plan")}
+    unknown = dict.fromkeys(("flash_bytes", "code_bytes", "stack_bytes", "ram_bytes", "instructions", "cycles_ram"))
+    cases = ([], [row], [row, row], [bare], [row | unknown], [row | {metric: 0.0}], [row, row | {metric: 0.9}])
+    for rows in cases:
+        page = Page(report_page("t", document | {"rows": list(rows)}))
+        assert "NaN" not in page.text
+        assert page.count("details") == len(rows)
+    baseline = {"name": "a line", metric: 0.25, "residuals": row.get("residuals", [])}
+    assert (
+        "a line 25.00 %"
+        if metric == "accuracy"
+        else "a line 0.25" in report_page("t", document | {"baseline": baseline})
+    )
+
+
+def test_rows_that_differ_in_one_thing_stand_side_by_side(pictures: Any) -> None:
+    row = pictures["rows"][0]
+    row = row | {"seed": 0}
+    rows = [row | {"method": "mse", "accuracy": 0.5}, row | {"method": "minmax", "accuracy": 0.4, "instructions": 1.0}]
+    rows += [row | {"method": "mse", "seed": seed, "accuracy": 0.5 + seed / 10} for seed in (1, 2)]
+    page = Page(report_page("t", pictures | {"rows": rows}))
+    assert "-10.00 points" in page.text
+    assert "50.00 %60.00 %70.00 %" in page.text
+
+
+def test_the_best_row_is_the_cheapest_of_the_best() -> None:
+    rows = [
+        {"accuracy": 0.5, "flash_bytes": None},
+        {"accuracy": 0.5, "flash_bytes": 9},
+        {"accuracy": 0.4, "flash_bytes": 1},
+    ]
+    assert best_row(rows, "accuracy") == 1
+    assert best_row([{"rmse": 2.0, "flash_bytes": 1}, {"rmse": 1.0, "flash_bytes": 2}], "rmse") == 1
+    assert best_row([], "rmse") is None
+
+
+@pytest.mark.parametrize("values", [[5.0], [0.0], [-3.0, 8.0], [1.0, 100_000.0], [99.2, 99.3, 99.25], [1e-9, 2e-9]])
+@pytest.mark.parametrize("bends", [False, True])
+def test_axes_hold_their_values_and_have_ticks(values: list[float], bends: bool) -> None:
+    found = axis(values, 40, 300, 5, bends)
+    assert found.logarithmic == (bends and max(values) > 12 * min(values) > 0)
+    assert all(40 < found.at(value) < 300 or value == 0 == found.low for value in values)
+    assert 1 <= len(found.ticks) <= 8
+    assert all(found.low <= tick <= found.high for tick in found.ticks)
+    assert sorted(found.ticks) == list(found.ticks)
+
+
+def test_the_policy_names_the_style_and_nothing_else(pictures: Any) -> None:
+    page = report_page("t", pictures)
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert re.fullmatch(
+        r"default-src &#x27;none&#x27;; style-src &#x27;sha256-[\w+/]{43}=&#x27;; img-src data:; "
+        r"base-uri &#x27;none&#x27;; form-action &#x27;none&#x27;",
+        policy,
+    )
