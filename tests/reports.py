@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 from unittest.mock import patch
@@ -14,9 +14,12 @@ from networks import Example, model_of, samples_of
 
 from qnn.calibration import calibrate
 from qnn.graph import Graph
+from qnn.mixedbuild import How
 from qnn.model import Model
+from qnn.report.document import Network, Origin, report_document
 from qnn.report.measure import measure
 from qnn.report.row import row_document
+from qnn.report.tools import Tools
 from qnn.schema import Feature
 
 HOSTILE = "</script></style><img src=x onerror=alert(1)>\"'&amp;"
@@ -44,18 +47,21 @@ def made_up(example: Example, bits: tuple[str, ...], change: Callable[[Model], M
     rows = []
     with patch("qnn.report.measure.targets_here", lambda: ("host",)):
         for one in bits:
-            row = measure(model, scales, "net", one, x, y)
+            row = measure(model, scales, How("net"), one, x, y)
             rows.append(costed(row_document(row, model, x, y), row.build.graph))
     score = {"accuracy": 0.5} if example.classes else {"rmse": 0.5}
-    return {
-        "net": model.net,
-        "command": f"qnn report {model.net}",
-        "versions": {"qnn": model.net, "python": "3"},
-        "float": {**score, "samples": 200, "parameters": 300},
-        "data": model.net,
-        "part": model.net,
-        "rows": rows,
-    }
+    reference = {**score, "samples": 200, "parameters": 300}
+    tools = Tools(*(model.net for _ in fields(Tools)))
+    origin = Origin(model.net, model.net, f"qnn report {model.net}", tools)
+    return report_document(origin, [Network(model.net, model.net, None, "0" * 64, reference)], rows)
+
+
+def with_rows(document: Any, rows: list[dict[str, Any]], failed: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The document with other rows, which get labels and fronts of their own."""
+    origin = Origin("data", "test", document["command"], Tools(*("1" for _ in fields(Tools))))
+    bare = [{key: value for key, value in row.items() if key not in ("label", "pareto")} for row in rows]
+    networks = [Network("a", "dense", None, "0", document.get("float"), document.get("baseline"))]
+    return report_document(origin, networks, bare, failed or [])
 
 
 def costed(row: dict[str, Any], graph: Graph) -> dict[str, Any]:

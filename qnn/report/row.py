@@ -64,6 +64,7 @@ def row_document(row: Row, network: Model | None, x: np.ndarray, y: np.ndarray) 
     score = row.evaluation.score
     return {
         "bits": row.bits,
+        "samples": score.samples,
         score.metric: score.value,
         **per_target(score),
         "weights_bytes": weights,

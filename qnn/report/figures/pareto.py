@@ -59,13 +59,11 @@ def pareto(metric: str, points: Sequence[Point], lines: Sequence[Line], cost: st
     return figure(drawing(WIDTH, HEIGHT, f"Plot of {told}", "".join(parts)), caption, "plot")
 
 
-def points_of(
-    rows: Sequence[Mapping[str, Any]], names: Sequence[str], fronts: Sequence[bool], metric: str, key: str
-) -> list[Point]:
-    """The Points of a report's rows whose cost, under `key`, is known."""
+def points_of(rows: Sequence[Mapping[str, Any]], front: str, metric: str, key: str) -> list[Point]:
+    """The Points of a report's rows whose cost, under `key`, is known. front: its name in the rows."""
     return [
-        Point(name, float(row[key]), float(row[metric]), front, row["mismatches"] == 0)
-        for row, name, front in zip(rows, names, fronts, strict=True)
+        Point(row["label"], float(row[key]), float(row[metric]), front in row["pareto"], row["mismatches"] == 0)
+        for row in rows
         if row[key] is not None and metric in row
     ]
 
