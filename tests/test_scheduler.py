@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from chores import Job
+from conftest import Run
 
 from qnn.errors import QnnError
 from qnn.report.job import Task
@@ -74,6 +76,17 @@ def kill_first(runs: Path) -> None:
     while not runs.exists() or not runs.read_text().endswith("\n"):
         time.sleep(0.01)
     os.kill(int(runs.read_text().splitlines()[0].split()[1]), signal.SIGKILL)
+
+
+def test_a_report_by_a_cluster(cluster: Any, tmp_path: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model travels with its jobs; what comes back is what this machine alone gives."""
+    monkeypatch.chdir(tmp_path)
+    assert qnn("train", "digits", "--net", "dense 4 relu, dense", "--epochs", "1", "-o", "m.qnn", "-q")[0] == 0
+    assert qnn("report", "m.qnn", "-o", "r", "-q", "--scheduler", cluster.scheduler_address)[0] == 0
+    assert qnn("report", "m.qnn", "-o", "s", "-q")[0] == 0
+    far, near = (json.loads(Path(name).read_text()) for name in ("r.json", "s.json"))
+    assert far.pop("command") != near.pop("command")
+    assert far == near
 
 
 def test_another_qnn_is_refused(cluster: Any) -> None:

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: MIT
+"""qnn report: the rows that are asked for, what is kept of them, and what is told where one cannot be made."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Run
+
+from qnn.calibration import calibrate
+from qnn.cli.plot import MARKS, Point, plot
+from qnn.compiler import compile_model
+from qnn.data import load
+from qnn.errors import QnnError
+from qnn.fidelity import widths_text
+from qnn.graphfile import graph_bytes
+from qnn.model import Model
+from qnn.modelfile import model_bytes
+from qnn.progress import Progress
+from qnn.report.job import Task, run_task
+from qnn.report.jobs import RowJob, TrainJob
+from qnn.report.labels import labels
+from qnn.report.pareto import on_fronts
+from qnn.report.variant import Axes, Variant
+from qnn.training import TrainOptions, train
+from qnn.verification import TargetResult, Verification
+
+NET = "dense 8 relu, dense"
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    """A network for the digits, trained for a moment."""
+    found = train(load("digits"), NET, TrainOptions(epochs=2)).model
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def folder(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with the model in it; in this process no C is compiled and run, which other tests see to."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("qnn.report.measure.verify", verified)
+    (tmp_path / "m.qnn").write_bytes(model_bytes(model))
+    return tmp_path
+
+
+def verified(build: Path, x: np.ndarray, targets: Sequence[str], progress: Progress) -> Verification:
+    """As if the C of a build agreed."""
+    assert (build / "model.qnn").is_file()
+    return Verification("m", len(x), len(x), len(x), False, (TargetResult("host", "", "gcc 1"),))
+
+
+@pytest.fixture
+def titles(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The jobs that were run, in order."""
+    found: list[str] = []
+
+    def noted(task: Task, progress: Progress) -> dict[str, Any]:
+        found.append(task.job.title)
+        return run_task(task, progress)
+
+    monkeypatch.setattr("qnn.report.running.run_task", noted)
+    return found
+
+
+def rows_of(document: str) -> list[dict[str, Any]]:
+    return json.loads(document)["rows"]
+
+
+def test_every_combination_that_can_differ(folder: Path, qnn: Run, titles: list[str]) -> None:
+    """Rounding changes nothing at 8 bits, so there is one row for it; each row says what it is."""
+    words = ("m.qnn", "--bits", "4,8", "--method", "minmax,mse", "--rounding", "nearest,gptq", "--equalize", "off")
+    code, out, _ = qnn("report", *words, "--bias-correction", "off,on", "-j1", "-o", "r", "--json")
+    assert code == 0
+    rows = rows_of(out)
+    kinds = [tuple(row[key] for key in ("bits", "method", "rounding", "bias_correction")) for row in rows]
+    four = [(4, method, how, on) for method in ("minmax", "mse") for how in ("nearest", "gptq") for on in (False, True)]
+    assert kinds == [*four, (8, "minmax", None, None), (8, "mse", None, None)]
+    assert len({row["label"] for row in rows}) == len(rows) == 10
+    assert rows[0]["label"] == "4 bits, minmax, nearest, biases as they are"
+    assert {row["network"] for row in rows} == {"m"}
+    assert all(row["mismatches"] == 0 and row["equalize"] == "off" for row in rows)
+    assert len(titles) == 11
+    with (folder / "r.csv").open() as stream:
+        lines = list(csv.DictReader(stream))
+    assert [line["rounding"] for line in lines] == [*["nearest", "nearest", "gptq", "gptq"] * 2, "", ""]
+    document = json.loads((folder / "r.json").read_text())
+    assert document["command"].startswith("qnn report m.qnn --bits 4,8 --method minmax,mse")
+    assert {"qnn", "source", "numpy", "host compiler", "rv32 compiler"} <= document["versions"].keys()
+    (network,) = document["networks"]
+    assert (network["name"], network["seed"], network["float"]) == ("m", None, document["float"])
+    shown = qnn("inspect", "r.json")[1]
+    assert "8 bits, mse" in shown
+    assert "best for its" in shown
+
+
+def test_a_report_goes_on_where_it_was(folder: Path, qnn: Run, titles: list[str], model: Model) -> None:
+    words = ("report", "m.qnn", "--bits", "8,16", "-j1", "-o", "r.html")
+    assert qnn(*words)[0] == 0
+    first = (folder / "r.json").read_text()
+    assert titles == ["m, float", "m, 8 bits", "m, 16 bits"]
+    assert len(list((folder / "r.work").iterdir())) == 3
+    out = qnn(*words)[1]
+    assert "3 results were taken from r.work" in out
+    assert (folder / "r.json").read_text() == first
+    assert len(titles) == 3
+    (folder / "n.qnn").write_bytes((folder / "m.qnn").read_bytes())
+    assert qnn("report", "n.qnn", "--bits", "16,4", "-j1", "-o", "r.html")[0] == 0
+    assert titles[3:] == ["n, 16 bits", "n, 4 bits"], "another C prefix; the float network is the same"
+    assert qnn(*words, "--fresh")[0] == 0
+    assert len(titles) == 8
+    other = replace(model, nodes=tuple(_doubled(node) for node in model.nodes))
+    (folder / "m.qnn").write_bytes(model_bytes(other))
+    assert qnn(*words)[0] == 0
+    assert len(titles) == 11, "nothing of the model that was there is taken"
+
+
+def _doubled(node: Any) -> Any:
+    return replace(node, parameters=tuple(2 * array for array in node.parameters))
+
+
+def test_ctrl_c_keeps_what_is_done(folder: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch, titles: list[str]) -> None:
+    run = RowJob.run
+
+    def stop(job: RowJob, content: bytes, progress: Progress) -> dict[str, Any]:
+        if job.variant.bits == "16":
+            raise KeyboardInterrupt
+        return run(job, content, progress)
+
+    monkeypatch.setattr(RowJob, "run", stop)
+    words = ("report", "m.qnn", "--bits", "8,16", "-j1", "-o", "r")
+    code, _, err = qnn(*words)
+    assert (code, err) == (130, "qnn: stopped; finished jobs are in r.work: the same command goes on\n")
+    assert not (folder / "r.json").exists()
+    monkeypatch.setattr(RowJob, "run", run)
+    assert qnn(*words)[0] == 0
+    assert titles == ["m, float", "m, 8 bits", "m, 16 bits", "m, 16 bits"]
+    monkeypatch.setattr(RowJob, "run", stop)
+    assert qnn("report", "m.qnn", "--bits", "16", "-j1")[::2] == (130, "qnn: stopped\n")
+
+
+def test_a_row_that_fails_is_told_and_others_go_on(folder: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RowJob.run
+
+    def fail(job: RowJob, content: bytes, progress: Progress) -> dict[str, Any]:
+        if job.variant.bits != "8":
+            raise QnnError("a layer", "is too narrow", "use more bits")
+        return run(job, content, progress)
+
+    monkeypatch.setattr(RowJob, "run", fail)
+    code, out, err = qnn("report", "m.qnn", "--bits", "4,8", "-j1", "-o", "r")
+    assert (code, err) == (1, "qnn: m, 4: a layer: is too narrow; use more bits\n")
+    assert "no row: 4 bits: a layer: is too narrow" in out
+    document = json.loads((folder / "r.json").read_text())
+    assert [row["bits"] for row in document["rows"]] == [8]
+    (failed,) = document["failed"]
+    assert (failed["label"], failed["bits"], failed["reason"]) == ("4 bits", 4, "a layer: is too narrow; use more bits")
+    with (folder / "r.csv").open() as stream:
+        assert [(line["bits"], line["failed"]) for line in csv.DictReader(stream)] == [
+            ("8", ""),
+            ("4", failed["reason"]),
+        ]
+    assert qnn("inspect", "r.json")[0] == 0
+    code, out, err = qnn("report", "m.qnn", "--bits", "4", "-j1", "-o", "s")
+    assert (code, out, err) == (2, "", "qnn: a layer: is too narrow; use more bits\n")
+    assert not (folder / "s.json").exists()
+
+
+def test_several_networks_and_seeds_by_several_processes(folder: Path, qnn: Run) -> None:
+    """Trained, kept beside the report, and measured as files would be, by real compilers."""
+    words = ("digits", "--net", NET, "--net", "mlp-16", "--seeds", "1", "--epochs", "1", "--bits", "8")
+    code, out, err = qnn("report", *words, "-j2", "-o", "r")
+    assert (code, err) == (0, "")
+    assert "mlp-16, float" in out
+    document = json.loads((folder / "r.json").read_text())
+    wanted = [(NET, 1), ("mlp-16", 1)]
+    assert all(row["targets"]["host"]["mismatches"] == 0 for row in document["rows"])
+    assert [(row["network"], row["seed"]) for row in document["rows"]] == wanted
+    assert [(network["name"], network["seed"]) for network in document["networks"]] == wanted
+    trained = "r.work/mlp_16-seed1.qnn"
+    code, out, err = qnn("report", trained, "--json", "-j1")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["float"] == document["networks"][1]["float"]
+    code, out, err = qnn("report", "m.qnn", trained, "--bits", "8", "--json", "-j1")
+    assert [row["label"] for row in rows_of(out)] == ["m, 8 bits", "mlp_16-seed1, 8 bits"]
+    code, out, err = qnn("report", *words[:3], "--epochs", "1", "--seeds", "0,1", "--json", "-j1")
+    assert [row["label"] for row in rows_of(out)] == ["seed 0, 8 bits", "seed 1, 8 bits"]
+
+
+def test_a_network_that_cannot_be_trained(folder: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(job: TrainJob, content: bytes, progress: Progress) -> dict[str, Any]:
+        raise QnnError("loss", "is not finite", "use a smaller --rate")
+
+    monkeypatch.setattr(TrainJob, "run", fail)
+    code, _, err = qnn("report", "digits", "--seeds", "3", "--epochs", "1", "-j1")
+    assert (code, err) == (2, "qnn: loss: is not finite; use a smaller --rate\n")
+
+
+def test_a_model_that_was_quantized_elsewhere(folder: Path, qnn: Run, model: Model) -> None:
+    """It has a page, but no float network, and nothing of it can be quantized."""
+    graph = compile_model(model, calibrate(model, model.samples), "q").graph
+    (folder / "q.qnn").write_bytes(graph_bytes(graph))
+    code, out, err = qnn("report", "q.qnn", "-o", "r", "--optimize", "speed,size", "-j1", "--json")
+    assert (code, err) == (0, "")
+    document = json.loads((folder / "r.json").read_text())
+    assert "float" not in document
+    assert [row["label"] for row in document["rows"]] == ["as imported, speed", "as imported, size"]
+    assert "as imported" in (folder / "r.html").read_text()
+    assert "as imported, size" in qnn("inspect", "r.json")[1]
+    for words in (("--bits", "4"), ("--method", "mse", "--rounding", "gptq")):
+        code, _, err = qnn("report", "q.qnn", *words)
+        named = " and ".join(words[::2])
+        assert (code, f"q.qnn: is quantized already; {named} cannot change that; leave them out" in err) == (2, True)
+    code, out, err = qnn("report", "q.qnn", "m.qnn", "--bits", "8", "--json", "-j1")
+    assert [row["network"] for row in rows_of(out)] == ["q", "m"]
+
+
+def test_a_model_without_samples_is_calibrated_on_the_data(folder: Path, qnn: Run, model: Model) -> None:
+    bare = replace(model, samples=model.samples[:0], labels=None)
+    (folder / "bare.qnn").write_bytes(model_bytes(bare))
+    code, out, _ = qnn("report", "bare.qnn", "--data", "digits", "--bits", "8,4", "-j1", "-o", "r")
+    assert code == 0
+    assert "bare carries no samples: it is calibrated on digits (train)" in out
+    rows = json.loads((folder / "r.json").read_text())["rows"]
+    assert all(row["fidelity"]["samples"] == 512 for row in rows)
+    assert rows[0]["accuracy"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("m.qnn", "--bits", ""), '--bits "": names nothing'),
+        (("m.qnn", "--bits", "8,"), '--bits "8,": names nothing, or has a comma too much'),
+        (("m.qnn", "--method", "guess"), "--method guess: 'guess' is not a choice; use some of minmax"),
+        (("m.qnn", "--bias-correction", "maybe"), "use some of on, off"),
+        (("m.qnn", "--bits", "trained"), "no network was trained for few bits"),
+        (("digits",), "digits: is data, not a model; say --net, --seeds or --epochs"),
+        (("digits", "m.qnn", "--seeds", "0"), "trains on one data set, not 2"),
+        (("digits", "--seeds", "0", "--data", "digits"), "--data: networks are trained and scored on digits"),
+        (("digits", "--seeds", "a"), "--seeds a: names no seeds"),
+        (("digits", "--net", "dense 3 rel"), "did you mean 'relu'"),
+        (("m.qnn", "other.qnn"), "would be scored on thermistor (test), the first on digits"),
+        (("m.qnn", "-o", "taken"), "taken.work: is there and is not a folder"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    folder: Path, qnn: Run, words: tuple[str, ...], problem: str, thermometer: bytes
+) -> None:
+    (folder / "other.qnn").write_bytes(thermometer)
+    (folder / "taken.work").touch()
+    code, out, err = qnn("report", *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert problem in err
+
+
+@pytest.fixture(scope="module")
+def thermometer() -> bytes:
+    found = train(load("thermistor"), "dense 4 relu, dense", TrainOptions(epochs=1)).model
+    assert found is not None
+    return model_bytes(found)
+
+
+def test_what_is_named_twice_is_made_once(folder: Path, qnn: Run) -> None:
+    code, out, _ = qnn("report", "m.qnn", "m.qnn", "--bits", "8,8", "-j1")
+    assert code == 0
+    assert "--bits 8,8: what is named twice is made once" in out
+    assert out.count("8 bits") == 1 + out.count("8 bits: ")
+
+
+def test_variants_without_effect_are_one(model: Model) -> None:
+    axes = Axes(("8", "w4a8", "mixed", "trained"), rounding=("nearest", "gptq"), equalize=("on", "off"))
+    found = axes.of(model, given_ranges=True)
+    assert found == (
+        Variant("8", None, None, None, None),
+        Variant("w4a8", None, None, "nearest"),
+        Variant("w4a8", None, None, "gptq"),
+        Variant("mixed", None, None, "nearest"),
+        Variant("mixed", None, None, "gptq"),
+    )
+    assert len(axes.of(model, given_ranges=False)) == 10
+    assert Axes().of(model, given_ranges=False) == (Variant("8", rounding=None, bias_correction=None),)
+
+
+def test_fronts() -> None:
+    """Equal rows are both on it; what is not exact, or has no figure, is on none and beats none."""
+    rows: list[dict[str, Any]] = [
+        {"accuracy": 0.9, "flash_bytes": 100, "instructions": 50, "mismatches": 0},
+        {"accuracy": 0.9, "flash_bytes": 100, "instructions": 60, "mismatches": 0},
+        {"accuracy": 0.8, "flash_bytes": 120, "instructions": 10, "mismatches": 0},
+        {"accuracy": 0.99, "flash_bytes": 10, "instructions": 1, "mismatches": 1},
+        {"accuracy": 0.95, "flash_bytes": None, "instructions": None, "mismatches": 0},
+    ]
+    assert on_fronts(rows) == [["flash", "instructions"], ["flash"], ["instructions"], [], []]
+    errors = [{"rmse": error, "flash_bytes": 10, "instructions": None, "mismatches": 0} for error in (2.0, 1.0)]
+    assert on_fronts(errors) == [[], ["flash"]]
+
+
+def test_labels_tell_what_differs() -> None:
+    rows = [{"network": "a", "bits": 8, "rounding": None}, {"network": "a", "bits": 4, "rounding": "gptq"}]
+    assert labels(rows) == ["8 bits", "4 bits"]
+    assert labels([*rows, {"network": "a", "bits": 4, "rounding": "nearest"}])[1:] == [
+        "4 bits, gptq",
+        "4 bits, nearest",
+    ]
+    assert labels([{"bits": "mixed"}, {"bits": "trained"}]) == ["mixed widths", "the trained widths"]
+    assert widths_text("w4a8") == "w4a8 bits"
+
+
+def test_a_plot_has_its_points_in_their_places() -> None:
+    points = [Point(1000, 0.9, "small", True), Point(2000, 0.95, "good", True), Point(1500, 0.8, "bad", False)]
+    lines = plot(points, 60, "bytes", ("80 %", "95 %"))
+    assert max(map(len, lines)) <= 60
+    assert lines[0].startswith(" 95 %|")
+    assert lines[0].endswith("b")
+    assert sum("a" in line for line in lines[:12]) == 1
+    assert "." in lines[11]
+    assert "a small   b good   . the others" in lines[-1]
+    many = [Point(1 + x, x, f"p{x}", True) for x in range(len(MARKS) + 3)]
+    assert "the others" in plot(many, 40, "bytes", ("0", "1"))[-1]
+    assert plot(points[:1] * 2, 10, "bytes", ("1", "1"))
