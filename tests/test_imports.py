@@ -82,6 +82,23 @@ def test_processes_are_started_in_one_module_only() -> None:
         assert path.name == "process.py" or "subprocess" not in names, path
 
 
+def test_workers_are_started_in_one_module_only() -> None:
+    """qnn.training.shards asks whether it is in one, nothing more."""
+    for path in PACKAGE.rglob("*.py"):
+        names = {
+            name.split(".")[0]
+            for node in ast.walk(ast.parse(path.read_text()))
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        }
+        assert path.name in ("workers.py", "shards.py") or not {"multiprocessing", "concurrent"} & names, path
+
+
 def test_simulating_loads_no_training_code() -> None:
     code = "import sys, qnn; qnn.simulate; print([m for m in sys.modules if m.startswith('qnn.')])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -31,7 +31,7 @@ SKIPPED = (
     *(
         "qnn demo",
         "qnn train mnist",
-        "qnn report mnist.qnn",
+        "qnn report mnist",
         "qnn compile cnn4.qnn",
         "qnn data fetch",
         "qnn flash",
