@@ -32,8 +32,8 @@ lint: $(READY) ## check style, types and the C kernels
 	@$(BIN)/mypy
 	@$(BIN)/python tests/lint_c.py
 
-pictures: $(READY) ## make the README's pictures of the page anew (needs chromium and mnist)
-	@QNN_PICTURES=docs $(BIN)/python -m pytest -q tests/test_page_access.py -k pictures
+pictures: $(READY) ## make the README's pictures of the pages anew (needs chromium and mnist)
+	@QNN_PICTURES=docs $(BIN)/python -m pytest -q tests/test_page_access.py tests/test_report_browser.py -k pictures
 
 bench: $(READY) ## measure training, simulator and kernels
 	@$(BIN)/python bench/run.py

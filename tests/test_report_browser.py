@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +27,9 @@ LOOKS = {"light": ("pictures", "light", DESKTOP), "dark phone": ("pictures", "da
 LOOKS["regression"] = ("readings", "light", SMALL_PHONE)
 TEXT_CONTRAST = 4.5
 READY = "main"
+DOCS, PICTURE_NAME = Path(__file__).parent.parent / "docs", "report.png"
+PICTURE = {"width": 1100, "height": 860}
+REPORT = Path(__file__).parent / "models" / "mnist-report.json"  # of all 10,000 test images
 OPEN = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
 
 
@@ -129,6 +135,19 @@ def test_the_policy_bites(browser: Any, documents: dict[str, Any], tmp_path: Pat
         assert len(visit.complaints) == 1
         assert "Content Security Policy" in visit.complaints[0]
         context.close()
+
+
+def test_the_pictures_of_the_report_in_the_readme(browser: Any, tmp_path: Path) -> None:
+    """It is made anew, of a committed report, into $QNN_PICTURES where that is set (make pictures)."""
+    path, folder = tmp_path / "report.html", Path(os.environ.get("QNN_PICTURES") or tmp_path)
+    path.write_text(report_page("cnn-7k: accuracy versus size", json.loads(REPORT.read_text())), encoding="utf-8")
+    with visiting(browser, path.as_uri(), ready=READY, viewport=PICTURE) as visit:
+        visit.page.screenshot(path=str(folder / PICTURE_NAME))
+    for name in (folder / PICTURE_NAME, DOCS / PICTURE_NAME):
+        data = name.read_bytes()
+        assert data.startswith(b"\x89PNG")
+        assert struct.unpack(">II", data[16:24]) == (PICTURE["width"], PICTURE["height"])
+    assert f"](docs/{PICTURE_NAME})" in (DOCS.parent / "README.md").read_text(encoding="utf-8")
 
 
 def _rgb(text: str) -> list[float]:

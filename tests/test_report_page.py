@@ -95,6 +95,11 @@ def test_nothing_hostile_becomes_markup(pictures: Any, readings: Any) -> None:
                 assert (attributes.get(name) or "#").startswith(("#", "data:image/png;base64,"))
 
 
+def test_the_tests_notice_a_text_that_is_not_escaped(pictures: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qnn.report.html.escape", lambda text, quote: text)
+    assert "script" in {tag for tag, _ in Page(report_page("<script>", pictures)).tags}
+
+
 def test_thirty_rows_stay_small(pictures: Any) -> None:
     rows = [row | {"bits": f"w{index}a8"} for index in range(15) for row in copy.deepcopy(pictures["rows"])]
     page = report_page("t", with_rows(pictures, rows))

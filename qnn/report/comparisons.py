@@ -10,8 +10,8 @@ from typing import Any
 from qnn.report.cells import metric_text
 from qnn.report.labels import DIMENSIONS
 
-MOST = 60  # lines of a table
-SEED = "seed"
+MOST = 24  # lines for each choice, and of seeds
+NETWORK, SEED, BITS = "network", "seed", "bits"
 COLUMNS = ("what changes", "from", "to", "with", "score", "flash, bytes", "instructions")
 WORDS = (1, 2, 3)
 SPREAD_COLUMNS = ("rows", "seeds", "lowest", "mean", "highest")
@@ -19,20 +19,27 @@ Row = Mapping[str, Any]
 
 
 def comparisons(rows: Sequence[Row], metric: str) -> list[tuple[str, ...]]:
-    """Lines in the order of COLUMNS, at most MOST: for each choice the first row of its kind against the others."""
+    """Lines in the order of COLUMNS, at most MOST for each choice: the first row of its kind against the others.
+
+    Methods come before widths. Networks are left out: what they bring is what the plots show.
+    """
     found = []
-    for key, told in DIMENSIONS:
-        if key == SEED:
-            continue
-        for group in _groups(rows, key):
-            first, *others = group
-            others = [row for row in others if row.get(key) != first.get(key)]
-            beside = _others(first, key, rows)
-            found += [
-                (_named(key), _value(first, key, told), _value(row, key, told), beside, *_changes(first, row, metric))
-                for row in others
-            ]
-    return found[:MOST]
+    for key, told in sorted(DIMENSIONS, key=lambda dimension: dimension[0] == BITS):
+        if key not in (NETWORK, SEED):
+            found += [line for group in _groups(rows, key) for line in _lines(key, told, group, rows, metric)][:MOST]
+    return found
+
+
+def _lines(
+    key: str, told: Callable[[Any], str], group: Sequence[Row], rows: Sequence[Row], metric: str
+) -> list[tuple[str, ...]]:
+    first, *others = group
+    beside = _others(first, key, rows)
+    return [
+        (_named(key), _value(first, key, told), _value(row, key, told), beside, *_changes(first, row, metric))
+        for row in others
+        if row.get(key) != first.get(key)
+    ]
 
 
 def seed_spread(rows: Sequence[Row], metric: str) -> list[tuple[str, ...]]:

@@ -21,6 +21,7 @@ from qnn.report.html import paragraph, safe, table
 from qnn.report.pareto import COSTS
 
 UNITS = {"flash": "bytes of flash", "instructions": "RV32 instructions"}
+FIRST = ("bits", "score", "flash B", "RAM B", "instructions")  # columns that a phone shows without scrolling
 Part = Mapping[str, Any]
 
 
@@ -110,13 +111,16 @@ def costs(document: Part, metric: str) -> str:
         "another row. The dashed line is the float network. Numbers of all rows are in the table."
     )
     told = f'<div class="plots">{plots}</div>\n{paragraph(note, "note")}' if plots else ""
-    summaries = [baseline_cells(document["baseline"])] if "baseline" in document else []
-    summaries += [(name, *float_cells(part)[1:]) for name, part in floats(document)]
-    summaries += [(row["label"], *summary_cells(row)[1:]) for row in rows]
+    lines_of_table = [baseline_cells(document["baseline"])] if "baseline" in document else []
+    lines_of_table += [(name, *float_cells(part)[1:]) for name, part in floats(document)]
+    lines_of_table += [(row["label"], *summary_cells(row)[1:]) for row in rows]
+    order = [*map(SUMMARY_COLUMNS.index, FIRST), *(i for i, one in enumerate(SUMMARY_COLUMNS) if one not in FIRST)]
+    summaries = [[cells[index] for index in order] for cells in lines_of_table]
+    columns = ["row", *(SUMMARY_COLUMNS[index] for index in order[1:])]
     failed = [(row["label"], row["reason"]) for row in document.get("failed", ())]
     return (
         told
-        + table("All rows", ("row", *SUMMARY_COLUMNS[1:]), summaries)
+        + table("All rows", columns, summaries)
         + table("Rows that could not be made", ("row", "why"), failed, words=(1,))
         + _targets(document)
         + _notes()

@@ -14,6 +14,7 @@ from qnn.report.html import figure, safe
 WIDTH, HEIGHT = 360, 260
 LEFT, RIGHT, TOP, BOTTOM = 48, WIDTH - 8, 20, HEIGHT - 40
 FONT, GAP = 11, 8  # of a label; from a point to it
+MOST_LABELS = 12  # points, above which only those of the front are named
 Area = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -118,13 +119,18 @@ def _labels(placed: Sequence[tuple[float, float, Point]], taken: list[Area]) -> 
     taken: where other things are; the names' places are added.
     """
     parts = []
-    for x, y, point in sorted(placed, key=lambda found: not found[2].front):
+    shown = placed if len(placed) <= MOST_LABELS else [found for found in placed if found[2].front]
+    for x, y, point in sorted(shown, key=lambda found: not found[2].front):
         width = len(point.name) * FONT * LETTER
         places = (
             (x + GAP, y + 4, "start", x + GAP),
             (x - GAP, y + 4, "end", x - GAP - width),
             (x, y - GAP, "middle", x - width / 2),
             (x, y + GAP + FONT, "middle", x - width / 2),
+            (x + GAP, y - GAP, "start", x + GAP),
+            (x - GAP, y - GAP, "end", x - GAP - width),
+            (x + GAP, y + GAP + FONT, "start", x + GAP),
+            (x - GAP, y + GAP + FONT, "end", x - GAP - width),
         )
         for at, base, anchor, left in places:
             area = (left, base - FONT, left + width, base + 2)
