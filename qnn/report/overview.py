@@ -62,7 +62,9 @@ def summary(document: Part, metric: str) -> str:
     facts, best = [], best_of(floats(document), metric)
     if best is not None:
         name, part = best
-        facts.append((f"{name} network", metric_text(metric, part[metric]), f"{4 * part['parameters']:,} bytes"))
+        facts.append(
+            (f"{name} network", metric_text(metric, part[metric]), f"{4 * part['parameters']:,} bytes of weights")
+        )
     index = best_row(rows, metric)
     known = [index for index, row in enumerate(rows) if row["flash_bytes"] is not None]
     least = min(known, key=lambda index: rows[index]["flash_bytes"], default=index)
@@ -92,7 +94,7 @@ def best_row(rows: Sequence[Part], metric: str) -> int | None:
 
 
 def _size(row: Part) -> str:
-    return "" if row["flash_bytes"] is None else f"{row['flash_bytes']:,} bytes"
+    return "" if row["flash_bytes"] is None else f"{row['flash_bytes']:,} bytes of flash"
 
 
 def costs(document: Part, metric: str) -> str:

@@ -19,7 +19,7 @@ from qnn.mixedbuild import MixedBuild
 from qnn.model import Model
 from qnn.report.histograms import Spread
 from qnn.report.mistakes import mistakes
-from qnn.verification import Verification
+from qnn.verification import TargetResult, Verification
 from qnn.verifier import RV32
 
 
@@ -50,15 +50,7 @@ def row_document(row: Row, network: Model | None, x: np.ndarray, y: np.ndarray) 
     network: the float model that it was made of, None where it was quantized elsewhere. x, y: the raw samples
     (N, *shape) that it was scored on, and their labels. Whatever is added here is bounded: a report may have many rows.
     """
-    planned, scratch = row.build.manifest["flash"], row.build.manifest["ram"]["scratch"]
     rv32 = next((target for target in row.verification.targets if target.target == RV32), None)
-    sizes = rv32.sizes if rv32 else None
-    # What a compiler wrote into the code, of structs and then of small tables, is part of the code.
-    total = sizes.rodata + sizes.ram if sizes else planned["total"]
-    weights = min(planned["weights"], total)
-    tables = min(planned["tables"], total - weights)
-    code = sizes.code if sizes else None
-    stack = rv32.stack_bytes if rv32 else None
     counts = rv32.instructions if rv32 else None
     cycles = rv32.profile.cycles if rv32 and rv32.profile else None
     score = row.evaluation.score
@@ -67,14 +59,7 @@ def row_document(row: Row, network: Model | None, x: np.ndarray, y: np.ndarray) 
         "samples": score.samples,
         score.metric: score.value,
         **per_target(score),
-        "weights_bytes": weights,
-        "tables_bytes": tables,
-        "structs_bytes": total - weights - tables,
-        "code_bytes": code,
-        "flash_bytes": None if code is None else total + code,
-        "scratch_bytes": scratch,
-        "stack_bytes": stack,
-        "ram_bytes": None if stack is None else scratch + stack,
+        **_memory(row, rv32),
         "macs": row.build.manifest["macs"],
         "instructions": counts.mean if counts else None,
         "instructions_max": counts.maximum if counts else None,
@@ -93,6 +78,28 @@ def row_document(row: Row, network: Model | None, x: np.ndarray, y: np.ndarray) 
         **({"histograms": row.spread.document()} if row.spread else {}),
         **({"residuals": list(row.residuals)} if row.residuals else {}),
         **({"mixed": row.mixed.document()} if row.mixed else {}),
+    }
+
+
+def _memory(row: Row, rv32: TargetResult | None) -> dict[str, int | None]:
+    """Bytes of flash and RAM, and of their parts; rv32: what the compiler for it made."""
+    planned, scratch = row.build.manifest["flash"], row.build.manifest["ram"]["scratch"]
+    sizes = rv32.sizes if rv32 else None
+    # What a compiler wrote into the code, of structs and then of small tables, is part of the code.
+    total = sizes.rodata + sizes.ram if sizes else planned["total"]
+    weights = min(planned["weights"], total)
+    tables = min(planned["tables"], total - weights)
+    code = sizes.code if sizes else None
+    stack = rv32.stack_bytes if rv32 else None
+    return {
+        "weights_bytes": weights,
+        "tables_bytes": tables,
+        "structs_bytes": total - weights - tables,
+        "code_bytes": code,
+        "flash_bytes": None if code is None else total + code,
+        "scratch_bytes": scratch,
+        "stack_bytes": stack,
+        "ram_bytes": None if stack is None else scratch + stack,
     }
 
 
