@@ -13,6 +13,7 @@ from networks import BYTES, IMAGE, READINGS, Example, model_of, samples_of
 
 from qnn.calibration import calibrate
 from qnn.graph import Graph
+from qnn.ops.convolution import Convolution
 from qnn.ops.dense import Dense
 from qnn.quantization import lower_model, quantize
 from qnn.report.histograms import BINS, histogram, spread, weight_steps
@@ -20,6 +21,8 @@ from qnn.report.mistakes import MOST_CLASSES, PICTURE_BYTES, SHOWN, mistakes
 from qnn.report.png import png
 from qnn.schema import Feature
 from qnn.widths import widths_named
+
+MAPS = Example("maps", "conv 3x3 4 bn relu, depthwise 3x3 relu6, maxpool 2, dense 10", (8, 8, 1), "uint8", 10)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -31,7 +34,7 @@ def test_a_picture_is_read_by_others_as_it_was_written(channels: int) -> None:
 
 
 @pytest.mark.parametrize("bits", ["8", "16", "w8a16"])
-@pytest.mark.parametrize("example", [IMAGE, READINGS], ids=lambda example: example.name)
+@pytest.mark.parametrize("example", [IMAGE, READINGS, MAPS], ids=lambda example: example.name)
 def test_steps_of_weights_are_those_that_they_were_rounded_by(example: Example, bits: str) -> None:
     """Float weights in these steps lie within half a step of the integers; a grid of the input's features included."""
     model = model_of(example)
@@ -40,12 +43,13 @@ def test_steps_of_weights_are_those_that_they_were_rounded_by(example: Example, 
     assert len(layers) >= 2
     for node in layers:
         integer = lowered.graph.node(node.name)
-        assert isinstance(integer.op, Dense)
+        assert isinstance(integer.op, (Dense, Convolution))
         kind = lowered.graph.types_of(integer)[0]
         steps = weight_steps(integer.op.requantization, integer.op.rounding_shift, kind, integer.type)
         first = lowered.grid is not None and lowered.graph.quantized_input in integer.inputs
         real = node.parameters[0].astype(np.float64) * (lowered.grid.scale if first and lowered.grid else 1.0)
-        assert np.abs(real / steps[:, None] - integer.op.weights).max() <= 0.5 + 1e-3
+        rows = (real.reshape(len(steps), -1), integer.op.weights.reshape(len(steps), -1))
+        assert np.abs(rows[0] / steps[:, None] - rows[1]).max() <= 0.5 + 1e-3
 
 
 def test_a_histogram_counts_each_value_once() -> None:

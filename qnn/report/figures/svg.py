@@ -86,8 +86,8 @@ def _powers(low: float, high: float) -> tuple[float, ...]:
 
 
 def short_number(value: float) -> str:
-    """1,234 as it is, 12,300 as 12.3k, 1,230,000 as 1.23M."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+    """12,345 as it is, 123,000 as 123k, 1,230,000 as 1.23M."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e5, "k")):
         if abs(value) >= size:
             return f"{value / (1e3 if letter == 'k' else size):.3g}{letter}"
     return f"{value:,.5g}"
