@@ -12,7 +12,7 @@ from qnn.report.figures.histograms import histograms
 from qnn.report.figures.layers import layer_bars
 from qnn.report.figures.memory import memory_plan
 from qnn.report.figures.wrong import wrong_samples
-from qnn.report.html import Markup, code, details, paragraph, safe, table
+from qnn.report.html import Markup, details, paragraph, safe, table
 
 NODE_COLUMNS = (
     "node",
@@ -58,8 +58,7 @@ def _content(name: str, row: Mapping[str, Any]) -> str:
         ("How the widths were chosen", _mixed(name, row)),
         ("All figures", _all_figures(name, row)),
     )
-    made = code("Command for this row alone", str(row["command"])) if row.get("command") else ""
-    return made + "".join(f"<h4>{safe(title)}</h4>\n{content}" for title, content in parts if content)
+    return "".join(f"<h4>{safe(title)}</h4>\n{content}" for title, content in parts if content)
 
 
 WEIGHTS = (
