@@ -310,6 +310,7 @@ def test_labels_tell_what_differs() -> None:
         "4 bits, gptq",
         "4 bits, nearest",
     ]
+    assert labels([{"network": "a", "seed": 1}]) == ["a"]
     assert labels([{"bits": "mixed"}, {"bits": "trained"}]) == ["mixed widths", "the trained widths"]
     assert widths_text("w4a8") == "w4a8 bits"
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -215,14 +215,7 @@ def _calibration(output: Output, source: Source, network: Model, asked: Asked) -
     """The rows to calibrate on, where the network carries none."""
     if len(network.samples):
         return None
-    request = Request(
-        asked.request.data,
-        None,
-        asked.request.label,
-        asked.request.drop_missing,
-        asked.request.data_dir,
-        asked.request.max_memory,
-    )
+    request = replace(asked.request, part=None)
     samples = read_once(request, network.schema, network.record, TRAIN)
     output.say(f"{source.name} carries no samples: it is calibrated on {samples.source} ({samples.part})")
     return rows_of(request, TRAIN, samples)

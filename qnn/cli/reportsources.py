@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qnn.cli.console import Output
@@ -24,6 +25,7 @@ from qnn.report.jobs import TrainJob
 from qnn.training import TrainOptions
 
 MOST_SEEDS = 100
+SHOWN_NET = 24  # characters of a NET in the name of its file
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +49,6 @@ class Training:
     nets: tuple[str, ...]
     seeds: tuple[int, ...]
     epochs: int
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A network that could not be trained, and why."""
-
-    name: str
-    seed: int
-    reason: str
 
 
 def training_of(nets: Sequence[str] | None, seeds: str | None, epochs: int | None) -> Training | None:
@@ -108,12 +101,7 @@ def train_jobs(output: Output, data: str, asked: Request, training: Training) ->
     """A job for each network and seed. Raises QnnError where the data cannot be read or a NET does not fit it."""
     options = LoadOptions(data_dir=asked.data_dir, max_memory=asked.max_memory, drop_missing=asked.drop_missing)
     if asked.label is not None:
-        options = LoadOptions(
-            label=asked.label,
-            data_dir=asked.data_dir,
-            max_memory=asked.max_memory,
-            drop_missing=asked.drop_missing,
-        )
+        options = replace(options, label=asked.label)
     with output.progress(f"reading {data}") as progress:
         dataset = load(data, options, progress=progress)
     for warning in dataset.warnings:
@@ -128,10 +116,17 @@ def train_jobs(output: Output, data: str, asked: Request, training: Training) ->
     ]
 
 
+def _file_name(net: str) -> str:
+    """A preset's name, or the beginning of a NET and a hash of all of it."""
+    if any(preset.name == net for preset in PRESETS):
+        return name_from(net)
+    return f"{name_from(net)[:SHOWN_NET]}_{hashlib.sha256(net.encode()).hexdigest()[:6]}"
+
+
 def trained_source(job: TrainJob, result: dict[str, str], folder: Path | None) -> Source:
     """The network that a job's result holds; it is kept in `folder` as well, where there is one, for other commands."""
     content = base64.b64decode(result["model"])
-    path = Path(f"{name_from(job.name)}-seed{job.options.seed}.qnn")
+    path = Path(f"{_file_name(job.name)}-seed{job.options.seed}.qnn")
     if folder is not None:
         path = folder / path
         write_whole(path, content)

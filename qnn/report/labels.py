@@ -27,10 +27,11 @@ AS_IMPORTED = "as imported"
 def labels(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """A short name for each row, all different where the rows are: the bits, and whatever else is not the same for all.
 
-    Where a choice changes nothing (null) it is not told.
+    Where a choice changes nothing (null) it is not told. What has no bits, a network that failed, goes by its name.
     """
     told = [key for key, _ in DIMENSIONS if key == "bits" or len({row.get(key) for row in rows} - {None}) > 1]
     return [
         ", ".join(text(row[key]) for key, text in DIMENSIONS if key in told and row.get(key) is not None)
+        or str(row.get("network"))
         for row in rows
     ]

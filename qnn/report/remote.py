@@ -57,10 +57,9 @@ def run_on(cluster: Cluster, here: Tools, tasks: Sequence[Task], watcher: Watche
     with closing(_connected(cluster)) as client:
         futures = client.map(answer, tasks, source=here.source, pure=False)
         indices = {future.key: index for index, future in enumerate(futures)}
-        for index in indices.values():
-            watcher.started(index)
         for future in as_completed(futures, loop=client.loop):
             index = indices[future.key]
+            watcher.started(index)  # nobody knows which of them ran until one is done
             watcher.ended(index, final=True)
             yield _outcome(index, future)
 
