@@ -16,7 +16,7 @@ from qnn.graph import Graph
 from qnn.ops.convolution import Convolution
 from qnn.ops.dense import Dense
 from qnn.quantization import lower_model, quantize
-from qnn.report.histograms import BINS, histogram, spread, weight_steps
+from qnn.report.histograms import BINS, histogram, integer_spread, spread, weight_steps
 from qnn.report.mistakes import MOST_CLASSES, PICTURE_BYTES, SHOWN, mistakes
 from qnn.report.png import png
 from qnn.schema import Feature
@@ -78,6 +78,21 @@ def test_narrow_weights_are_clipped_and_wide_ones_are_not() -> None:
         assert sum(one.outside for one in found.activations) == 0
     assert clipped["w3a8"] > 0
     assert clipped["8"] == clipped["16"] == 0
+
+
+def test_graphs_from_elsewhere_show_their_integers() -> None:
+    model, widths = model_of(MAPS), widths_named("w4a8")
+    graph = quantize(model, calibrate(model, model.samples), "net", (), widths)
+    found = integer_spread(graph, samples_of(MAPS, 30))
+    assert [one.name for one in found.weights] == ["conv2d1", "depthwise_conv2d1", "dense1"]
+    assert {one.clip for one in found.weights} == {(-8.0, 7.0)}
+    assert [one.name for one in found.activations] == [node.name for node in graph.body]
+    assert not any(one.outside for one in (*found.weights, *found.activations))
+    assert integer_spread(graph, samples_of(MAPS, 0)).activations == ()
+    op = graph.body[0].op
+    lowest = replace(op, weights=np.full_like(op.weights, -128))  # imported int8 weights use all of their type
+    other = replace(graph, nodes=(replace(graph.body[0], op=lowest), *graph.nodes[1:]))
+    assert integer_spread(other, samples_of(MAPS, 0)).weights[0].clip == (-128.0, 127.0)
 
 
 def graph_of(example: Example, classes: int = 0) -> Graph:

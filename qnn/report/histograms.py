@@ -18,7 +18,8 @@ from qnn.ops.op import TensorType
 from qnn.precision import weight_limits
 from qnn.quantization import Lowered, lower_model
 from qnn.scales import Scales
-from qnn.widths import Widths
+from qnn.simulator import simulate
+from qnn.widths import WEIGHT_BITS, Widths
 
 BINS = 48
 MOST_TENSORS = 24  # of each kind
@@ -67,6 +68,19 @@ def spread(model: Model, scales: Scales, graph: Graph, widths: Widths) -> Spread
     return Spread(_weights(lowered, graph, widths), _activations(lowered, graph, model.samples))
 
 
+def integer_spread(graph: Graph, x: np.ndarray) -> Spread:
+    """The Spread of a graph that was quantized elsewhere, on raw samples x (N, *shape): there are integers only."""
+    weights = []
+    for node in graph.body:
+        if isinstance(node.op, (Dense, Convolution)):
+            weights.append(_weights_histogram(node.name, node.op.weights.astype(np.float64), _limits(node.op.weights)))
+    names = tuple(node.name for node in graph.body[:MOST_TENSORS])
+    tensors = simulate(graph, _evenly(x), keep=names) if len(x) else {}
+    kinds = [(name, graph.type_of(name)) for name in names if name in tensors]
+    reals = [_reals_histogram(name, (tensors[name] - kind.zero_point) * kind.scale, kind) for name, kind in kinds]
+    return Spread(tuple(weights[:MOST_TENSORS]), tuple(reals))
+
+
 def histogram(name: str, values: np.ndarray, clip: tuple[float, float], levels: int, slack: float) -> Histogram:
     """The Histogram of float64 `values`, over their range and what they are clipped to.
 
@@ -94,10 +108,21 @@ def _weights(lowered: Lowered, graph: Graph, widths: Widths) -> tuple[Histogram,
         reads = lowered.graph.quantized_input in lowered.graph.node(node.name).inputs
         columns = lowered.grid.scale if reads and lowered.grid is not None else 1.0
         real = (node.parameters[0].astype(np.float64) * columns).reshape(len(node.parameters[1]), -1)
-        low, high = weight_limits(widths.of(node.name).weights)
-        levels = high - low + 1
-        found.append(histogram(node.name, real / steps[:, None], (float(low), float(high)), levels, 0.5))
+        found.append(_weights_histogram(node.name, real / steps[:, None], weight_limits(widths.of(node.name).weights)))
     return tuple(found)
+
+
+def _limits(weights: np.ndarray) -> tuple[int, int]:
+    """Those of the fewest bits that the integer weights fit; of their type where they use all of it."""
+    ends, whole = (int(weights.min()), int(weights.max())), np.iinfo(weights.dtype)
+    found = (weight_limits(bits) for bits in WEIGHT_BITS if bits <= 8 * weights.itemsize)
+    return next((limits for limits in found if limits[0] <= ends[0] and ends[1] <= limits[1]), (whole.min, whole.max))
+
+
+def _weights_histogram(name: str, steps: np.ndarray, limits: tuple[int, int]) -> Histogram:
+    """Of weights in steps, and the lowest and highest integer that there is."""
+    low, high = limits
+    return histogram(name, steps, (float(low), float(high)), high - low + 1, 0.5)
 
 
 def weight_steps(constants: Requantization, rounding_shift: int, x: TensorType, y: TensorType) -> np.ndarray:
@@ -109,16 +134,24 @@ def weight_steps(constants: Requantization, rounding_shift: int, x: TensorType, 
 def _activations(lowered: Lowered, graph: Graph, samples: np.ndarray) -> tuple[Histogram, ...]:
     if not len(samples):
         return ()
-    rows = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), SAMPLES)).round().astype(np.int64))
-    parts = list(activations(lowered.source, samples[rows]))
+    parts = list(activations(lowered.source, _evenly(samples)))
     sources = {integer: source for source, integer in lowered.tensors if source != INPUT or lowered.grid is None}
     found = []
     for integer, source in list(sources.items())[:MOST_TENSORS]:
-        kind = graph.type_of(integer)
-        clip = tuple((end - kind.zero_point) * kind.scale for end in (kind.low, kind.high))
         values = np.concatenate([part[source] for part in parts])
-        found.append(histogram(integer, values, (clip[0], clip[1]), kind.high - kind.low + 1, kind.scale / 2))
+        found.append(_reals_histogram(integer, values, graph.type_of(integer)))
     return tuple(found)
+
+
+def _reals_histogram(name: str, values: np.ndarray, kind: TensorType) -> Histogram:
+    """Of activations that become, or are, integers of that type."""
+    low, high = ((end - kind.zero_point) * kind.scale for end in (kind.low, kind.high))
+    return histogram(name, values, (low, high), kind.high - kind.low + 1, kind.scale / 2)
+
+
+def _evenly(samples: np.ndarray) -> np.ndarray:
+    """SAMPLES of the samples (N, *shape), N > 0, or all of fewer."""
+    return samples[np.unique(np.linspace(0, len(samples) - 1, min(len(samples), SAMPLES)).round().astype(np.int64))]
 
 
 def _short(value: float) -> float:

@@ -17,7 +17,7 @@ from qnn.layersqnr import sqnr_document
 from qnn.metrics import Score
 from qnn.mixedbuild import MixedBuild
 from qnn.model import Model
-from qnn.report.histograms import Spread
+from qnn.report.histograms import Spread, integer_spread
 from qnn.report.mistakes import mistakes
 from qnn.verification import TargetResult, Verification
 from qnn.verifier import RV32
@@ -54,6 +54,7 @@ def row_document(row: Row, network: Model | None, x: np.ndarray, y: np.ndarray) 
     counts = rv32.instructions if rv32 else None
     cycles = rv32.profile.cycles if rv32 and rv32.profile else None
     score = row.evaluation.score
+    shown = row.spread or (integer_spread(row.build.graph, x) if network is None else None)
     return {
         "bits": row.bits,
         "samples": score.samples,
@@ -75,7 +76,7 @@ def row_document(row: Row, network: Model | None, x: np.ndarray, y: np.ndarray) 
         "equalization": row.equalization.document() if row.equalization else None,
         "memory_plan": row.build.manifest["memory_plan"],
         **mistakes(row.build.graph, network, row.evaluation.answers, x, y),
-        **({"histograms": row.spread.document()} if row.spread else {}),
+        **({"histograms": shown.document()} if shown else {}),
         **({"residuals": list(row.residuals)} if row.residuals else {}),
         **({"mixed": row.mixed.document()} if row.mixed else {}),
     }

@@ -62,13 +62,14 @@ def _content(name: str, row: Mapping[str, Any]) -> str:
 
 
 WEIGHTS = (
-    "Of each layer, the weights of the float network in steps of their channel; dashed lines: the lowest and the "
-    "highest integer. What lies beyond becomes the nearest of them, which costs less than coarser steps would. Heights "
-    "are square roots of counts; weights that are exactly 0 are left out."
+    "Of each layer, the float network's weights in steps of their channel (the integers, where there is no float "
+    "network); dashed lines: the lowest and the highest integer. What lies beyond becomes the nearest of them, which "
+    "costs less than coarser steps would. Heights are square roots of counts; weights that are exactly 0 are left out."
 )
 ACTIVATIONS = (
-    "The float network's values on the stored samples; dashed lines: what the integers of each tensor reach, as "
-    "calibration chose it. Heights are square roots of counts; values that are exactly 0 are left out."
+    "The float network's values on stored samples (the integer network's, where there is no other); dashed lines: what "
+    "the integers of each tensor reach, as calibration chose it. Heights are square roots of counts; values that are "
+    "exactly 0 are left out."
 )
 
 
