@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,29 @@ AGAIN = "train the model again"
 
 
 @dataclass(frozen=True)
+class Reached:
+    """What the rounded network scored when training kept it: the metric's name, its value, on how many rows of what."""
+
+    metric: str
+    value: float
+    samples: int
+    rows: str
+
+    def __str__(self) -> str:
+        value = f"{100 * self.value:.2f} %" if self.metric == "accuracy" else f"{self.value:.5g}"
+        return f"{self.metric} {value} on {self.samples:,} {self.rows}"
+
+
+@dataclass(frozen=True)
 class Learned:
-    """The Widths of a model, with the steps of its weights, and its Scales: with them it compiles as it was trained."""
+    """The Widths of a model, with the steps of its weights, and its Scales: with them it compiles as it was trained.
+
+    reached: None before the first epoch, and in older files.
+    """
 
     widths: Widths
     scales: Scales
+    reached: Reached | None = None
 
     def with_steps(self, steps: dict[str, np.ndarray]) -> Learned:
         """The same with other steps, float32 (O,) by the layer's name."""
@@ -60,11 +78,13 @@ def learned_of(learned: Learned | None, subject: str) -> Learned:
 def learned_document(learned: Learned) -> dict[str, Any]:
     """As JSON, for a model file."""
     widths = learned.widths
+    reached = {} if learned.reached is None else {"reached": asdict(learned.reached)}
     return {
         "input": widths.input,
         "default": {"weights": widths.default.weights, "activations": widths.default.activations},
         "layers": [{"name": name, **vars(width), "steps": list(width.steps)} for name, width in widths.layers],
         "scales": json.loads(scales_bytes(learned.scales)),
+        **reached,
     }
 
 
@@ -80,7 +100,14 @@ def read_learned(document: Document, outputs: dict[str, int]) -> Learned:
     widths = Widths(document.integer("input"), _width(document.child("default")), tuple(layers))
     if widths.input not in (8, 16) or len({name for name, _ in layers}) != len(layers):
         raise QnnError(document.path, "its learned widths contradict themselves", AGAIN)
-    return Learned(widths, read_scales(document.child("scales")))
+    reached = _reached(document.child("reached")) if "reached" in document.values else None
+    return Learned(widths, read_scales(document.child("scales")), reached)
+
+
+def _reached(document: Document) -> Reached:
+    return Reached(
+        document.text("metric"), document.number("value"), document.integer("samples"), document.text("rows")
+    )
 
 
 def _width(document: Document) -> Width:

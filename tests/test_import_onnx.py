@@ -70,6 +70,8 @@ def test_a_network_as_pytorch_exports_it(tmp_path: Path, qnn: Run) -> None:
     assert qnn("import", str(path), "-o", str(tmp_path / "m.qnn"), "--explain")[0] == 0
     assert qnn("compile", str(tmp_path / "m.qnn"), "--data", "digits", "-o", str(tmp_path / "b"))[0] == 0
     assert qnn("verify", str(tmp_path / "b"), "--data", "random:20", "--on", "host")[0] == 0
+    code, _, err = qnn("import", str(path), "-o", str(tmp_path / "other.qnn"), "--rounding", "qnn")
+    assert (code, "a float network" in err, (tmp_path / "other.qnn").exists()) == (2, True, False), err
 
 
 def test_the_input_may_have_an_offset_and_its_channels_last(tmp_path: Path) -> None:

@@ -332,6 +332,13 @@ def test_the_command_counts_the_differences(tmp_path: Path, qnn: Run) -> None:
     assert qnn("verify", str(tmp_path / "b"), "--data", "random:20", "--on", "host", "--layers")[0] == 0
 
 
+def test_options_of_float_networks_are_refused(tmp_path: Path, qnn: Run) -> None:
+    path = operator_file(tmp_path / "m.onnx", "Conv Relu", 1)
+    code, _, err = qnn("import", str(path), "-o", str(tmp_path / "m.qnn"), "--data", "digits", "--scale", "0.5")
+    said = " ".join(err.split())
+    assert (code, "--data and --scale: says nothing about" in said, "is quantized" in said) == (2, True, True), err
+
+
 def test_an_output_left_in_reals_becomes_16_bits(tmp_path: Path) -> None:
     net = QuantizedNet(4, "uint8")
     found = import_file(net.file(tmp_path / "m.onnx", gemm(net)))

@@ -91,6 +91,28 @@ def test_the_integer_graph_computes_what_was_trained(net: str, bits: str) -> Non
     assert close(model, data.x[data.test])
 
 
+@pytest.mark.parametrize("bits", ["4", "w4a4"])
+@pytest.mark.parametrize(
+    "net",
+    [
+        "conv 3x3 4 bn relu, residual(conv 3x3 4 bn relu, conv 3x3 4 bn) relu, dense",
+        "conv 3x3 4 bn relu, depthwise 3x3 bn relu, conv 1x1 6 bn relu6, gap, dense",
+        "reshape 12x3, conv1d 3 6 bn relu, maxpool 2, conv1d 3 6 bn tanh, dense",
+        "conv 3x3 4 bn relu, concat(conv 1x1 3 bn relu; conv 3x3 3 bn; linear), maxpool 2, dense",
+    ],
+    ids=["residual", "depthwise", "conv1d", "concat"],
+)
+def test_each_structure_computes_what_was_trained(net: str, bits: str) -> None:
+    """Not one class differs, and no output by more than the rounding of its last step."""
+    data = pictures()
+    model = train(data, None, replace(AWARE, qat=bits), start=begun(net)).model
+    assert model is not None
+    steps = in_steps(model, data.x)
+    found = evaluate(graph_of(model), data.x, np.asarray(data.y)).score.value
+    assert found == score(replace(model, nodes=training_nodes(model)), data, np.arange(len(data.x))).value
+    assert steps.max() < 1
+
+
 @pytest.mark.parametrize("net", ["dense 8 tanh, dense 6 leaky_relu 0.1, dense", "dense 9 relu, dense"])
 def test_readings_with_scales_of_their_own(net: str) -> None:
     data = readings()
@@ -251,7 +273,9 @@ def test_the_gradient_of_an_activations_step_is_that_of_the_paper(clamp: tuple[f
 def test_training_rounds_as_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """The nodes with what they have learned give the outputs of those that are made anew from the model."""
     data, kept = pictures(), []
-    monkeypatch.setattr("qnn.training.loop.trained", lambda model, nodes: kept.append(nodes) or trained(model, nodes))
+    monkeypatch.setattr(
+        "qnn.training.loop.trained", lambda model, nodes, reached: kept.append(nodes) or trained(model, nodes)
+    )
     model = train(data, None, replace(AWARE, qat="w4a4", rate=0.05), start=begun(EVEN)).model
     assert model is not None
     x = data.x[data.test]
@@ -336,6 +360,7 @@ def test_models_keep_what_they_learned(tmp_path: Path) -> None:
         (lambda found: found["layers"][0].update(weights=9), "its learned widths are out of range"),
         (lambda found: found.update(input=7), "its learned widths contradict themselves"),
         (lambda found: found["scales"].update(version=9), "has version 9; this qnn reads version 1"),
+        (lambda found: found.update(reached={"metric": "accuracy"}), "'value'"),
     ],
 )
 def test_damaged_files_are_refused(
@@ -377,9 +402,11 @@ def words(data: Dataset, folder: Path) -> tuple[str, ...]:
 
 def test_the_command(tmp_path: Path, qnn: Run) -> None:
     order = words(pictures(), tmp_path)
-    code, out, err = qnn(*order, "--net", NET, "--qat", "first=7,4")
+    code, out, err = qnn(*order, "--net", NET, "--qat", "first=7,w4a5")
     assert code == 0, err
     assert "as quantized" in out
+    assert "recipe of the float network: --epochs 2 --batch 16 --rate 0.01 " in out
+    assert "recipe with rounding: --epochs 2 --batch 16 --rate 0.0025 " in out
     assert load_model(tmp_path / "m-float.qnn").learned is None
     code, out, err = qnn("compile", str(tmp_path / "m.qnn"), "-o", str(tmp_path / "b"), "--json")
     assert code == 0, err
@@ -390,6 +417,40 @@ def test_the_command(tmp_path: Path, qnn: Run) -> None:
     assert json.loads(out)["flash"]["weights"] > trained
     code, _, err = qnn(*order[:-1], str(tmp_path / "n.qnn"), "--from", str(tmp_path / "m-float.qnn"), "--qat", "4")
     assert code == 0, err
+
+
+def test_what_inspect_tells(tmp_path: Path, qnn: Run) -> None:
+    model = train(pictures(), None, replace(AWARE, qat="first=7,w4a5"), start=begun(NET)).model
+    assert model is not None
+    save_model(model, tmp_path / "m.qnn")
+    code, out, err = qnn("inspect", str(tmp_path / "m.qnn"))
+    assert code == 0, err
+    assert model.learned is not None
+    assert model.learned.reached is not None
+    assert f"as rounded: accuracy {100 * model.learned.reached.value:.2f} % on 30 validation samples" in out
+    graph = graph_of(model)
+    found = json.loads(qnn("inspect", str(tmp_path / "m.qnn"), "--json")[1])["learned"]["tensors"]
+    told = {row["tensor"]: (row["weights"], row["activations"], row["step"], row["zero_point"]) for row in found}
+    kinds = {name: graph.type_of(name) for name in told}
+    assert told["conv2d1"] == ("7", 5, kinds["conv2d1"].scale, 0)
+    assert told["conv2d2"] == ("4", 5, kinds["conv2d2"].scale, 0)
+    assert told["dense1"] == ("4", 16, kinds["dense1"].scale, 0)
+    assert told["input"][:2] == (None, 8)
+
+
+def test_a_model_of_other_data_is_named(tmp_path: Path, qnn: Run) -> None:
+    save_model(begun(NET), tmp_path / "f.qnn")
+    code, _, err = qnn(
+        "train", "digits", "--from", str(tmp_path / "f.qnn"), "--qat", "4", "-o", str(tmp_path / "m.qnn")
+    )
+    assert code == 2
+    said = "--from: was trained on made-up for 6x6x1 uint8 (classification); digits is 8x8x1 uint8 (classification)"
+    assert said in " ".join(err.split())
+    with pytest.raises(QnnError, match="was trained on made-up for"):
+        train(readings(), None, AWARE, start=begun(NET))
+    other = replace(pictures(), schema=replace(pictures().schema, classes=("a", "b", "c", "d")))
+    with pytest.raises(QnnError, match="was trained on made-up, which has other classes or targets than this data"):
+        train(other, None, AWARE, start=begun(NET))
 
 
 def test_wrong_commands(tmp_path: Path, qnn: Run) -> None:

@@ -299,9 +299,9 @@ def test_resuming_needs_the_same_teacher(tmp_path: Path, trained: Model) -> None
     [
         (
             lambda m: replace(m, schema=replace(m.schema, dtype="int32")),
-            r"6x6x1 int32 \(.*\), not for 6x6x1 uint8",
+            r"for 6x6x1 int32 \(.*\); made-up is 6x6x1 uint8",
         ),
-        (lambda m: replace(m, schema=replace(m.schema, classes=("a", "b", "c", "d"))), "other outputs"),
+        (lambda m: replace(m, schema=replace(m.schema, classes=("a", "b", "c", "d"))), "other classes"),
         (lambda m: replace(m, record=replace(m.record, seed=9)), "--seed 9"),
         (lambda m: replace(m, normalization=replace(m.normalization, scale=np.asarray(0.5))), "differently"),
     ],

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from qnn.cli.console import JsonOption, Output, QuietOption
+from qnn.cli.console import JsonOption, Output, QuietOption, given
 from qnn.compiler import build_graph
 from qnn.data import load
+from qnn.errors import QnnError
 from qnn.graph import Graph
 from qnn.graphfile import save_graph
 from qnn.importing.explain import Fate
@@ -36,7 +37,11 @@ from qnn.outputs import Kind, check_replaceable, container_kind
 MODEL = Kind("a model", lambda path: container_kind(path) in ("float", "integer"))
 
 
+FLOAT_ONLY = (("--data", "data"), ("--scale", "scale"), ("--offset", "offset"))
+
+
 def command(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A TensorFlow Lite file (.tflite) or an ONNX file (.onnx).")],
     out: Annotated[Path, typer.Option("--output", "-o", help="The model to write.")] = Path("model.qnn"),
     name: Annotated[
@@ -71,11 +76,25 @@ def command(
     prefix = None if name is None else check_name(name)
     options = ImportOptions(prefix, read_labels(labels), rounding, InputMeaning(scale, offset), dataset)
     found = import_file(file, options)
+    _refuse_idle(context, file, found)
     if isinstance(found.network, Model):
         save_model(found.network, out)
         return _show_model(output, file, out, found, found.network, explain)
     save_graph(found.network, out)
     return _show_graph(output, file, out, found, found.network, explain, options)
+
+
+def _refuse_idle(context: typer.Context, file: Path, found: Imported) -> None:
+    """Raises QnnError for options that say nothing about a network of this kind."""
+    if isinstance(found.network, Model):
+        if given(context, "rounding"):
+            remedy = "leave it out: qnn compile quantizes this network, with one rounding each"
+            raise QnnError("--rounding", f"says nothing about {file}, a float network", remedy)
+        return
+    written = [option for option, name in FLOAT_ONLY if given(context, name)]
+    if written:
+        subject = " and ".join(written)
+        raise QnnError(subject, f"says nothing about {file}, which is quantized and has its ranges", "leave it out")
 
 
 def _show_model(output: Output, file: Path, out: Path, found: Imported, model: Model, explain: bool) -> None:

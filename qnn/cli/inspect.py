@@ -13,6 +13,7 @@ import typer
 from qnn.cli.calibrate import show_scales
 from qnn.cli.compiled import show_build, show_kernels
 from qnn.cli.console import JsonOption, Output, QuietOption
+from qnn.cli.learnedtable import show_learned
 from qnn.cli.memorymap import show_memory
 from qnn.cli.reporttable import show_report
 from qnn.compiler import build_graph
@@ -85,8 +86,9 @@ def _inspect_model(output: Output, path: Path, model: Model) -> None:
     nodes = _show_nodes(output, f"{path}: float model, {model.net}", model.nodes, model.schema.shape)
     record = model.record
     output.say(f"trained on {record.source} (seed {record.seed}); {len(model.samples)} samples stored for calibration")
+    learned = show_learned(output, model)
     document = {"kind": "float", "net": model.net, "task": model.schema.task, **_totals(nodes), "nodes": nodes}
-    output.emit(document)
+    output.emit({**document, **learned})
 
 
 def _inspect_unfinished(output: Output, path: Path) -> None:

@@ -14,23 +14,21 @@ from types import FrameType
 import typer
 
 from qnn.cli import trainoptions as options
-from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption, given, typed
+from qnn.cli.console import JsonOption, Output, QuietOption, SeedOption, typed
 from qnn.cli.inputlines import InputLine, input_lines, show_inputs
-from qnn.cli.trainoptions import begun_with, first_phase, float_options, load_options, train_options
+from qnn.cli.trainoptions import float_options, load_options
+from qnn.cli.trainplan import Plan, plan_of
 from qnn.cli.trainreport import Report, document, epoch_line, scores, show_data, show_recipe, show_result
 from qnn.data import load
 from qnn.data.dataset import Dataset
 from qnn.data.options import DEFAULT_MAX_MEMORY, LoadOptions
 from qnn.model import Model
 from qnn.modelfile import FLOAT_MODEL, load_model
-from qnn.net import convolves, default_net, parse_net
 from qnn.outputs import keep_previous
 from qnn.progress import silent
-from qnn.training import Epoch, TrainOptions, TrainResult, check_outputs, read_unfinished, resolved, train
+from qnn.training import Epoch, TrainOptions, TrainResult, train
 from qnn.training.normalization import Fitted
-from qnn.training.options import LAST, QAT_SHARE
-from qnn.training.qat import check_bits
-from qnn.training.resume import resume_path
+from qnn.training.options import LAST
 
 FLOAT = TrainOptions()
 LOAD = LoadOptions()
@@ -38,6 +36,7 @@ LABEL = ",".join(LOAD.label)
 MEMORY = f"{DEFAULT_MAX_MEMORY // 10**9}GB"
 STOPPED = 130  # the exit code of a program that Ctrl-C ended
 SHOWN_EPOCHS = 25
+FLOAT_FIRST, ROUNDED = " of the float network", " with rounding"  # the phases of --qat
 
 
 def command(
@@ -104,38 +103,36 @@ def command(
     Example: qnn train mnist --from mnist.qnn --qat 4 -o mnist4.qnn
     """
     console = Output(json, quiet)
-    if qat:
-        check_bits(qat)
-    first = first_phase(output) if qat and start is None else None
-    going_on = first if resume and first is not None and resume_path(first).exists() else output
-    unfinished = read_unfinished(going_on) if resume else None
-    chosen = replace(train_options(context, unfinished), qat=qat)
-    if going_on == first and not given(context, "rate"):
-        chosen = replace(chosen, rate=QAT_SHARE * chosen.rate)
-    check_outputs(output)
-    taught = load_model(teacher) if teacher else None
-    begun = begun_with(start, net) if start else None
-    dataset = _load(console, data, load_options(context, unfinished), chosen.keep)
+    plan = plan_of(context)
+    dataset = _load(console, data, load_options(context, plan.unfinished), plan.options.keep)
     show_data(console, dataset)
-    net = begun.net if begun else net or (unfinished.net if unfinished else default_net(dataset.schema))
-    chosen = resolved(chosen, dataset, convolves(parse_net(net, dataset.schema)))
-    for path in [] if resume else [output] if first is None else [output, first]:
-        kept = keep_previous(path, FLOAT_MODEL)
-        if kept is not None:
-            console.say(f"the model that was in {path} is now in {kept}")
-    show_recipe(console, chosen)
-    if first is not None:
-        begun = _float_first(console, dataset, net, chosen, first, resume, going_on == first, taught)
-        resume = resume and going_on == output
-    result, lines = _train(console, dataset, net, chosen, output, resume, taught, begun)
-    if unfinished is not None and len(unfinished.state.history) > chosen.epochs:
-        done = len(unfinished.state.history)
-        console.warn(f"{done} epochs are done, more than --epochs {chosen.epochs}; nothing was trained or changed")
+    plan = plan.with_data(dataset)
+    _keep_previous(console, plan)
+    begun = _float_first(console, dataset, plan) if plan.first is not None else plan.start
+    show_recipe(console, plan.options, "" if plan.first is None else ROUNDED)
+    last = replace(plan, start=begun, resume=plan.resume and not plan.float_unfinished)
+    result, lines = _train(console, dataset, last, plan.options, output)
+    _warn_overdue(console, plan)
     report = Report(result, scores(dataset, result.model), output, _again() if result.stopped else None, lines)
     console.emit(document(dataset, report))
     show_result(console, report)
     if result.stopped:
         raise typer.Exit(STOPPED)
+
+
+def _keep_previous(console: Output, plan: Plan) -> None:
+    """Models that were there before get another name."""
+    for path in () if plan.resume else plan.paths:
+        kept = keep_previous(path, FLOAT_MODEL)
+        if kept is not None:
+            console.say(f"the model that was in {path} is now in {kept}")
+
+
+def _warn_overdue(console: Output, plan: Plan) -> None:
+    done = len(plan.unfinished.state.history) if plan.unfinished is not None else 0
+    if done > plan.options.epochs:
+        epochs = plan.options.epochs
+        console.warn(f"{done} epochs are done, more than --epochs {epochs}; nothing was trained or changed")
 
 
 def _load(console: Output, data: str, wanted: LoadOptions, keep: str) -> Dataset:
@@ -149,14 +146,7 @@ def _load(console: Output, data: str, wanted: LoadOptions, keep: str) -> Dataset
 
 
 def _train(
-    console: Output,
-    dataset: Dataset,
-    net: str,
-    chosen: TrainOptions,
-    path: Path,
-    resume: bool,
-    teacher: Model | None,
-    start: Model | None = None,
+    console: Output, dataset: Dataset, plan: Plan, chosen: TrainOptions, path: Path
 ) -> tuple[TrainResult, tuple[InputLine, ...]]:
     """Train with a bar on a terminal, else about SHOWN_EPOCHS lines; Ctrl-C ends it after the batch."""
     every = -(-chosen.epochs // SHOWN_EPOCHS)
@@ -174,12 +164,12 @@ def _train(
 
         result = train(
             dataset,
-            net,
+            plan.net,
             chosen,
             path,
-            teacher=teacher,
-            start=start,
-            resume=resume,
+            teacher=plan.teacher,
+            start=plan.start,
+            resume=plan.resume,
             progress=progress,
             observer=observe,
             should_stop=should_stop,
@@ -188,25 +178,19 @@ def _train(
     return result, tuple(inputs)
 
 
-def _float_first(
-    console: Output,
-    dataset: Dataset,
-    net: str,
-    chosen: TrainOptions,
-    path: Path,
-    resume: bool,
-    unfinished: bool,
-    teacher: Model | None,
-) -> Model:
-    """The float model at `path` that --qat without --from begins with: trained now, or before where that is resumed.
+def _float_first(console: Output, dataset: Dataset, plan: Plan) -> Model:
+    """The float model that --qat without --from begins with: trained now, or before where that is resumed.
 
     Exits where it is stopped.
     """
-    if resume and not unfinished:
-        return load_model(path)
-    result, lines = _train(console, dataset, net, float_options(chosen), path, resume, teacher)
+    assert plan.first is not None
+    if plan.resume and not plan.float_unfinished:
+        return load_model(plan.first)
+    chosen = float_options(plan.options)
+    show_recipe(console, chosen, FLOAT_FIRST)
+    result, lines = _train(console, dataset, plan, chosen, plan.first)
     if result.stopped or result.model is None:
-        show_result(console, Report(result, scores(dataset, result.model), path, _again(), lines))
+        show_result(console, Report(result, scores(dataset, result.model), plan.first, _again(), lines))
         raise typer.Exit(STOPPED)
     return result.model
 

@@ -45,13 +45,13 @@ def show_data(output: Output, dataset: Dataset) -> None:
     output.say(f"{dataset.record.source}: {shape} {schema.dtype}, {what} (--task changes that); {counts}")
 
 
-def show_recipe(output: Output, options: TrainOptions) -> None:
-    """What was decided for the user, as options that change it."""
+def show_recipe(output: Output, options: TrainOptions, phase: str = "") -> None:
+    """What was decided for the user, as options that change it. phase: of which training, of several."""
     changes = {name: value for name, value in vars(augmentation_of(options)).items() if value}
     parts = [f"--epochs {options.epochs} --batch {options.batch} --rate {options.rate:g}"]
     parts += [f"--{name} {value:g}" for name, value in changes.items()]
     parts += [f"--smoothing {options.smoothing:g}"] if options.smoothing else []
-    output.say(f"recipe: {' '.join(parts)}")
+    output.say(f"recipe{phase}: {' '.join(parts)}")
 
 
 def epoch_line(dataset: Dataset, epoch: Epoch, options: TrainOptions) -> str:

@@ -18,7 +18,7 @@ from qnn.layers.maps import innermost
 from qnn.lowering import Lowering, clamped_type
 from qnn.ops.op import TensorType
 
-TIE = 2.0**-22
+TIES = ((np.float32, 2.0**-22), (np.float64, 2.0**-40))  # of so many steps
 REPLACED = "what is only there while training is replaced before it is lowered"
 
 
@@ -64,7 +64,7 @@ class FakeRange(Rounding):
         (x,) = inputs
         share = np.divide(1.0, self.scale, out=np.zeros_like(self.scale), where=self.scale != 0)
         steps = x * share.astype(x.dtype)
-        steps += (0.5 + _tie(self.high) - self.offset * share).astype(x.dtype)
+        steps += (0.5 + _tie(self.high, x.dtype) - self.offset * share).astype(x.dtype)
         np.floor(steps, out=steps)
         rounded = np.clip(steps, x.dtype.type(self.low), x.dtype.type(self.high))
         inside = rounded == steps
@@ -142,7 +142,7 @@ class LearnedRange(Rounding):
         x, step = inputs
         low, high = (x.dtype.type(bound) for bound in self.integers(float(step)))
         steps = x * x.dtype.type(1.0 / float(step))
-        steps += x.dtype.type(0.5 + _tie(self.most))
+        steps += x.dtype.type(0.5 + _tie(self.most, x.dtype))
         np.floor(steps, out=steps)
         y = np.clip(steps, low, high)
         inside = y == steps
@@ -166,10 +166,10 @@ class LearnedRange(Rounding):
         return (by_x, np.array(slope / np.sqrt(x[0].size * max(map(abs, ends))), x.dtype)), ()
 
 
-def _tie(high: int) -> float:
+def _tie(high: int, dtype: np.dtype) -> float:
     """What is added to steps of up to `high` so that halves, as the mean of four bytes often is, are rounded up in
-    spite of float32's own errors, which grow with the steps; those of 16 bits are few and hardly ever halves."""
-    return TIE * min(high + 1, 256)
+    spite of the type's own errors, which grow with the steps; those of 16 bits are few and hardly ever halves."""
+    return dict(TIES)[dtype.type] * min(high + 1, 256)
 
 
 def _dot(one: np.ndarray, other: np.ndarray) -> float:

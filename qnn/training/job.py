@@ -25,7 +25,7 @@ from qnn.training.batches import Batches
 from qnn.training.fakenodes import training_nodes
 from qnn.training.normalization import Fitted, fit_normalization
 from qnn.training.options import TrainOptions, augmentation_of, resolved
-from qnn.training.qat import begin
+from qnn.training.qat import begin, check_start
 from qnn.training.samples import choose_samples
 from qnn.training.shards import SHARDS, Goal, goal_of
 from qnn.training.statistics import some_of
@@ -100,6 +100,8 @@ def prepare(
     if dataset.y is None or not len(dataset.train):
         problem = "has no labels" if dataset.y is None else "has no training samples"
         raise QnnError(dataset.record.source, problem, "use data to learn from")
+    if start is not None:
+        check_start(start, dataset)  # before its own net is read as one for these data
     items = parse_net(net, dataset.schema)
     options = resolved(options, dataset, convolves(items))
     seeds = np.random.SeedSequence(options.seed).spawn(3)

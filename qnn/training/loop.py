@@ -13,6 +13,8 @@ from qnn.blas import blas_threads
 from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
 from qnn.files import StrPath, write_all_whole
+from qnn.learned import Reached
+from qnn.metrics import metric_name
 from qnn.model import Model
 from qnn.modelfile import FLOAT_MODEL, model_bytes
 from qnn.net import default_net
@@ -168,7 +170,10 @@ def _finished(options: TrainOptions, state: State) -> bool:
 
 
 def _model(job: Job, state: State) -> Model:
-    return trained(job.model, bind(job.nodes, state.best.copy()))
+    best, metric = state.best_epoch, metric_name(job.dataset.schema)
+    rows = "validation samples" if len(job.dataset.validation) else "training samples"
+    reached = Reached(metric, best.metric, len(job.held), rows) if best is not None else None
+    return trained(job.model, bind(job.nodes, state.best.copy()), reached)
 
 
 def _largest_layer(job: Job) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from qnn.calibration import calibrate
 from qnn.data.dataset import Dataset
 from qnn.errors import QnnError
-from qnn.learned import Learned
+from qnn.learned import Learned, Reached
 from qnn.model import Model, Node
 from qnn.precision import Precision
 from qnn.prepare import weighted_layers
@@ -41,12 +41,17 @@ def check_bits(text: str) -> None:
             raise QnnError(f"{QAT} {text}", f"names {what} of more than 8 bits", "leave --qat out: they lose nothing")
 
 
+def check_start(start: Model, dataset: Dataset) -> None:
+    """Raises QnnError where a model that --from names was made for other data, or has learned rows held out here."""
+    check_teacher(start, replace(start, schema=dataset.schema), dataset, START)
+
+
 def begin(start: Model, dataset: Dataset, text: str) -> Model:
     """`start` ready for training with the bits that `text` names (widths.with_weight_bits).
 
     Raises QnnError where it was trained on other data or on rows that are held out, or cannot be trained so.
     """
-    check_teacher(start, replace(start, schema=dataset.schema), dataset, START)
+    check_start(start, dataset)
     nodes = folded_nodes(start)
     for node in nodes:
         if node.layer.scales_channels:
@@ -93,11 +98,12 @@ def _first_steps(model: Model, node: Node, lowered: Lowered) -> np.ndarray:
     return channel_scales(weights, bias, *types_of(lowered, node.name), precision).astype(np.float32)
 
 
-def trained(model: Model, nodes: tuple[Node, ...]) -> Model:
-    """`model` with what its `training_nodes`, whose parameters are those of `nodes`, have learned."""
+def trained(model: Model, nodes: tuple[Node, ...], reached: Reached | None = None) -> Model:
+    """`model` with what its `training_nodes`, whose parameters are those of `nodes`, have learned and reached."""
     if model.learned is None:
         return replace(model, nodes=nodes)
     found = {node.name: node.parameters for node in nodes}
     own = tuple(replace(node, parameters=found[node.name][:2]) if node.parameters else node for node in model.nodes)
     steps = {name: steps_of(parameters[2]) for name, parameters in found.items() if len(parameters) == 3}
-    return replace(model, nodes=own, learned=model.learned.with_steps(steps).with_ranges(learned_ranges(nodes)))
+    learned = model.learned.with_steps(steps).with_ranges(learned_ranges(nodes))
+    return replace(model, nodes=own, learned=replace(learned, reached=reached))

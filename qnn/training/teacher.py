@@ -26,9 +26,12 @@ def check_teacher(teacher: Model, student: Model, dataset: Dataset, subject: str
     """
     old, new = teacher.schema, student.schema
     if (old.shape, old.dtype, old.task) != (new.shape, new.dtype, new.task):
-        problem = f"was trained for {_kind(old)}, not for {_kind(new)}"
+        problem = f"was trained on {teacher.record.source} for {_kind(old)}; {dataset.record.source} is {_kind(new)}"
         raise QnnError(subject, problem, "train it on this data")
-    if (old.classes, old.targets) != (new.classes, new.targets) or output_shape(teacher) != output_shape(student):
+    if (old.classes, old.targets) != (new.classes, new.targets):
+        problem = f"was trained on {teacher.record.source}, which has other classes or targets than this data"
+        raise QnnError(subject, problem, "train it on this data")
+    if output_shape(teacher) != output_shape(student):
         raise QnnError(subject, "has other outputs than the network", "train it on this data, with as many outputs")
     learned = np.intersect1d(_learned(teacher, dataset), np.concatenate([dataset.validation, dataset.test])).size
     if learned:
