@@ -25,7 +25,7 @@ from qnn.headroom import OFF, WEIGHTS
 from qnn.net import PRESETS, Preset
 
 README = Path(__file__).parent.parent / "README.md"
-# Not run here: what installs, what make does (it runs this suite), and what needs a download or a board; demo is below.
+# Not run here: what installs, what make does (it runs this suite), and what needs a download, a board or other machines; demo is below.
 SKIPPED = (
     *("make ", "python -m venv", ".venv/bin/", "source ", "pip "),
     *(
@@ -38,7 +38,7 @@ SKIPPED = (
         "qnn monitor",
         "qnn firmware",
     ),
-    *("qnn emulate", "qnn serve", "qnn verify build/ --on board"),
+    *("qnn emulate", "qnn serve", "qnn verify build/ --on board", "dask "),
 )
 QUICK = ("--epochs", "3")  # put behind each `qnn train`: the README's own take longer than a test may
 
