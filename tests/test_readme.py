@@ -25,7 +25,8 @@ from qnn.headroom import OFF, WEIGHTS
 from qnn.net import PRESETS, Preset
 
 README = Path(__file__).parent.parent / "README.md"
-# Not run here: what installs, what make does (it runs this suite), and what needs a download, a board or other machines; demo is below.
+# Not run here: what installs, what make does (it runs this suite), what needs a download, a board or other machines;
+# demo is below.
 SKIPPED = (
     *("make ", "python -m venv", ".venv/bin/", "source ", "pip "),
     *(
