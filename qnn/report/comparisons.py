@@ -12,8 +12,9 @@ from qnn.report.labels import DIMENSIONS
 
 MOST = 24  # lines for each choice, and of seeds
 NETWORK, SEED, BITS = "network", "seed", "bits"
-COLUMNS = ("what changes", "from", "to", "with", "score", "flash, bytes", "instructions")
+COLUMNS = ("what changes", "from", "to", "with", "score", "SQNR, dB", "flash, bytes", "instructions")
 WORDS = (1, 2, 3)
+SAME = "same"
 SPREAD_COLUMNS = ("rows", "seeds", "lowest", "mean", "highest")
 Row = Mapping[str, Any]
 
@@ -63,7 +64,9 @@ def _groups(rows: Sequence[Row], key: str) -> Iterator[Sequence[Row]]:
 
 def _others(row: Row, key: str, rows: Sequence[Row]) -> str:
     """What else the row is, as far as rows differ in it."""
-    keys = [(other, told) for other, told in DIMENSIONS if other != key and len({r.get(other) for r in rows}) > 1]
+    keys = [
+        (other, told) for other, told in DIMENSIONS if other != key and len({r.get(other) for r in rows} - {None}) > 1
+    ]
     return ", ".join(told(row[other]) for other, told in keys if row.get(other) is not None)
 
 
@@ -78,19 +81,28 @@ def _value(row: Row, key: str, told: Callable[[Any], str]) -> str:
 def _changes(first: Row, second: Row, metric: str) -> tuple[str, ...]:
     return (
         _score(first[metric], second[metric], metric),
+        _decibels(first, second),
         *(_less(first, second, key) for key in ("flash_bytes", "instructions")),
     )
 
 
 def _score(before: float, after: float, metric: str) -> str:
     """+0.12 points of accuracy, or -3.1 % of the rmse."""
+    if before == after:
+        return SAME
     if metric == "accuracy":
         return f"{100 * (after - before):+.2f} points"
     return f"{100 * (after / before - 1):+.1f} %" if before else f"{after - before:+.3g}"
+
+
+def _decibels(first: Row, second: Row) -> str:
+    """How much closer to the float network the output is, on the stored samples."""
+    before, after = ((row.get("fidelity") or {}).get("sqnr_db") for row in (first, second))
+    return "n/a" if before is None or after is None else f"{after - before:+.1f}"
 
 
 def _less(first: Row, second: Row, key: str) -> str:
     if first.get(key) is None or second.get(key) is None:
         return "n/a"
     change = second[key] - first[key]
-    return f"{change:+,.0f}" if round(change) else "same"
+    return f"{change:+,.0f}" if round(change) else SAME
