@@ -46,6 +46,29 @@
 #endif
 #endif
 
+#ifdef QNN_TIGHT
+/* Kernels that read constants also read what was unpacked into scratch memory, through pointers that QNN_OPENED gives. On
+   AVR, where the two are read differently, these have a mark: constants and scratch memory are in the lower 32 kB. */
+#if defined(__AVR__)
+#undef QNN_READ
+#undef QNN_FETCH
+#define QNN_MARK 0x8000u
+#define QNN_OPENED(pointer) ((__typeof__(pointer))((uintptr_t)(pointer) | QNN_MARK))
+#define QNN_READ_RAM(x) (*(__typeof__(&(x)))((uintptr_t)&(x) & (QNN_MARK - 1u)))
+#define QNN_READ(x) \
+    ((__typeof__(x))((uintptr_t)&(x) & QNN_MARK ? QNN_READ_RAM(x) \
+                     : sizeof(x) == 1   ? pgm_read_byte(&(x)) \
+                     : sizeof(x) == 2   ? pgm_read_word(&(x)) \
+                     : sizeof(x) == 4   ? pgm_read_dword(&(x)) \
+                                        : QNN_READ_64(&(x))))
+#define QNN_FETCH(pointer, bytes) \
+    uint8_t pointer##_fetched[bytes]; \
+    pointer = (__typeof__(pointer))((uintptr_t)(pointer) & QNN_MARK \
+                                        ? (const void *)((uintptr_t)(pointer) & (QNN_MARK - 1u)) \
+                                        : memcpy_P(pointer##_fetched, pointer, bytes))
+#endif
+#endif /* QNN_TIGHT */
+
 /* A function that all layers of a model share: one copy of its code. */
 #if defined(__GNUC__)
 #define QNN_SHARED static __attribute__((unused, noinline))

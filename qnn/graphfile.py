@@ -17,7 +17,7 @@ from qnn.errors import QnnError
 from qnn.files import StrPath, write_whole
 from qnn.graph import Graph, Node
 from qnn.ops import OPS
-from qnn.ops.choices import SPEED, Choices, check_goal, parse_weights
+from qnn.ops.choices import AUTO, SPEED, Choices, check_goal, check_pack, parse_weights
 from qnn.ops.op import TensorType
 from qnn.outputs import Kind, container_kind
 from qnn.schemafile import Document, read_plain, read_record, read_schema
@@ -93,13 +93,16 @@ def _choices_document(choices: Choices) -> dict[str, Any]:
     """What was chosen; of the later choices only those that are not the default, which older versions read as well."""
     goal = {} if choices.optimize == SPEED else {"optimize": choices.optimize}
     steady = {"constant_time": 1} if choices.constant_time else {}
-    return {"weights": str(choices.weights), **goal, **steady}
+    pack = {} if choices.pack == AUTO else {"pack": choices.pack}
+    return {"weights": str(choices.weights), **goal, **steady, **pack}
 
 
 def _read_choices(document: Document) -> Choices:
     goal = document.text("optimize") if "optimize" in document.values else SPEED
     steady = "constant_time" in document.values and document.integer("constant_time", 0, 1) == 1
-    return Choices(parse_weights(document.text("weights")), check_goal(goal, document.path), steady)
+    pack = document.text("pack") if "pack" in document.values else AUTO
+    weights, path = parse_weights(document.text("weights")), document.path
+    return Choices(weights, check_goal(goal, path), steady, check_pack(pack, path))
 
 
 def _node_document(index: int, node: Node, arrays: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 from qnn.emitter.runtime import renamed
 from qnn.ops.ckernel import CArray, CField, CKernel, CStruct
+from qnn.ops.tight import MARK
 
 WIDTH = 118
 AVR_REACH = 64_000  # bytes of constants that leave room for interrupt vectors and structs in the 64 kB an AVR reads
+AVR_MARKED = 32_000  # the same where pointers have a mark, see QNN_TIGHT in c_runtime/qnn_base.h
 
 
 def node_data(name: str, index: int, kernel: CKernel, in_ram: bool) -> str:
@@ -59,11 +62,15 @@ def array_text(memory: str, name: str, array: CArray) -> str:
     return f"{memory} {array.ctype} {name}[{array.values.size}] = {{\n{body}\n}};\n"
 
 
-def avr_guard(constants: int) -> str:
-    """An #error for AVR where so many bytes of constants would lie beyond its reach, unnoticed by its linker."""
-    if constants <= AVR_REACH:
+def avr_guard(constants: int, kernels: Sequence[CKernel]) -> str:
+    """An #error for AVR where so many bytes of constants would lie beyond its reach, unnoticed by its linker.
+
+    Where one of the network's `kernels` reads unpacked weights, its reach is half as far.
+    """
+    marked = any(MARK in kernel.features for kernel in kernels)
+    if constants <= (AVR_MARKED if marked else AVR_REACH):
         return ""
-    problem = f"{constants} bytes of constants: an AVR reads those in the first 64 kB only"
+    problem = f"{constants} bytes of constants: an AVR reads those in the first {32 if marked else 64} kB only"
     return f'#ifdef __AVR__\n#error "{problem}"\n#endif\n\n'
 
 

@@ -105,7 +105,7 @@ def _implementation(graph: Graph, plan: MemoryPlan) -> str:
         f"{runtime_text(headers, name, features)}\n"
         f"#if {name}_RUNTIME_SPEC_VERSION != {name}_SPEC_VERSION\n"
         f'#error "the kernels and the constants follow different versions of the specification"\n#endif\n\n'
-        f"{avr_guard(graph_flash(graph).total)}"
+        f"{avr_guard(graph_flash(graph).total, graph.kernels)}"
         f"#ifndef {name}_TRACE\n#define {name}_TRACE(node, data, bytes) ((void)0)\n#endif\n\n"
         f"{data}\n" + "\n".join(functions) + f"\n#endif /* {name}_DECLARE_ONLY */\n"
     )

@@ -40,6 +40,7 @@ def self_test_text(graph: Graph, vectors: np.ndarray) -> str:
     size = np.dtype(output.dtype).itemsize
     constants = graph_flash(graph).total + vectors.nbytes + expected.size * size
     calls = "".join(_call(name, index, graph.input.elements, output.elements, size) for index in range(len(vectors)))
+    guard = avr_guard(constants, graph.kernels)
     kernel = runtime_text((HEADER,), name).removeprefix(runtime_text((COMMON,), name))
     return (
         f"\n#ifndef {name}_SELF_TEST\n#define {name}_SELF_TEST {len(vectors)} /* vectors */\n\n"
@@ -47,7 +48,7 @@ def self_test_text(graph: Graph, vectors: np.ndarray) -> str:
         "/* 0 if every output is right; else 1 + vector * OUTPUTS + output of the first that is not. */\n"
         f"int32_t {name}_self_test(void *scratch);\n\n#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {name}_SELF_TEST */\n"
         f"\n#if !defined({name}_DECLARE_ONLY) && !defined({name}_SELF_TEST_IMPLEMENTATION)\n"
-        f"#define {name}_SELF_TEST_IMPLEMENTATION\n\n{avr_guard(constants)}{kernel.lstrip()}\n{inputs}{outputs}\n"
+        f"#define {name}_SELF_TEST_IMPLEMENTATION\n\n{guard}{kernel.lstrip()}\n{inputs}{outputs}\n"
         f"int32_t {name}_self_test(void *scratch)\n{{\n"
         f"    {name}_out_t out[{name}_OUTPUTS];\n    const {name}_in_t *in;\n    int32_t first;\n"
         f"{calls}    return 0;\n}}\n\n#endif /* {name}_SELF_TEST_IMPLEMENTATION */\n"

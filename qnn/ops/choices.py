@@ -11,6 +11,8 @@ FLASH, RAM, AUTO = "flash", "ram", "auto"
 MEMORIES = (AUTO, FLASH, RAM)
 SPEED, BALANCED, SIZE = "speed", "balanced", "size"
 GOALS = (SPEED, BALANCED, SIZE)
+ON, OFF = "on", "off"
+PACKS = (AUTO, ON, OFF)
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,14 @@ class Weights:
 class Choices:
     """What the user chose.
 
-    optimize: one of GOALS. constant_time: the same instructions for every input.
+    optimize: one of GOALS. constant_time: the same instructions for every input. pack: one of PACKS: weights of 2 to 6
+    bits are stored in so many where flash gets smaller with it, code included; wherever constants do; or never.
     """
 
     weights: Weights = Weights()
     optimize: str = SPEED
     constant_time: bool = False
+    pack: str = AUTO
 
 
 DEFAULT = Choices()
@@ -47,6 +51,13 @@ def check_goal(text: str, subject: object) -> str:
     """`text` if it is one of GOALS. Raises QnnError, about `subject`, for anything else."""
     if text not in GOALS:
         raise QnnError(subject, f"{text[:80]!r} is nothing to optimize for", f"use {', '.join(GOALS)}")
+    return text
+
+
+def check_pack(text: str, subject: object) -> str:
+    """`text` if it is one of PACKS. Raises QnnError, about `subject`, for anything else."""
+    if text not in PACKS:
+        raise QnnError(subject, f"{text[:80]!r} is no way to store weights", f"use {', '.join(PACKS)}")
     return text
 
 

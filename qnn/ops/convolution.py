@@ -7,8 +7,10 @@ import numpy as np
 
 from qnn.fixedpoint import Requantization
 from qnn.ops.accumulate import channel_bounds, check_rounding, check_sums, finished
+from qnn.ops.ckernel import CKernel
 from qnn.ops.op import Op, TensorType, expect
 from qnn.ops.requantize import Finish, finish
+from qnn.ops.tight import tight
 from qnn.ops.wide import Sums
 from qnn.ops.window import Window
 
@@ -53,6 +55,9 @@ class Convolution(Op):
     def ending(self, x: TensorType) -> Finish:
         """How a kernel's 32-bit sums become results."""
         return finish(self.requantization, self.bias, *channel_bounds(self.weights, self.bias, x))
+
+    def tight_kernel(self, inputs: tuple[TensorType, ...], output: TensorType, kernel: CKernel) -> CKernel | None:
+        return tight(kernel)
 
     def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         return int(self.weights.size) * self.window.pixels

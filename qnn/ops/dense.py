@@ -26,6 +26,7 @@ from qnn.ops.least import INT8_FLIP, filters_kernel, least_dense_kernel
 from qnn.ops.op import BYTES, Op, TensorType, expect
 from qnn.ops.requantize import Finish, finish
 from qnn.ops.split import Split, split_weights
+from qnn.ops.tight import lanes_kernel, lanes_of
 from qnn.ops.wide import (
     MAX_SHORT_PRESCALE,
     MAX_SHORT_SIDE,
@@ -126,6 +127,11 @@ class Dense(Op):
         if split and split.share <= MOST_EXTRAS and split.fits(split.inputs):
             return self._split_kernel(suffix, done, x, flips, split, may_skip)
         return self._plain_kernel(types, done, problem)
+
+    def tight_kernel(self, inputs: tuple[TensorType, ...], output: TensorType, kernel: CKernel) -> CKernel | None:
+        (x,) = inputs
+        lanes = None if is_wide(self.weights, self.rounding_shift, x) else lanes_of(self.weights, x)
+        return lanes_kernel(self.weights, lanes, self._ending(x, np.zeros(1, np.int64)), output) if lanes else None
 
     @property
     def _sums(self) -> Sums:

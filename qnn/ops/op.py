@@ -140,6 +140,10 @@ class Op:
         """
         return self.kernel(inputs, output)
 
+    def tight_kernel(self, inputs: tuple[TensorType, ...], output: TensorType, kernel: CKernel) -> CKernel | None:
+        """A kernel of the same bits as `kernel`, one of its own, whose weights take fewer bits of flash, or None."""
+        return None
+
     def macs(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         """Multiplications with a weight, per sample."""
         return 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from qnn.ops.choices import BALANCED, SIZE, SPEED, Choices
 from qnn.ops.ckernel import CKernel
 from qnn.ops.op import Op, TensorType
+from qnn.ops.pack import packed
 
 SMALL_MODEL = 512  # multiplications with a weight: some 20 microseconds on a small chip
 SMALL_SHARE = 64  # balanced: a layer with at most this part of all multiplications gets little code
@@ -35,12 +36,16 @@ def select_kernels(steps: Sequence[Step], choices: Choices) -> tuple[CKernel, ..
 
     For speed a small model has kernels of little code, if all its layers with weights have such a kernel. For size
     each operator has the one of the least code, balanced those that do little of the work. With constant time none
-    skips zeros.
+    skips zeros. Weights of few bits are stored in so many where `choices.pack` says so.
     """
     chosen = _small(steps) if choices.optimize == SPEED else _least(steps, choices.optimize)
     features = (*dict(FEATURES)[choices.optimize], *((CONSTANT_TIME,) if choices.constant_time else ()))
     others = (_other(step, choices.constant_time) for step in steps)
-    kernels = (found or other for found, other in zip(chosen, others, strict=True))
+    kernels = [found or other for found, other in zip(chosen, others, strict=True)]
+    tights = (
+        step.op.tight_kernel(step.inputs, step.output, kernel) for step, kernel in zip(steps, kernels, strict=True)
+    )
+    kernels = packed(kernels, list(tights), choices.pack)
     return tuple(replace(kernel, features=(*kernel.features, *features)) for kernel in kernels)
 
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: 0BSD */
+/* conv2d with weights of four bits, which are stored tight and unpacked first (SPEC 6.7, 6.10). */
+#ifndef QNN_CONV2D_NARROW_TIGHT_H
+#define QNN_CONV2D_NARROW_TIGHT_H
+
+#include "qnn_conv2d_narrow.h"
+#include "qnn_tight.h"
+
+/* layer: without weights. */
+typedef struct {
+    qnn_conv2d_narrow_t layer;
+    qnn_tight_t tight;
+} qnn_conv2d_narrow_tight_t;
+
+QNN_KERNEL void qnn_conv2d_narrow_tight_u8_u8(const qnn_conv2d_narrow_tight_t *p, const uint8_t *x, void *work, uint8_t *y)
+{
+    QNN_FETCH(p, sizeof(*p));
+    uint32_t *weights = (uint32_t *)work, *rest = qnn_unpack(&p->tight, weights);
+    qnn_conv2d_narrow_t layer = p->layer;
+    layer.layer.weights = QNN_OPENED(weights);
+    qnn_conv2d_narrow_u8_u8(QNN_OPENED(&layer), x, rest, y);
+}
+
+QNN_KERNEL void qnn_conv2d_narrow_tight_u8_i16(const qnn_conv2d_narrow_tight_t *p, const uint8_t *x, void *work, int16_t *y)
+{
+    QNN_FETCH(p, sizeof(*p));
+    uint32_t *weights = (uint32_t *)work, *rest = qnn_unpack(&p->tight, weights);
+    qnn_conv2d_narrow_t layer = p->layer;
+    layer.layer.weights = QNN_OPENED(weights);
+    qnn_conv2d_narrow_u8_i16(QNN_OPENED(&layer), x, rest, y);
+}
+
+#endif
