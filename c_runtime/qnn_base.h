@@ -45,7 +45,6 @@
 #define QNN_RAM QNN_CONST
 #endif
 #endif
-
 #ifdef QNN_TIGHT
 /* Kernels that read constants also read what was unpacked into scratch memory, through pointers that QNN_OPENED gives. On
    AVR, where the two are read differently, these have a mark: constants and scratch memory are in the lower 32 kB. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* conv2d with two products in one multiplication, whose weights are stored tight and unpacked first (SPEC 6.5, 6.10). */
+/* conv2d with two products in one multiplication, whose weights are unpacked first (SPEC 6.5, 6.10). */
 #ifndef QNN_CONV2D_DUAL_TIGHT_H
 #define QNN_CONV2D_DUAL_TIGHT_H
 

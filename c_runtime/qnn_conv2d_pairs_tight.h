@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* conv2d on a map of pairs, whose weights are stored tight and unpacked first (SPEC 6.9, 6.10). */
+/* conv2d on a map of pairs, whose weights are unpacked first (SPEC 6.9, 6.10). */
 #ifndef QNN_CONV2D_PAIRS_TIGHT_H
 #define QNN_CONV2D_PAIRS_TIGHT_H
 

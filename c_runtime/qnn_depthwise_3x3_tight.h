@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* 3x3 filters on single channels, whose weights are stored tight and unpacked first (SPEC 6.10). */
+/* 3x3 filters on single channels, whose weights are unpacked first (SPEC 6.10). */
 #ifndef QNN_DEPTHWISE_3X3_TIGHT_H
 #define QNN_DEPTHWISE_3X3_TIGHT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* depthwise_conv2d, whose weights are stored tight and unpacked first (SPEC 6.10). */
+/* depthwise_conv2d, whose weights are unpacked first (SPEC 6.10). */
 #ifndef QNN_DEPTHWISE_CONV2D_TIGHT_H
 #define QNN_DEPTHWISE_CONV2D_TIGHT_H
 

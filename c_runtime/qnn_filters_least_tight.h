@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* Filters with as little code as there can be, whose weights are stored tight and unpacked first (SPEC 6.10). */
+/* Filters with as little code as there can be, whose weights are unpacked first (SPEC 6.10). */
 #ifndef QNN_FILTERS_LEAST_TIGHT_H
 #define QNN_FILTERS_LEAST_TIGHT_H
 

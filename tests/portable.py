@@ -15,6 +15,7 @@ from importgraphs import random_imported_graph
 from mapgraphs import random_map_graph
 from networks import BINARY, BYTES, IMAGE, READINGS, Example, model_of
 from pairgraphs import pairs_graph
+from tightgraphs import tight_graph
 from widegraphs import random_wide_graph
 
 from qnn.calibration import calibrate
@@ -35,7 +36,15 @@ KERNEL = re.compile(
     r"QNN_(?:KERNEL|SMALL|INLINE) (?:void|int) "
     r"(qnn_\w+_u8_\w+|qnn_(?:quantize|compand|rescale|softmax|add16|sigmoid16|softmax16)_i\w+|qnn_\w+_least)\("
 )
-MAKERS = (random_graph, random_map_graph, random_imported_graph, random_wide_graph, chosen_graph, pairs_graph)
+MAKERS = (
+    random_graph,
+    random_map_graph,
+    random_imported_graph,
+    random_wide_graph,
+    chosen_graph,
+    pairs_graph,
+    tight_graph,
+)
 WIDE = Example("wide", "dense 10", (21, 20, 1), "uint8", 10)
 LARGE = Example("large", "dense 41 relu, dense 10", (10, 10, 1), "uint8", 10)
 CHECKS = {

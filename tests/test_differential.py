@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from importgraphs import random_imported_graph
 from mapgraphs import random_map_graph, rare_graph
+from tightgraphs import tight_graph
 from widegraphs import random_wide_graph
 
 from qnn import toolchain
@@ -38,7 +39,15 @@ from qnn.ops.window import Window
 from qnn.simulator import simulate, tensor_names
 
 SEEDS = st.integers(0, 1 << 30)
-EVERY = (rare_graph, random_graph, random_map_graph, random_imported_graph, random_wide_graph, chosen_graph)
+EVERY = (
+    rare_graph,
+    random_graph,
+    random_map_graph,
+    random_imported_graph,
+    random_wide_graph,
+    chosen_graph,
+    tight_graph,
+)
 MAKERS = st.sampled_from(EVERY)
 Make = Callable[[np.random.Generator], Graph]
 FEW = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

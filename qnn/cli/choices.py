@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from qnn.ops.choices import GOALS, MEMORIES, Choices, Weights, check_goal, parse_weights
+from qnn.ops.choices import GOALS, MEMORIES, Choices, Weights, check_goal, check_pack, parse_weights
 
 WeightsOption = Annotated[
     list[str] | None,
@@ -34,13 +34,24 @@ ConstantTimeOption = Annotated[
 ]
 
 
-def chosen(choices: Choices, optimize: str | None, constant_time: bool) -> Choices:
-    """`choices` with what --optimize and --constant-time say, where they are given.
+PackOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pack",
+        help="Where weights of 2 to 6 bits are stored in so many: auto (if nothing is said), where flash gets smaller "
+        "with it, code included; on, wherever they take less; off, nowhere: in 4 or 8.",
+    ),
+]
 
-    Raises QnnError for what is nothing to optimize for.
+
+def chosen(choices: Choices, optimize: str | None, constant_time: bool, pack: str | None = None) -> Choices:
+    """`choices` with what --optimize, --constant-time and --pack say, where they are given.
+
+    Raises QnnError for what is nothing to optimize for, and for no way to store weights.
     """
     goal = choices.optimize if optimize is None else check_goal(optimize, "--optimize")
-    return replace(choices, optimize=goal, constant_time=constant_time or choices.constant_time)
+    way = choices.pack if pack is None else check_pack(pack, "--pack")
+    return replace(choices, optimize=goal, constant_time=constant_time or choices.constant_time, pack=way)
 
 
 def weights_of(words: Sequence[str] | None) -> Weights | None:

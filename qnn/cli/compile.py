@@ -13,7 +13,7 @@ import typer
 from qnn.balancing import choose
 from qnn.calibration import DEFAULT_METHOD
 from qnn.cli.calibrate import MethodOption, ModelArgument
-from qnn.cli.choices import ConstantTimeOption, OptimizeOption, WeightsOption, chosen, weights_of
+from qnn.cli.choices import ConstantTimeOption, OptimizeOption, PackOption, WeightsOption, chosen, weights_of
 from qnn.cli.compiled import Compiled, show_build, tell
 from qnn.cli.console import JsonOption, Output, QuietOption, given
 from qnn.cli.equalize import EqualizeOption, candidates_for
@@ -121,6 +121,7 @@ def command(
     weights: WeightsOption = None,
     optimize: OptimizeOption = None,
     constant_time: ConstantTimeOption = False,
+    pack: PackOption = None,
     unit: Annotated[
         str | None,
         typer.Option("--unit", help="Decimal unit of NAME_value's integers: 0.001, or co=0.1,no2=1 by target."),
@@ -154,7 +155,7 @@ def command(
     """
     output = Output(json, quiet)
     check_bits(bits or EIGHT_NAME)
-    choices = chosen(Choices(weights_of(weights) or Weights()), optimize, constant_time)
+    choices = chosen(Choices(weights_of(weights) or Weights()), optimize, constant_time, pack)
     limits = limits_of((bits or EIGHT_NAME,), max_drop, flash, ram)
     if model.is_file() and INTEGER_MODEL.holds(model):
         _refuse_calibration(model, [option for option, name in CALIBRATION if given(context, name)])
@@ -162,7 +163,7 @@ def command(
             raise QnnError(model, "is quantized already: its values have their unit", "leave --unit out")
         graph = _renamed(load_graph(model), name)
         placed = replace(graph.choices, weights=weights_of(weights) or graph.choices.weights)
-        graph = replace(graph, choices=chosen(placed, optimize, constant_time))
+        graph = replace(graph, choices=chosen(placed, optimize, constant_time, pack))
         _compile_quantized(output, model, out, graph, self_test)
         return
     prefix = check_name(name) if name is not None else name_from(model.stem)

@@ -20,7 +20,7 @@ def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
     """A JSON-able document; equal graphs give equal documents. Sizes are bytes, macs are per inference.
 
     flash: see flash.Flash; a node's structs are its struct and padding. optimize: what the kernels were chosen for.
-    constant_time: whether the instructions are the same for every input.
+    constant_time: whether the instructions are the same for every input. pack: where weights are stored in few bits.
     ram: the scratch memory; the most that tensors need of it at once; the largest workspace of a kernel beside them;
     constants that live there. placement: where constants were asked to live, which nodes' are in RAM and how many bytes
     that is, what an ESP32-C3 has room for.
@@ -43,6 +43,7 @@ def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
         "placement": placement.document(),
         "optimize": graph.choices.optimize,
         "constant_time": graph.choices.constant_time,
+        "pack": graph.choices.pack,
         "macs": sum(_macs(graph, node) for node in graph.nodes),
         "nodes": [_node(graph, node, node.name in placement.in_ram) for node in graph.nodes],
         "memory_plan": [_place(graph, place) for place in plan.places],

@@ -226,7 +226,9 @@ def _unit_words(pairs: np.ndarray, lanes: Lanes) -> np.ndarray:
     kept = (pairs[..., inside:] << (lanes.bits * np.arange(lanes.extra))).sum(axis=-1)[..., None]
     shifts = lanes.spare * np.arange(lanes.unit)[::-1]
     mask = 0x00010001 * ((1 << lanes.spare) - 1)
-    return np.asarray(words + ((kept >> shifts & mask) << (LANE - lanes.spare))).reshape(len(pairs), lanes.unit * pairs.shape[1])
+    return np.asarray(words + ((kept >> shifts & mask) << (LANE - lanes.spare))).reshape(
+        len(pairs), lanes.unit * pairs.shape[1]
+    )
 
 
 def _weights(fields: tuple[CField, ...]) -> CArray | None:
