@@ -53,13 +53,17 @@
 #undef QNN_FETCH
 #define QNN_MARK 0x8000u
 #define QNN_OPENED(pointer) ((__typeof__(pointer))((uintptr_t)(pointer) | QNN_MARK))
-#define QNN_READ_RAM(x) (*(__typeof__(&(x)))((uintptr_t)&(x) & (QNN_MARK - 1u)))
+#define QNN_READ_FLASH(from) \
+    (sizeof(*(from)) == 1   ? (__typeof__(*(from)))pgm_read_byte(from) \
+     : sizeof(*(from)) == 2 ? (__typeof__(*(from)))pgm_read_word(from) \
+     : sizeof(*(from)) == 4 ? (__typeof__(*(from)))pgm_read_dword(from) \
+                            : (__typeof__(*(from)))QNN_READ_64(from))
 #define QNN_READ(x) \
-    ((__typeof__(x))((uintptr_t)&(x) & QNN_MARK ? QNN_READ_RAM(x) \
-                     : sizeof(x) == 1   ? pgm_read_byte(&(x)) \
-                     : sizeof(x) == 2   ? pgm_read_word(&(x)) \
-                     : sizeof(x) == 4   ? pgm_read_dword(&(x)) \
-                                        : QNN_READ_64(&(x))))
+    (__extension__({ \
+        __typeof__(&(x)) qnn_from = &(x); \
+        (uintptr_t)qnn_from & QNN_MARK ? *(__typeof__(qnn_from))((uintptr_t)qnn_from & (QNN_MARK - 1u)) \
+                                       : QNN_READ_FLASH(qnn_from); \
+    }))
 #define QNN_FETCH(pointer, bytes) \
     uint8_t pointer##_fetched[bytes]; \
     pointer = (__typeof__(pointer))((uintptr_t)(pointer) & QNN_MARK \

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: 0BSD */
 /* dense with weights of 2 to 6 bits that are read as they are stored, in exactly so many bits (SPEC 5.2, 6.11).
 
-   A word has two lanes of 16 bits, and each lane as many weights of one output as it holds, the first one lowest: those of
-   the lower lane belong to the upper halves of the inputs' words (qnn_dual.h) and the other way around, so that
-   (x0 + x1 * 2^16) * (w1 + w0 * 2^16) has x0 w0 + x1 w1 in its upper half. Lanes of weights of 3, 5 and 6 bits have bits to
-   spare: those of a unit of words, one word after the other from the top, are further weights.
+   A word has two lanes of 16 bits, and each lane as many weights of one output as it holds, the first one lowest: those
+   of the lower lane belong to the upper halves of the inputs' words (qnn_dual.h) and the other way around, so that
+   (x0 + x1 * 2^16) * (w1 + w0 * 2^16) has x0 w0 + x1 w1 in its upper half. Lanes of weights of 3, 5 and 6 bits have
+   bits to spare: those of a unit of words, one word after the other from the top, are further weights.
    Weights are raised by the output's lowest one. With inputs of 255 and the largest weights, the products of a unit, or
    with more than four bits of a word, sum up to less than 2^16 (SPEC 6.11). */
 #ifndef QNN_DENSE_LANES_H

@@ -12,7 +12,8 @@ typedef struct {
     qnn_tight_t tight;
 } qnn_depthwise_3x3_tight_t;
 
-QNN_KERNEL void qnn_depthwise_3x3_tight_u8_u8(const qnn_depthwise_3x3_tight_t *p, const uint8_t *x, void *work, uint8_t *y)
+QNN_KERNEL void qnn_depthwise_3x3_tight_u8_u8(const qnn_depthwise_3x3_tight_t *p, const uint8_t *x, void *work,
+                                              uint8_t *y)
 {
     QNN_FETCH(p, sizeof(*p));
     uint32_t *weights = (uint32_t *)work;
@@ -22,7 +23,8 @@ QNN_KERNEL void qnn_depthwise_3x3_tight_u8_u8(const qnn_depthwise_3x3_tight_t *p
     qnn_depthwise_3x3_u8_u8(QNN_OPENED(&layer), x, y);
 }
 
-QNN_KERNEL void qnn_depthwise_3x3_tight_u8_i16(const qnn_depthwise_3x3_tight_t *p, const uint8_t *x, void *work, int16_t *y)
+QNN_KERNEL void qnn_depthwise_3x3_tight_u8_i16(const qnn_depthwise_3x3_tight_t *p, const uint8_t *x, void *work,
+                                               int16_t *y)
 {
     QNN_FETCH(p, sizeof(*p));
     uint32_t *weights = (uint32_t *)work;

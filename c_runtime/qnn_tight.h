@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: 0BSD */
 /* Weights stored in as many bits as they need, unpacked into scratch memory a word at a time (SPEC 6.10).
 
-   An unpacked word has fields of 4 or 8 bits. A stored word has the lower bits of the fields of several unpacked words,
-   those of the next one `high` bits further up; where weights have 3, 5 or 6 bits, a word before every few of them has the
-   upper bits in the same manner. */
+   An unpacked word has fields of 4 or 8 bits. A stored word has the lower bits of the fields of several unpacked
+   words, those of the next one `high` bits further up; where weights have 3, 5 or 6 bits, a word before every few of
+   them has the upper bits in the same manner. */
 #ifndef QNN_TIGHT_H
 #define QNN_TIGHT_H
 
