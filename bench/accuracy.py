@@ -44,8 +44,7 @@ class Run:
 
 def trained(reference: Reference, dataset: Dataset, seed: int, folder: Path) -> Model:
     """The float model, also at folder/NAME-SEED.qnn: what is there is taken, what was interrupted is continued."""
-    wanted = reference.aware is None or reference.float_teacher
-    teacher = taught(reference, dataset, seed, folder) if wanted else None
+    teacher = taught(reference, reference.teacher, dataset, seed, folder)
     return kept(folder / f"{reference.name}-{seed}.qnn", reference.net, reference.options, dataset, seed, teacher)
 
 
@@ -53,15 +52,13 @@ def made_aware(reference: Reference, model: Model, dataset: Dataset, seed: int, 
     """`model` after the quantization-aware training of `reference`, likewise; itself where there is none."""
     if reference.aware is None:
         return model
-    teacher = taught(reference, dataset, seed, folder)
+    teacher = taught(reference, reference.aware_teacher, dataset, seed, folder)
     return kept(folder / f"{reference.name}-aware-{seed}.qnn", None, reference.aware, dataset, seed, teacher, model)
 
 
-def taught(reference: Reference, dataset: Dataset, seed: int, folder: Path) -> Model | None:
-    """The teacher of a network, None without one."""
-    if reference.teacher is None:
-        return None
-    return trained(reference.teacher, dataset, 0 if reference.one_teacher else seed, folder)
+def taught(reference: Reference, teacher: Reference | None, dataset: Dataset, seed: int, folder: Path) -> Model | None:
+    """A teacher of `reference`, None without one."""
+    return None if teacher is None else trained(teacher, dataset, 0 if reference.one_teacher else seed, folder)
 
 
 def kept(

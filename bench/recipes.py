@@ -15,9 +15,9 @@ DEFAULT = TrainOptions()
 class Reference:
     """A network to train: its median integer accuracy must reach `floor`. validation: the part held out; None: usual.
 
-    teacher: the network that it also learns from. float_teacher: whether it does before quantization-aware training,
-    too. aware: how that is done, after the float training; None: not at all. one_teacher: whether all seeds learn from
-    the teacher of seed 0. rivals: networks of about the same cost, which --choose compares.
+    teacher: the network that it also learns from. aware: quantization-aware training after that, aware_teacher: whom it
+    learns from then; None: not at all. one_teacher: whether all seeds learn from the teachers of seed 0. rivals:
+    networks of about the same cost, which --choose compares.
     """
 
     name: str
@@ -28,8 +28,8 @@ class Reference:
     options: TrainOptions = DEFAULT
     validation: float | None = None
     teacher: Reference | None = None
-    float_teacher: bool = True
     aware: TrainOptions | None = None
+    aware_teacher: Reference | None = None
     one_teacher: bool = False
     rivals: tuple[str, ...] = ()
 
@@ -39,13 +39,23 @@ class Reference:
 # qnn train mnist --net cnn-7k --validation 0 --keep last --smoothing 0 --teacher teacher.qnn --epochs 100
 ALL_OF_IT = TrainOptions(epochs=100, keep=LAST, smoothing=0.0)
 TEACHER = Reference("teacher", "mnist", "cnn-29k", 0.996, 0.05, replace(ALL_OF_IT, epochs=40, elastic=0.8), 0.0)
-# Weights of four bits: float networks of so many epochs, then quantization-aware training with the teacher:
+LARGE = "conv 5x5 24 stride 2 bn relu, conv 3x3 48 bn relu, maxpool 2, conv 3x3 96 bn relu, dense"
+LARGE_TEACHER = replace(TEACHER, name="large-teacher", net=LARGE, options=replace(TEACHER.options, epochs=36))
+# Weights of four bits: float networks of so many epochs, then quantization-aware training, each with a teacher:
 # qnn train mnist --from float.qnn --qat 4 --validation 0 --keep last --smoothing 0 --teacher teacher.qnn --epochs 40 \
 #     --rate 0.002
 FOUR_BITS = replace(ALL_OF_IT, epochs=40, qat="4", rate=0.002)
 
 
-def four_bits(name: str, net: str, floor: float, epochs: int, aware: int, most_lost: float = 0.1) -> Reference:
+def four_bits(
+    name: str,
+    net: str,
+    floor: float,
+    epochs: int,
+    aware: int,
+    aware_teacher: Reference = TEACHER,
+    most_lost: float = 0.1,
+) -> Reference:
     """A network for MNIST with weights of four bits: `epochs` of float training, `aware` of quantization-aware one."""
     return Reference(
         name,
@@ -57,11 +67,19 @@ def four_bits(name: str, net: str, floor: float, epochs: int, aware: int, most_l
         validation=0.0,
         teacher=TEACHER,
         aware=replace(FOUR_BITS, epochs=aware),
+        aware_teacher=aware_teacher,
         one_teacher=True,
     )
 
 
 TINY = "avgpool 2, conv 4x4 6 stride 2 bn relu, conv 3x3 18 stride 2 bn relu, dense"
+# Chosen among RIVALS: `python bench/accuracy.py --choose cnn-4k-w4 --seeds 1`.
+FAST = "conv 5x5 4 stride 2 bn relu, conv 3x3 16 stride 2 bn relu, conv 3x3 32 bn relu, dense"
+RIVALS = (
+    "conv 5x5 6 stride 2 bn relu, maxpool 2, conv 3x3 24 bn relu, conv 3x3 32 bn relu, dense",
+    "conv 5x5 4 stride 2 bn relu, conv 3x3 8 bn relu, maxpool 2, conv 3x3 28 bn relu, dense",
+)
+WIDE = "conv 5x5 8 stride 2 bn relu, conv 3x3 16 bn relu, maxpool 2, conv 3x3 48 bn relu, dense"
 SMALL = "conv 5x5 4 stride 2 bn relu, conv 3x3 12 bn relu, maxpool 2, conv 3x3 24 bn relu, dense"
 
 REFERENCES = (
@@ -71,9 +89,11 @@ REFERENCES = (
     Reference("cnn-5k", "mnist", "cnn-5k", 0.992, 0.05, ALL_OF_IT, 0.0, TEACHER),
     replace(
         four_bits("cnn-1k-w4", TINY, 0.97, epochs=25, aware=30, most_lost=1.0),
-        float_teacher=False,
+        teacher=None,
         aware=replace(FOUR_BITS, epochs=30, rate=0.003),
     ),
     four_bits("cnn-3k-w4", SMALL, 0.9925, epochs=40, aware=20),
+    replace(four_bits("cnn-4k-w4", FAST, 0.9925, epochs=60, aware=40), rivals=RIVALS),
     four_bits("cnn-5k-w4", "cnn-5k", 0.9935, epochs=60, aware=40),
+    four_bits("cnn-6k-w4", WIDE, 0.995, epochs=60, aware=40, aware_teacher=LARGE_TEACHER),
 )

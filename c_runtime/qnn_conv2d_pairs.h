@@ -6,7 +6,7 @@
 
    A word of two inputs, times w1 + w0 * 2^16 with signs, is v0 w1 + (v0 w0 + v1 w1) * 2^16 modulo 2^32. Precondition,
    checked by the compiler: over a chunk of words the sums of the former and of the latter stay within int16, so that the
-   latter is the upper half after 2^15 is added. For any weights that is so for one word. */
+   latter is the upper half of a sum that begins with 2^15. For any weights that is so for one word. */
 #ifndef QNN_CONV2D_PAIRS_H
 #define QNN_CONV2D_PAIRS_H
 
@@ -14,6 +14,7 @@
 #include "qnn_requantize.h"
 
 #define QNN_PAIRS_WORD (4 * QNN_PAIRS_STEP) /* words of windows for a word of weights */
+#define QNN_PAIRS_BEGIN 0x8000u             /* what a chunk's sum begins with */
 
 /* chunk: how many words of weights are summed before the sums are taken apart. words: of a filter. */
 typedef struct {
@@ -38,10 +39,10 @@ QNN_INLINE uint32_t qnn_pairs_weights(uint32_t w)
     return (w & 0x000F000Fu) - 0x00080008u;
 }
 
-/* A chunk's sum of products. */
+/* A chunk's sum of products, from one that began with QNN_PAIRS_BEGIN. */
 QNN_INLINE uint32_t qnn_pairs_upper(uint32_t s)
 {
-    return (uint32_t)((int32_t)(s + 0x8000u) >> 16);
+    return (uint32_t)((int32_t)s >> 16);
 }
 
 /* One pair of inputs in four windows, at (*x)[at]; w0, w1: the filters' words, shifted. */
@@ -67,7 +68,8 @@ QNN_INLINE qnn_pairs_sums_t qnn_pairs_add(qnn_pairs_sums_t s, const uint32_t **x
 /* Add what a chunk of the words of two filters gives in four windows to acc[filter][window]. */
 QNN_INLINE void qnn_pairs_chunk(const uint32_t *x, const uint32_t *end, const uint32_t *w, uint32_t acc[8])
 {
-    qnn_pairs_sums_t s = {0, 0, 0, 0, 0, 0, 0, 0};
+    qnn_pairs_sums_t s = {QNN_PAIRS_BEGIN, QNN_PAIRS_BEGIN, QNN_PAIRS_BEGIN, QNN_PAIRS_BEGIN,
+                          QNN_PAIRS_BEGIN, QNN_PAIRS_BEGIN, QNN_PAIRS_BEGIN, QNN_PAIRS_BEGIN};
     for (; x != end; x += QNN_PAIRS_WORD, w += 2) {
         uint32_t w0 = QNN_READ(w[0]), w1 = QNN_READ(w[1]);
         s = qnn_pairs_add(s, &x, 0, w0, w1);
@@ -81,19 +83,35 @@ QNN_INLINE void qnn_pairs_chunk(const uint32_t *x, const uint32_t *end, const ui
     acc[6] += qnn_pairs_upper(s.c1), acc[7] += qnn_pairs_upper(s.d1);
 }
 
-/* One filter, whose words are `step` apart, on one window. */
-QNN_BLOCK uint32_t qnn_pairs_one(const uint32_t *window, int32_t words, const uint32_t *w, int32_t step)
+/* A filter's word on one window. */
+QNN_INLINE uint32_t qnn_pairs_product(const uint32_t *x, uint32_t w)
 {
-    uint32_t s = 0;
-    int32_t i;
-    for (i = 0; i < words; i++, w += step) {
-        const uint32_t *x = window + i * QNN_PAIRS_WORD;
-        uint32_t v = QNN_READ(*w);
-        uint32_t sum = x[0] * qnn_pairs_weights(v) + x[QNN_PAIRS_STEP] * qnn_pairs_weights(v >> 4);
-        sum += x[2 * QNN_PAIRS_STEP] * qnn_pairs_weights(v >> 8) + x[3 * QNN_PAIRS_STEP] * qnn_pairs_weights(v >> 12);
-        s += qnn_pairs_upper(sum);
+    uint32_t sum = x[0] * qnn_pairs_weights(w) + x[QNN_PAIRS_STEP] * qnn_pairs_weights(w >> 4);
+    return sum + x[2 * QNN_PAIRS_STEP] * qnn_pairs_weights(w >> 8) + x[3 * QNN_PAIRS_STEP] * qnn_pairs_weights(w >> 12);
+}
+
+/* Add a filter's products on one window to acc. */
+QNN_BLOCK uint32_t qnn_pairs_one(const uint32_t *x, const uint32_t *end, const uint32_t *w, uint32_t acc)
+{
+    for (; x != end; x += QNN_PAIRS_WORD, w++) {
+        acc += qnn_pairs_upper(QNN_PAIRS_BEGIN + qnn_pairs_product(x, QNN_READ(*w)));
     }
-    return s;
+    return acc;
+}
+
+/* Add two filters' products on one window, which ends at `end`, to acc. step: of a chunk, in words of the window. */
+QNN_BLOCK void qnn_pairs_two(const uint32_t *x, const uint32_t *end, int32_t step, const uint32_t *w, uint32_t acc[2])
+{
+    const uint32_t *next;
+    for (; x != end; x = next) {
+        uint32_t first = QNN_PAIRS_BEGIN, second = QNN_PAIRS_BEGIN;
+        next = end - x > step ? x + step : end;
+        for (; x != next; x += QNN_PAIRS_WORD, w += 2) {
+            first += qnn_pairs_product(x, QNN_READ(w[0]));
+            second += qnn_pairs_product(x, QNN_READ(w[1]));
+        }
+        acc[0] += qnn_pairs_upper(first), acc[1] += qnn_pairs_upper(second);
+    }
 }
 
 /* An output: precondition, checked by the compiler, is that acc * 2^prescale fits int32 and the rule is that of SPEC 3.1.
@@ -137,23 +155,35 @@ QNN_BLOCK void qnn_pairs_four(const qnn_conv2d_pairs_t *p, const uint32_t *windo
     if (p->filters & 1) {
         uint32_t acc[4];
         for (i = 0; i < 4; i++) {
-            acc[i] = (uint32_t)QNN_READ(p->bias[o]) + qnn_pairs_one(windows + i, p->words, w, 1);
+            acc[i] = qnn_pairs_one(windows + i, end + i, w, (uint32_t)QNN_READ(p->bias[o]));
         }
         qnn_pairs_put_four(p, o, acc, y);
     }
 }
 
-/* Every filter at the last pixels, fewer than four. */
-QNN_INLINE void qnn_pairs_last(const qnn_conv2d_pairs_t *p, const uint32_t *windows, int32_t count, qnn_sink_t y)
+/* The output of filter o at one pixel. */
+QNN_INLINE void qnn_pairs_put(const qnn_conv2d_pairs_t *p, int32_t o, uint32_t acc, qnn_sink_t y)
 {
-    int32_t o, i;
+    qnn_requantize_channel_t c = qnn_requantize_channel(&p->requantize, o);
+    qnn_put(y, o, qnn_pairs_finish(&c, acc));
+}
+
+/* Every filter at the last pixels, fewer than four. */
+QNN_INLINE void qnn_pairs_last(const qnn_conv2d_pairs_t *p, const uint32_t *windows, const uint32_t *end, int32_t count,
+                               qnn_sink_t y)
+{
+    int32_t step = p->chunk * QNN_PAIRS_WORD, o, i;
     for (i = 0; i < count; i++, y = qnn_after(y, p->filters)) {
-        for (o = 0; o < p->filters; o++) {
-            int32_t step = (o | 1) < p->filters ? 2 : 1;
-            const uint32_t *w = p->weights + (o & ~1) * p->words + (o & 1);
-            uint32_t acc = (uint32_t)QNN_READ(p->bias[o]) + qnn_pairs_one(windows + i, p->words, w, step);
-            qnn_requantize_channel_t c = qnn_requantize_channel(&p->requantize, o);
-            qnn_put(y, o, qnn_pairs_finish(&c, acc));
+        const uint32_t *w = p->weights;
+        for (o = 0; o + 2 <= p->filters; o += 2, w += 2 * p->words) {
+            uint32_t acc[2] = {(uint32_t)QNN_READ(p->bias[o]), (uint32_t)QNN_READ(p->bias[o + 1])};
+            qnn_pairs_two(windows + i, end + i, step, w, acc);
+            qnn_pairs_put(p, o, acc[0], y);
+            qnn_pairs_put(p, o + 1, acc[1], y);
+        }
+        if (p->filters & 1) {
+            uint32_t acc = qnn_pairs_one(windows + i, end + i, w, (uint32_t)QNN_READ(p->bias[o]));
+            qnn_pairs_put(p, o, acc, y);
         }
     }
 }
@@ -192,7 +222,7 @@ QNN_SHARED void qnn_conv2d_pairs(const qnn_conv2d_pairs_t *p, const uint8_t *x, 
     }
     if (left) {
         qnn_pairs_next(window, &pairs, &pixel, left, windows);
-        qnn_pairs_last(p, windows, left, y);
+        qnn_pairs_last(p, windows, end, left, y);
     }
 }
 
