@@ -23,12 +23,15 @@ from qnn.ops.window import Window
 
 BROKEN = (
     ("s.d1 += (*x)[at + 3] * w1;", "s.d1 += (*x)[at + 2] * w1;"),
-    ("((int32_t)(s + 0x8000u) >> 16)", "((int32_t)s >> 16)"),
+    ("#define QNN_PAIRS_BEGIN 0x8000u", "#define QNN_PAIRS_BEGIN 0x0000u"),
+    ("second += qnn_pairs_product(x, QNN_READ(w[1]));", "second += qnn_pairs_product(x, QNN_READ(w[0]));"),
+    ("acc[0] += qnn_pairs_upper(first), ", "acc[0] = qnn_pairs_upper(first), "),
+    ("qnn_pairs_put(p, o + 1, acc[1], y);", "qnn_pairs_put(p, o + 1, acc[0], y);"),
     ("(w & 0x000F000Fu) - 0x00080008u;", "(w & 0x000F000Fu) - 0x00080007u;"),
     ("*to++ = *from | (pad << 16);", "*to++ = *from | (pad << 17);"),
     ("to = qnn_pairs_fill(to, to + left, pad * 0x00010001u);", "to = qnn_pairs_fill(to, to + left, 0);"),
     ("to = qnn_pairs_fill(to, end, pad * 0x00010001u);", "to = qnn_pairs_fill(to, end, pad);"),
-    ("x[3 * QNN_PAIRS_STEP] * qnn_pairs_weights(v >> 12);", "x[3 * QNN_PAIRS_STEP] * qnn_pairs_weights(v >> 8);"),
+    ("x[3 * QNN_PAIRS_STEP] * qnn_pairs_weights(w >> 12);", "x[3 * QNN_PAIRS_STEP] * qnn_pairs_weights(w >> 8);"),
     ("(int32_t)(acc << c->prescale));", "(int32_t)acc);"),
     ("to[2] = third;", "to[2] = third + 1u;"),
     ("v += 2 * p->chunk) {", "v += p->chunk) {"),
