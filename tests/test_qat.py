@@ -81,9 +81,18 @@ def close(model: Model, x: np.ndarray) -> bool:
 
 
 @pytest.mark.parametrize(
-    "bits", ["4", "2", "ternary", "first=8,last=6,3", "first=7,5", "w4a4", "w3a5", "first=w8a8,w4a6"]
+    ("net", "bits"),
+    [
+        (NET, "4"),
+        (NET, "2"),
+        (NET, "first=8,last=6,3"),
+        (NET, "w3a5"),
+        (EVEN, "ternary"),
+        (EVEN, "first=7,5"),
+        (EVEN, "w4a4"),
+        (EVEN, "first=w8a8,w4a6"),
+    ],
 )
-@pytest.mark.parametrize("net", [NET, EVEN])
 def test_the_integer_graph_computes_what_was_trained(net: str, bits: str) -> None:
     data = pictures()
     model = train(data, None, replace(AWARE, qat=bits), start=begun(net)).model
@@ -479,6 +488,15 @@ def test_reports_and_files_of_ranges(tmp_path: Path, qnn: Run, monkeypatch: pyte
     order = words(pictures(), tmp_path)
     assert qnn(*order, "--net", NET, "--qat", "4", "-q")[0] == 0
     model = str(tmp_path / "m.qnn")
+    code, out, err = qnn("compile", model, "-o", str(tmp_path / "b"))
+    assert (code, err) == (0, "")
+    said = " ".join(out.split())
+    assert "against the network as it was trained, on " in said
+    assert "samples: 0.00 % of the classes change, no difference at the output" in said
+    assert "training reported accuracy " in said
+    for option, value in (("--method", "minmax"), ("--data", "digits"), ("--rounding", "nearest")):
+        code, _, err = qnn("compile", model, option, value, "-o", str(tmp_path / "b"))
+        assert (code, f"{option} cannot change its steps and ranges" in " ".join(err.split())) == (2, True), err
     code, out, err = qnn("report", model, "--json")
     assert code == 0, err
     alone = json.loads(out)["rows"]

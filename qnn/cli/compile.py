@@ -97,6 +97,9 @@ CALIBRATION = (
     ("--bias-correction", "bias_correction"),
 )
 """Options that a quantized model leaves nothing to do, and their parameters."""
+NOT_IDLE = ("scales", "bits", "weight_bits", "equalize")
+IDLE_IF_TRAINED = tuple(pair for pair in CALIBRATION if pair[1] not in NOT_IDLE)
+"""Those that trained widths leave nothing to do."""
 
 
 def command(
@@ -172,6 +175,8 @@ def command(
     units = wanted_units(unit, network.schema)
     bits = bits or (default_bits(network.learned) if weight_bits is None else EIGHT_NAME)
     widths = _widths(network, str(model), bits, weight_bits)
+    if bits == TRAINED:
+        _refuse_idle(model, [option for option, name in IDLE_IF_TRAINED if given(context, name)])
     asked = request(data, None, label, drop_missing, data_dir, max_memory)
     samples = Samples(network.samples, network.labels, str(model), "train")
     if data is not None and (scales is None or bits == MIXED):
@@ -206,6 +211,13 @@ def _refuse_calibration(model: Path, written: list[str]) -> None:
     if written:
         remedy = "leave them out, or import the float model"
         raise QnnError(model, f"is quantized already; {' and '.join(written)} cannot change its ranges", remedy)
+
+
+def _refuse_idle(model: Path, written: list[str]) -> None:
+    """Raises QnnError for options that say nothing where widths, steps and ranges were trained."""
+    if written:
+        problem = f"was trained for its widths (--qat); {' and '.join(written)} cannot change its steps and ranges"
+        raise QnnError(model, problem, "leave them out, or name other --bits")
 
 
 def _renamed(graph: Graph, name: str | None) -> Graph:

@@ -22,7 +22,10 @@ from qnn.mixedbuild import MixedBuild
 from qnn.model import Model
 from qnn.ops.choices import SPEED
 from qnn.scales import Scales
-from qnn.widths import MIXED, Widths
+from qnn.training.fakenodes import as_trained
+from qnn.widths import MIXED, TRAINED, Widths
+
+NOT_AS_TRAINED = "leave --scales out, or train it again"
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,24 @@ class Compiled:
     steps: tuple[tuple[str, float], ...]
     mixed: MixedBuild | None
 
+    @property
+    def reference(self) -> Model:
+        """What the build should answer as: the float network, or where widths were trained, the network as trained."""
+        return as_trained(self.network) if self.bits == TRAINED else self.network
+
+    def sqnr(self) -> tuple[tuple[str, float], ...]:
+        """dB of each tensor against the float network's; () where the build is not to answer as that."""
+        if self.bits == TRAINED:
+            return ()
+        return build_sqnr(self.network, self.ranges, self.build.graph, self.widths, self.network.samples)
+
 
 def tell(output: Output, model: Path, out: Path, compiled: Compiled, removed: Path | None) -> None:
     """Print it, or give it as one JSON object; removed: a header of the build that was in `out` before.
 
     Raises typer.Exit with code 1 where no widths meet the limits.
     """
-    network, build, mixed = compiled.network, compiled.build, compiled.mixed
+    network, build, mixed = compiled.reference, compiled.build, compiled.mixed
     show_build(output, build, out)
     _show_steps(output, compiled)
     if mixed is not None:
@@ -56,14 +70,25 @@ def tell(output: Output, model: Path, out: Path, compiled: Compiled, removed: Pa
     if removed is not None:
         output.say(f"removed {removed}, the header of the build that was there")
     close = fidelity(network, build.graph, network.samples, network.labels)
-    sqnr = build_sqnr(network, compiled.ranges, build.graph, compiled.widths, network.samples)
-    if close is not None:
+    sqnr = compiled.sqnr()
+    if close is not None and compiled.bits == TRAINED:
+        _show_trained(output, model, network, close)
+    elif close is not None:
         show_fidelity(output, model, compiled.bits, build.graph, close, sqnr)
     extra = {"fidelity": close.document() if close else None, "sqnr": sqnr_document(sqnr)}
     output.emit({**_document(compiled, out), **extra})
     if mixed is not None and mixed.problem:
         show_problem(model, mixed)
         raise typer.Exit(1)
+
+
+def _show_trained(output: Output, model: Path, network: Model, found: Fidelity) -> None:
+    """How close the build is to the network as it was trained, and what that reached; a warning where it is not."""
+    output.say(f"against the network as it was trained, on {found}")
+    if network.learned is not None and network.learned.reached is not None:
+        output.say(f"training reported {network.learned.reached}")
+    if found.poor:
+        output.warn(f"{model}: the build does not answer as the network was trained ({found}); {NOT_AS_TRAINED}")
 
 
 def _show_steps(output: Output, compiled: Compiled) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from qnn.metrics import Score, metric_name, score
 from qnn.model import Model
 from qnn.training import Epoch, TrainOptions, TrainResult
 from qnn.training.epoch import describe, held_name
-from qnn.training.fakenodes import training_nodes
+from qnn.training.fakenodes import as_trained
 from qnn.training.options import BEST, augmentation_of
 
 PARTS = ("validation", "test")
@@ -74,7 +74,7 @@ def scores(dataset: Dataset, model: Model | None) -> dict[str, Score | None]:
 
     What was trained for few bits is scored as it was trained, with rounded weights.
     """
-    model = replace(model, nodes=training_nodes(model)) if model else None
+    model = as_trained(model) if model else None
     rows = {part: dataset.rows(part) for part in PARTS}
     return {part: score(model, dataset, rows[part]) if model and len(rows[part]) else None for part in PARTS}
 

@@ -29,6 +29,11 @@ def training_nodes(model: Model) -> tuple[Node, ...]:
     return _Rounded(model, model.learned, lowered).nodes()
 
 
+def as_trained(model: Model) -> Model:
+    """The model whose forward pass is that of the network which was trained."""
+    return replace(model, nodes=training_nodes(model))
+
+
 class _Rounded:
     """The nodes of a network that computes as its integers do."""
 
