@@ -29,7 +29,7 @@ from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
 from qnn.ops.dual import grouped
 from qnn.ops.nominal import OPEN_BYTES, UNPACK_BYTES
 from qnn.ops.op import TensorType
-from qnn.ops.pack import NOT_WORTH, STRUCT_BYTES, packed
+from qnn.ops.pack import NOT_WORTH, STRUCT_BYTES, TOO_MUCH, packed
 from qnn.ops.tight import FORMS, LANES, MARK, Form, Lanes, lane_words, lanes_of, row_pairs, tight_words
 from qnn.precision import TERNARY
 from qnn.widths import Width, Widths
@@ -207,6 +207,14 @@ def test_taken_where_flash_gets_smaller() -> None:
     large = compiled(2, Choices(), LARGE)
     assert large.graph.kernels[1].header == "qnn_conv2d_pairs_tight.h"
     assert large.graph.kernels[1].function in [entry["kernel"] for entry in large.manifest["nodes"]]
+
+
+def test_unpacked_weights_have_a_bound() -> None:
+    """By itself no layer takes more scratch memory than MOST_ROOM for its weights, which its reason says."""
+    for pack, header in ((AUTO, "qnn_conv2d_dual.h"), (ON, "qnn_conv2d_dual_tight.h")):
+        kernel = compiled(6, Choices(pack=pack), LARGE).graph.kernels[1]
+        assert kernel.header == header
+        assert (TOO_MUCH in kernel.reason) == (pack == AUTO)
 
 
 def test_each_kind_pays_for_its_code() -> None:

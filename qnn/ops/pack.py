@@ -13,14 +13,16 @@ from qnn.ops.nominal import kernels_code
 
 WORD = 4
 STRUCT_BYTES = 16  # of a qnn_tight_t
+MOST_ROOM = 24_576  # bytes of scratch memory that unpacked weights of a layer may take by AUTO
 NOT_WORTH = "stored with fewer bits they would need more code than that saves"
+TOO_MUCH = f"stored with fewer bits they would need more than {MOST_ROOM:,} bytes of scratch memory"
 
 
 def packed(kernels: Sequence[CKernel], tights: Sequence[CKernel | None], pack: str) -> list[CKernel]:
     """The kernels, those in their places whose weights are stored tighter where `pack` says that they are.
 
     tights: such a kernel for each, or None. By AUTO each kind of them is taken or not, so that constants and code are
-    the fewest bytes.
+    the fewest bytes, and none whose weights would take more than MOST_ROOM bytes unpacked.
     """
     smaller = [
         tight if tight and _constants(tight) < _constants(kernel) else None
@@ -28,13 +30,16 @@ def packed(kernels: Sequence[CKernel], tights: Sequence[CKernel | None], pack: s
     ]
     if pack == OFF:
         return list(kernels)
-    kinds = sorted({tight.header for tight in smaller if tight})
     if pack == ON:
-        return _with(kernels, smaller, kinds)
+        return [tight or kernel for kernel, tight in zip(kernels, smaller, strict=True)]
+    rooms = [tight.workspace - kernel.workspace if tight else 0 for kernel, tight in zip(kernels, smaller, strict=True)]
+    kernels = [_told(k, TOO_MUCH) if room > MOST_ROOM else k for k, room in zip(kernels, rooms, strict=True)]
+    smaller = [None if room > MOST_ROOM else tight for tight, room in zip(smaller, rooms, strict=True)]
+    kinds = sorted({tight.header for tight in smaller if tight})
     tried = itertools.chain.from_iterable(itertools.combinations(kinds, count) for count in range(len(kinds) + 1))
     best = min((_with(kernels, smaller, taken) for taken in tried), key=_flash)
     pairs = zip(kernels, smaller, best, strict=True)
-    return [_told(kernel) if tight and found is kernel else found for kernel, tight, found in pairs]
+    return [_told(kernel, NOT_WORTH) if tight and found is kernel else found for kernel, tight, found in pairs]
 
 
 def _with(kernels: Sequence[CKernel], tights: Sequence[CKernel | None], kinds: Sequence[str]) -> list[CKernel]:
@@ -43,8 +48,8 @@ def _with(kernels: Sequence[CKernel], tights: Sequence[CKernel | None], kinds: S
     return [tight if tight and tight.header in kinds else kernel for kernel, tight in pairs]
 
 
-def _told(kernel: CKernel) -> CKernel:
-    return replace(kernel, reason=f"{kernel.reason}; {NOT_WORTH}" if kernel.reason else NOT_WORTH)
+def _told(kernel: CKernel, why: str) -> CKernel:
+    return replace(kernel, reason=f"{kernel.reason}; {why}" if kernel.reason else why)
 
 
 def _flash(kernels: Sequence[CKernel]) -> int:
