@@ -86,49 +86,117 @@ QNN_INLINE qnn_lanes_t qnn_lanes_add(qnn_lanes_t s, uint32_t x, qnn_lanes_t *v, 
     return s;
 }
 
-QNN_INLINE void qnn_lanes_sum(uint32_t sums[4], qnn_lanes_t s)
+/* The first `count` pairs of inputs, at most eight. Without a loop, where that is a constant. */
+QNN_INLINE qnn_lanes_t qnn_lanes_pairs(qnn_lanes_t s, const uint32_t *x, int32_t count, qnn_lanes_t *v, uint32_t mask,
+                                       int32_t bits)
 {
-    sums[0] += s.a >> 16;
-    sums[1] += s.b >> 16;
-    sums[2] += s.c >> 16;
-    sums[3] += s.d >> 16;
+#ifdef QNN_BALANCED
+    const uint32_t *end = x + count;
+    for (; x != end; x++) {
+        s = qnn_lanes_add(s, *x, v, mask, bits);
+    }
+#else /* QNN_BALANCED */
+    s = count > 0 ? qnn_lanes_add(s, x[0], v, mask, bits) : s;
+    s = count > 1 ? qnn_lanes_add(s, x[1], v, mask, bits) : s;
+    s = count > 2 ? qnn_lanes_add(s, x[2], v, mask, bits) : s;
+    s = count > 3 ? qnn_lanes_add(s, x[3], v, mask, bits) : s;
+    s = count > 4 ? qnn_lanes_add(s, x[4], v, mask, bits) : s;
+    s = count > 5 ? qnn_lanes_add(s, x[5], v, mask, bits) : s;
+    s = count > 6 ? qnn_lanes_add(s, x[6], v, mask, bits) : s;
+    s = count > 7 ? qnn_lanes_add(s, x[7], v, mask, bits) : s;
+#endif /* QNN_BALANCED */
+    return s;
 }
 
-/* Four outputs. */
-QNN_BLOCK void qnn_dense_lanes_block(const qnn_dense_lanes_t *p, const uint32_t *x, const uint32_t *w, uint32_t sums[4])
+QNN_INLINE qnn_lanes_t qnn_lanes_sum(qnn_lanes_t sums, qnn_lanes_t s)
+{
+    sums.a += s.a >> 16;
+    sums.b += s.b >> 16;
+    sums.c += s.c >> 16;
+    sums.d += s.d >> 16;
+    return sums;
+}
+
+/* The spare bits of a word, below those of the words before it. */
+QNN_INLINE qnn_lanes_t qnn_lanes_keep(qnn_lanes_t kept, qnn_lanes_t v, uint32_t rest, int32_t spare)
+{
+    kept.a = kept.a << spare | (v.a & rest);
+    kept.b = kept.b << spare | (v.b & rest);
+    kept.c = kept.c << spare | (v.c & rest);
+    kept.d = kept.d << spare | (v.d & rest);
+    return kept;
+}
+
+/* Four outputs. bits, each, extra: those of *p, constants where this is instantiated for one width. */
+QNN_INLINE void qnn_lanes_block(const qnn_dense_lanes_t *p, const uint32_t *x, const uint32_t *w, uint32_t sums[4],
+                                int32_t bits, int32_t each, int32_t extra)
 {
     const qnn_lanes_t none = {0, 0, 0, 0};
-    int32_t bits = p->bits, each = p->each, spare = 16 - bits * each, whole = p->units, unit, word;
+    int32_t spare = 16 - bits * each, whole = p->units, unit, word;
     uint32_t mask = qnn_lanes_mask(bits), rest = qnn_lanes_mask(spare);
-    sums[0] = sums[1] = sums[2] = sums[3] = 0;
+    qnn_lanes_t t = none;
     for (unit = 0; unit <= whole; unit++) {
-        const uint32_t *end;
         qnn_lanes_t s = none, kept = none;
-        for (word = unit < whole ? p->unit : p->tail; word > 0; word--, w += 4) {
+        for (word = unit < whole ? p->unit : p->tail; word > 0; word--, w += 4, x += each) {
             qnn_lanes_t v;
             v.a = QNN_READ(w[0]);
             v.b = QNN_READ(w[1]);
             v.c = QNN_READ(w[2]);
             v.d = QNN_READ(w[3]);
-            for (end = x + each; x != end; x++) {
-                s = qnn_lanes_add(s, *x, &v, mask, bits);
-            }
+            s = qnn_lanes_pairs(s, x, each, &v, mask, bits);
             if (spare) {
-                kept.a = kept.a << spare | (v.a & rest);
-                kept.b = kept.b << spare | (v.b & rest);
-                kept.c = kept.c << spare | (v.c & rest);
-                kept.d = kept.d << spare | (v.d & rest);
+                kept = qnn_lanes_keep(kept, v, rest, spare);
             }
             if (bits > 4) {
-                qnn_lanes_sum(sums, s);
+                t = qnn_lanes_sum(t, s);
                 s = none;
             }
         }
-        for (end = x + (unit < whole ? p->extra : 0); x != end; x++) {
-            s = qnn_lanes_add(s, *x, &kept, mask, bits);
+        if (extra && unit < whole) {
+            s = qnn_lanes_pairs(s, x, extra, &kept, mask, bits);
+            x += extra;
         }
-        qnn_lanes_sum(sums, s);
+        t = qnn_lanes_sum(t, s);
     }
+    sums[0] = t.a;
+    sums[1] = t.b;
+    sums[2] = t.c;
+    sums[3] = t.d;
+}
+
+/* The same of any width. A network without weights of so many bits has no copy for them. */
+QNN_BLOCK void qnn_dense_lanes_block(const qnn_dense_lanes_t *p, const uint32_t *x, const uint32_t *w, uint32_t sums[4])
+{
+    (void)p, (void)x, (void)w, (void)sums; /* where nothing of the following is there */
+#ifdef QNN_BALANCED
+    qnn_lanes_block(p, x, w, sums, p->bits, p->each, p->extra);
+#else /* QNN_BALANCED */
+#ifdef QNN_LANES_2
+    if (p->bits == 2) {
+        qnn_lanes_block(p, x, w, sums, 2, 8, 0);
+    }
+#endif /* QNN_LANES_2 */
+#ifdef QNN_LANES_3
+    if (p->bits == 3) {
+        qnn_lanes_block(p, x, w, sums, 3, 5, 1);
+    }
+#endif /* QNN_LANES_3 */
+#ifdef QNN_LANES_4
+    if (p->bits == 4) {
+        qnn_lanes_block(p, x, w, sums, 4, 4, 0);
+    }
+#endif /* QNN_LANES_4 */
+#ifdef QNN_LANES_5
+    if (p->bits == 5) {
+        qnn_lanes_block(p, x, w, sums, 5, 3, 1);
+    }
+#endif /* QNN_LANES_5 */
+#ifdef QNN_LANES_6
+    if (p->bits == 6) {
+        qnn_lanes_block(p, x, w, sums, 6, 2, 2);
+    }
+#endif /* QNN_LANES_6 */
+#endif /* QNN_BALANCED */
 }
 #endif /* QNN_LEAST */
 

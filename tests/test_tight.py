@@ -47,7 +47,7 @@ BROKEN = (
     ("kept.c = kept.c << spare | (v.c & rest);", "kept.c = kept.c << spare | (v.d & rest);"),
     ("s.d += x * (v->d & mask);", "s.d += x * (v->c & mask);"),
     ("v->b >>= bits;", "v->b >>= 2;"),
-    ("sums[2] += s.c >> 16;", "sums[2] += s.c >> 15;"),
+    ("sums.c += s.c >> 16;", "sums.c += s.c >> 15;"),
     ("unit < whole ? p->unit : p->tail", "p->unit"),
     ("if (bits > 4) {", "if (bits > 5) {"),
     ("w += o & 3 ? 1 :", "w += o & 3 ? 2 :"),

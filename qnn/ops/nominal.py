@@ -22,7 +22,7 @@ NOMINAL = (
     ("qnn_dense_narrow", 700, True),
     ("qnn_dense_dual", 800, True),
     ("qnn_dense_split", 950, True),
-    ("qnn_dense_lanes", 850, True),
+    ("qnn_dense_lanes", 1100, True),
     ("qnn_conv2d_", 750, False),
     ("qnn_conv2d_dual", 1400, True),
     ("qnn_conv2d_split", 2300, True),

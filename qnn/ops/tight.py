@@ -207,10 +207,9 @@ def lanes_kernel(weights: np.ndarray, lanes: Lanes, done: Finish, output: Tensor
         CField("requantize", done.struct),
     )
     room = WORD * max(units * lanes.pairs + tail * lanes.each, -(-count // GROUP) * 2)
-    reason = f"weights of {lanes.bits} bits; two products a multiplication"
-    return CKernel(
-        "qnn_dense_lanes.h", f"qnn_dense_lanes_u8_{output.suffix}", "qnn_dense_lanes_t", fields, room, reason
-    )
+    reason, parts = f"weights of {lanes.bits} bits; two products a multiplication", (f"QNN_LANES_{lanes.bits}",)
+    name = f"qnn_dense_lanes_u8_{output.suffix}"
+    return CKernel("qnn_dense_lanes.h", name, "qnn_dense_lanes_t", fields, room, reason, parts)
 
 
 def _in_words(pairs: np.ndarray, lanes: Lanes) -> np.ndarray:
