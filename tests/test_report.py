@@ -195,6 +195,25 @@ def test_several_networks_and_seeds_by_several_processes(folder: Path, qnn: Run)
     assert [row["label"] for row in rows_of(out)] == ["seed 0, 8 bits", "seed 1, 8 bits"]
 
 
+def test_networks_trained_for_few_bits(folder: Path, qnn: Run, titles: list[str]) -> None:
+    """The float network is trained once, and is what quantization-aware training begins with."""
+    words = ("report", "digits", "--net", NET, "--epochs", "1", "--bits", "trained,8", "-j1", "-o", "r", "-q")
+    assert qnn(*words, "--qat", "4", "--qat", "first=8,4")[0] == 0
+    rows = json.loads((folder / "r.json").read_text())["rows"]
+    names = (NET, *(f"{NET}, qat {widths}" for widths in ("4", "first=8,4")))
+    assert [(row["network"], row["bits"]) for row in rows] == [
+        (names[0], 8),
+        *((name, bits) for name in names[1:] for bits in ("trained", 8)),
+    ]
+    assert [title for title in titles if title.startswith("train")] == [f"train {name}, seed 0" for name in names]
+    assert {row["seed"] for row in rows} == {0}
+    assert rows[1]["rounding"] is None
+    assert len(list((folder / "r.work").glob("*-seed0.qnn"))) == 3
+    assert qnn(*words, "--qat", "4")[0] == 0
+    assert len([title for title in titles if title.startswith("train")]) == 3
+    assert "names no width of weights" in qnn("report", "digits", "--qat", "9")[2]
+
+
 def test_a_network_that_cannot_be_trained(folder: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(job: TrainJob, content: bytes, progress: Progress) -> dict[str, Any]:
         raise QnnError("loss", "is not finite", "use a smaller --rate")
@@ -242,7 +261,7 @@ def test_a_model_without_samples_is_calibrated_on_the_data(folder: Path, qnn: Ru
         (("m.qnn", "--method", "guess"), "--method guess: 'guess' is not a choice; use some of minmax"),
         (("m.qnn", "--bias-correction", "maybe"), "use some of on, off"),
         (("m.qnn", "--bits", "trained"), "no network was trained for few bits"),
-        (("digits",), "digits: is data, not a model; say --net, --seeds or --epochs"),
+        (("digits",), "digits: is data, not a model; say --net, --seeds, --epochs or --qat"),
         (("digits", "m.qnn", "--seeds", "0"), "trains on one data set, not 2"),
         (("digits", "--seeds", "0", "--data", "digits"), "--data: networks are trained and scored on digits"),
         (("digits", "--seeds", "a"), "--seeds a: names no seeds"),

@@ -80,6 +80,7 @@ def command(
     net: options.NetOption = None,
     seeds: options.SeedsOption = None,
     epochs: options.EpochsOption = None,
+    qat: options.QatOption = None,
     out: options.OutOption = None,
     scales: options.ScalesOption = None,
     jobs: options.JobsOption = None,
@@ -106,6 +107,8 @@ def command(
     Example: qnn report model.qnn --bits 4 --rounding nearest,gptq --bias-correction off,on
 
     Example: qnn report mnist --net cnn-1k,cnn-5k --seeds 0,1,2 --epochs 5 --bits 4,8 -o mnist.html
+
+    Example: qnn report mnist --net cnn-5k --qat 4 --bits trained,4,8
     """
     output = Output(json, quiet)
     goals = listed(optimize, "--optimize", GOALS, output) if optimize is not None else ()
@@ -120,7 +123,7 @@ def command(
     )
     limits = limits_of(axes.bits, max_drop)
     asked = Asked(request(data, part, label, drop_missing, data_dir, max_memory), axes, limits, goals, scales)
-    training = training_of(net, seeds, epochs)
+    training = training_of(net, seeds, epochs, qat)
     written = [option for option, name in QUANTIZERS if given(context, name)]
     run = _Run(output, _runner(out, jobs, scheduler, fresh), asked, out)
     try:

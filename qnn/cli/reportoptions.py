@@ -16,7 +16,7 @@ from qnn.rounding import CHOICES as ROUNDINGS
 SWITCH = ("on", "off")
 
 ModelsArgument = Annotated[
-    list[Path], typer.Argument(help="Models; with --net, --seeds or --epochs: the data to train networks on.")
+    list[Path], typer.Argument(help="Models; with --net, --seeds, --epochs or --qat: the data to train networks on.")
 ]
 BitsOption = Annotated[
     str | None,
@@ -32,6 +32,10 @@ NetOption = Annotated[
 SeedsOption = Annotated[str | None, typer.Option("--seeds", help="Train each network with these seeds: 0,1,2.")]
 EpochsOption = Annotated[
     int | None, typer.Option("--epochs", min=1, help="How long to train; default: as qnn train does.")
+]
+QatOption = Annotated[
+    list[str] | None,
+    typer.Option("--qat", help="Train each network for such widths as well, as --qat of qnn train; more than once."),
 ]
 OutOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write FILE.html, FILE.json and FILE.csv.")]
 ScalesOption = Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")]

@@ -12,7 +12,7 @@ from qnn.balancing import ON
 from qnn.calibration import load_scales_of
 from qnn.cli.console import Output
 from qnn.cli.jobsbar import watching
-from qnn.cli.reportsources import Source, Training, train_jobs, trained_source
+from qnn.cli.reportsources import Source, Training, qat_job, train_jobs, trained_source
 from qnn.data.request import Request, Samples
 from qnn.data.split import EVALUATE, TRAIN
 from qnn.errors import QnnError
@@ -24,7 +24,7 @@ from qnn.ops.choices import Choices
 from qnn.report.baseline import labels_of
 from qnn.report.document import Network
 from qnn.report.job import Rows, Task, graph_in, hash_of, network_of, read_once, rows_of
-from qnn.report.jobs import ImportedJob, Measured, ReferenceJob, RowJob
+from qnn.report.jobs import ImportedJob, Measured, ReferenceJob, RowJob, TrainJob
 from qnn.report.labels import AS_IMPORTED, labels
 from qnn.report.running import Done, Runner
 from qnn.report.variant import Axes
@@ -75,11 +75,23 @@ def train_sources(
 ) -> list[Source]:
     """The networks that were trained on `data`; those that could not be are among the failed of `results`."""
     jobs = train_jobs(output, data, asked, training)
-    found = []
-    titles = [job.title for job in jobs]
-    for job, done in zip(jobs, _run(output, runner, [Task(job) for job in jobs], titles, results), strict=True):
+    plain = _train(output, runner, [(job, b"") for job in jobs], results)
+    begun = [(job, source) for job, source in zip(jobs, plain, strict=True) if source is not None]
+    again = [(qat_job(job, source, qat), source.content) for job, source in begun for qat in training.qat]
+    narrow = _train(output, runner, again, results)
+    return [source for source in (*plain, *narrow) if source is not None]
+
+
+def _train(
+    output: Output, runner: Runner, jobs: Sequence[tuple[TrainJob, bytes]], results: Results
+) -> list[Source | None]:
+    """The network that each job gave, beside which stand the bytes of what it starts with; None where it failed."""
+    tasks, titles = [Task(job, content) for job, content in jobs], [job.title for job, _ in jobs]
+    found: list[Source | None] = []
+    for (job, _), done in zip(jobs, _run(output, runner, tasks, titles, results), strict=True):
         if done.result is None:
             results.failed.append({"network": job.name, "seed": job.options.seed, "reason": done.problem})
+            found.append(None)
         else:
             found.append(trained_source(job, done.result, runner.store.folder))
     return found

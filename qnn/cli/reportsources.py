@@ -23,6 +23,7 @@ from qnn.net.presets import PRESETS
 from qnn.report.job import File, file_of, graph_in, network_of
 from qnn.report.jobs import TrainJob
 from qnn.training import TrainOptions
+from qnn.training.qat import check_bits
 
 MOST_SEEDS = 100
 SHOWN_NET = 24  # characters of a NET in the name of its file
@@ -44,24 +45,35 @@ class Source:
 
 @dataclass(frozen=True)
 class Training:
-    """What is to be trained: every one of `nets` (none: what suits the data), once with every one of `seeds`."""
+    """What is to be trained: every one of `nets` (none: what suits the data), once with every one of `seeds`.
+
+    qat: widths that each of them is trained for as well, as --qat of qnn train names them.
+    """
 
     nets: tuple[str, ...]
     seeds: tuple[int, ...]
     epochs: int
+    qat: tuple[str, ...] = ()
 
 
-def training_of(nets: Sequence[str] | None, seeds: str | None, epochs: int | None) -> Training | None:
-    """What --net, --seeds and --epochs say; None where none of them was given. Raises QnnError for what is no seed."""
-    if nets is None and seeds is None and epochs is None:
+def training_of(
+    nets: Sequence[str] | None, seeds: str | None, epochs: int | None, qat: Sequence[str] | None
+) -> Training | None:
+    """What --net, --seeds, --epochs and --qat say; None where none of them was given.
+
+    Raises QnnError for what is no seed, and for widths that cannot be learned.
+    """
+    if nets is None and seeds is None and epochs is None and qat is None:
         return None
+    for widths in qat or ():
+        check_bits(widths)
     words = [word.strip() for word in ("0" if seeds is None else seeds).split(",") if word.strip()]
     if not words or not all(word.isascii() and word.isdecimal() and len(word) < 10 for word in words):
         raise QnnError(f"--seeds {seeds}", "names no seeds", "use whole numbers from 0, such as 0,1,2")
     found = tuple(dict.fromkeys(int(word) for word in words))
     if len(found) > MOST_SEEDS:
         raise QnnError("--seeds", f"names {len(found)} seeds, more than {MOST_SEEDS}", "use fewer")
-    return Training(_nets(nets or ()), found, epochs or 0)
+    return Training(_nets(nets or ()), found, epochs or 0, tuple(dict.fromkeys(qat or ())))
 
 
 def _nets(words: Sequence[str]) -> tuple[str, ...]:
@@ -86,7 +98,7 @@ def sources_of(models: Sequence[Path]) -> list[Source]:
 
 def _source(model: Path, name: str) -> Source:
     if not model.exists() and str(model) in NAMES:
-        remedy = f"say --net, --seeds or --epochs to train networks on {model}, or name a model"
+        remedy = f"say --net, --seeds, --epochs or --qat to train networks on {model}, or name a model"
         raise QnnError(model, "is data, not a model", remedy)
     quantized = model.is_file() and INTEGER_MODEL.holds(model)
     if not quantized:
@@ -114,6 +126,12 @@ def train_jobs(output: Output, data: str, asked: Request, training: Training) ->
         for net in nets
         for seed in training.seeds
     ]
+
+
+def qat_job(job: TrainJob, start: Source, widths: str) -> TrainJob:
+    """The job that trains what `job` gave, `start`, for these widths."""
+    options = replace(job.options, qat=widths)
+    return replace(job, name=f"{job.name}, qat {widths}", options=options, start=start.file)
 
 
 def _file_name(net: str) -> str:

@@ -50,7 +50,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class TrainJob:
-    """A network to be trained. record: which samples it is to learn from."""
+    """A network to be trained. record: which samples it is to learn from.
+
+    start: the float network that quantization-aware training (options.qat) begins with, else None.
+    """
 
     name: str = field(metadata=PLACE)
     data: str
@@ -58,6 +61,7 @@ class TrainJob:
     net: str
     load: LoadOptions = field(metadata=PLACE)
     options: TrainOptions
+    start: File | None = None
 
     heavy = True
 
@@ -72,7 +76,11 @@ class TrainJob:
         if dataset.record != self.record:
             problem = "has other samples here than where the report was started, or has changed meanwhile"
             raise QnnError(self.data, problem, "give each machine the same data under the same name")
-        result = train(dataset, self.net, self.options, progress=progress)
+        begun = None
+        if self.start is not None:
+            self.start.check(content)
+            begun = network_of(content, self.start.path)
+        result = train(dataset, self.net, self.options, start=begun, progress=progress)
         if result.model is None:
             raise QnnError(self.data, "gave no model", "use more samples")
         return {"model": base64.b64encode(model_bytes(result.model)).decode("ascii")}
