@@ -133,7 +133,8 @@ QatOption = Annotated[
     typer.Option(
         "--qat",
         show_default="off",
-        help="After float training go on for weights of so many bits: 2 to 8, ternary; layer by layer: first=7,4.",
+        help="After float training go on for weights of so many bits: 2 to 8, ternary; layer by layer: first=7,4; "
+        "with activations of 4 to 8: w4a6, first=w8a8,w4a4.",
         rich_help_panel=AWARE,
     ),
 ]

@@ -67,7 +67,7 @@ class TrainOptions:
     distill: the part of the loss that asks for a teacher's outputs instead of the labels; temperature: of its softmax.
     patience: stop when so many epochs brought nothing better; 0: never.
     normalize: how columns become the network's inputs: one of normalization.CHOICES, or NAME=CHOICE, commas between.
-    qat: the bits that the weights will have, as widths.with_weight_bits names them; "": they are not thought of.
+    qat: the bits that weights and activations will have, as widths.with_weight_bits names them; "": nothing is rounded.
     keep: the "best" epoch on the validation rows, or the "last", which needs none of them.
     """
 
