@@ -201,6 +201,19 @@ def test_learned_steps_become_the_scales() -> None:
         assert any(math.isclose((high - low) / 31, new, rel_tol=1e-6) for _, new in found.values())
 
 
+def test_what_a_concat_joins_has_its_width() -> None:
+    """Its tensors share a step, so that the first layer takes the width of the others."""
+    data, net = pictures(), "concat(conv 3x3 3 bn relu; conv 3x3 3 bn), dense"
+    model = train(data, None, replace(AWARE, qat="first=w8a8,w4a4"), start=begun(net)).model
+    assert model is not None
+    assert model.learned is not None
+    assert model.learned.widths.of("conv2d1").weights == 8
+    graph = graph_of(model)
+    assert len({graph.node(name).type.scale for name in ("conv2d1", "conv2d2", "concat1")}) == 1
+    assert graph.node("conv2d1").type.high == 15
+    assert in_steps(model, data.x).max() < 1
+
+
 def test_a_step_before_tanh_stops_where_it_is_useless() -> None:
     data = readings()
     start = train(data, "dense 8 tanh, dense", replace(QUICK, epochs=8)).model
