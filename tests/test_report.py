@@ -157,7 +157,7 @@ def test_a_row_that_fails_is_told_and_others_go_on(folder: Path, qnn: Run, monke
 
     monkeypatch.setattr(RowJob, "run", fail)
     code, out, err = qnn("report", "m.qnn", "--bits", "4,8", "-j1", "-o", "r")
-    assert (code, err) == (1, "qnn: m, 4: a layer: is too narrow; use more bits\n")
+    assert (code, err) == (1, "qnn: 4 bits: a layer: is too narrow; use more bits\n")
     assert "no row: 4 bits: a layer: is too narrow" in out
     document = json.loads((folder / "r.json").read_text())
     assert [row["bits"] for row in document["rows"]] == [8]

@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from qnn.balancing import AUTO
 from qnn.balancing import CHOICES as EQUALIZATIONS
@@ -32,11 +29,10 @@ from qnn.cli.loading import (
 from qnn.cli.mixed import MaxDropOption, limits_of
 from qnn.cli.reportrun import Asked, Plan, Results, plan_all, run_plans, train_sources
 from qnn.cli.reportsources import Source, Training, sources_of, training_of
-from qnn.cli.reporttable import MOST_COLUMNS, show_report
+from qnn.cli.reporttable import show_report
+from qnn.cli.reporttold import complain, tell_failed, tell_rows
 from qnn.data.request import Request
 from qnn.errors import QnnError
-from qnn.fidelity import loss_text
-from qnn.metrics import Score
 from qnn.ops.choices import GOALS, SPEED
 from qnn.outputs import check_replaceable
 from qnn.ranges import METHODS
@@ -182,41 +178,7 @@ class _Run:
         """Say how to go on."""
         kept = self.runner.store.folder
         there = kept is not None and kept.is_dir()
-        _complain(f"stopped; finished jobs are in {kept}: the same command goes on" if there else "stopped")
-
-
-def tell_rows(
-    output: Output, document: dict[str, Any], results: Results, paths: Mapping[tuple[str, int | None], str]
-) -> None:
-    """What there is to say of each row: notes, warnings, and, always, what differs. paths: of each network's file."""
-    references = {(network.name, network.seed): network.reference for network in results.networks}
-    for row, measured in zip(document["rows"], results.measured, strict=True):
-        for note in measured.notes if len(results.rows) <= MOST_COLUMNS else ():
-            output.say(f"{row['label']}: {note}")
-        reference = references[row["network"], row["seed"]]
-        lost = loss_text(_score(reference), _score(row), str(row["bits"])) if reference is not None else None
-        for warning in (lost, *measured.warnings):
-            if warning:
-                output.warn(f"{paths[row['network'], row['seed']]}: {warning}")
-        for failure in measured.failures:
-            _complain(failure if len(results.rows) == 1 else f"{row['label']}: {failure}")
-
-
-def tell_failed(results: Results) -> None:
-    """A line on stderr, always, for each row that could not be made."""
-    for row in results.failed:
-        alone = len(results.failed) == 1 and not results.rows
-        name = ", ".join(str(row[key]) for key in ("network", "seed", "bits") if row.get(key) is not None)
-        _complain(row["reason"] if alone else f"{name}: {row['reason']}")
-
-
-def _complain(text: str) -> None:
-    Console(stderr=True, highlight=False).print(Text(f"qnn: {text}"), soft_wrap=True)
-
-
-def _score(part: Any) -> Score:
-    metric = "accuracy" if "accuracy" in part else "rmse"
-    return Score(metric, part[metric], 0)
+        complain(f"stopped; finished jobs are in {kept}: the same command goes on" if there else "stopped")
 
 
 def _models(plans: Sequence[Plan]) -> str:
