@@ -29,7 +29,7 @@ TEXT_CONTRAST = 4.5
 READY = "main"
 DOCS, PICTURE_NAME = Path(__file__).parent.parent / "docs", "report.png"
 PICTURE = {"width": 1100, "height": 860}
-REPORT = Path(__file__).parent / "models" / "report.json"
+REPORT = Path(__file__).parent / "models" / "report.json"  # of all 10,000 test images of MNIST
 OPEN = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
 
 
@@ -140,7 +140,7 @@ def test_the_policy_bites(browser: Any, documents: dict[str, Any], tmp_path: Pat
 def test_the_pictures_of_the_report_in_the_readme(browser: Any, tmp_path: Path) -> None:
     """It is made anew, of a committed report, into $QNN_PICTURES where that is set (make pictures)."""
     path, folder = tmp_path / "report.html", Path(os.environ.get("QNN_PICTURES") or tmp_path)
-    path.write_text(report_page("Accuracy versus size", json.loads(REPORT.read_text())), encoding="utf-8")
+    path.write_text(report_page("MNIST: accuracy versus size", json.loads(REPORT.read_text())), encoding="utf-8")
     with visiting(browser, path.as_uri(), ready=READY, viewport=PICTURE) as visit:
         visit.page.screenshot(path=str(folder / PICTURE_NAME))
     for name in (folder / PICTURE_NAME, DOCS / PICTURE_NAME):

@@ -30,7 +30,9 @@ def layer_bars(name: str, row: Mapping[str, Any]) -> str:
         found.append((node["name"], numbers, texts))
     largest = [max([1e-9, *(numbers[index] or 0 for _, numbers, _ in found)]) for index in range(len(KINDS) - 1)]
     rows = [(node, *_cells(numbers, texts, largest)) for node, numbers, texts in found]
-    return table(f"What each layer takes: {name}", COLUMNS, rows)
+    known = [index for index in range(len(COLUMNS)) if index == 0 or any(row[index] for row in rows)]
+    shown = [[row[index] for index in known] for row in rows]
+    return table(f"What each layer takes: {name}", [COLUMNS[index] for index in known], shown)
 
 
 def _cells(numbers: Sequence[float | None], texts: Sequence[str], largest: Sequence[float]) -> list[Markup | str]:

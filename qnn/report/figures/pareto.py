@@ -13,9 +13,11 @@ from qnn.report.html import figure, safe
 
 WIDTH, HEIGHT = 360, 260
 LEFT, RIGHT, TOP, BOTTOM = 48, WIDTH - 8, 20, HEIGHT - 40
-FONT, GAP = 11, 8  # of a label; from a point to it
-MOST_LABELS = 12  # points, above which only those of the front are named
 Area = tuple[float, float, float, float]  # left, top, right, bottom
+FONT, GAP = 11, 8  # of a label; from a point to it
+COVERED = 40  # square units, which a name of a line may hide
+TITLE = (0, 0, 130, TOP - 4)  # where the axis says what it counts
+MOST_LABELS = 12  # points, above which only those of the front are named
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,19 @@ def pareto(metric: str, points: Sequence[Point], lines: Sequence[Line], cost: st
     score_name = "accuracy, %" if metric == "accuracy" else "rmse (less is better)"
     parts = [*_grid(across, up, cost, score_name)]
     placed = [(across.at(point.cost), up.at(point.score * percent), point) for point in points]
-    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y, _ in placed]
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y, _ in placed] + [TITLE]
+    on_front = [found for found in placed if found[2].front]
+    names = _labels(on_front, taken)  # first, so that there is room for them
     parts += [_line(one, up.at(one.score * percent), metric, taken) for one in lines]
     parts.append(_front(placed))
     parts += [_mark(x, y, point, metric, cost) for x, y, point in sorted(placed, key=lambda found: found[2].front)]
-    parts += _labels(placed, taken)
+    others = [found for found in placed if not found[2].front] if len(placed) <= MOST_LABELS else []
+    parts += [*names, *_labels(others, taken)]
     best = max(points, key=lambda point: point.score if metric == "accuracy" else -point.score)
     count = "one row" if len(points) == 1 else f"{len(points)} rows"
     told = f"{metric} against {cost}, {count}; best: {best.name} with {metric_text(metric, best.score)}"
-    caption = f"{'Accuracy' if metric == 'accuracy' else 'The rmse'} against {cost}."
+    named = ", ".join(_told(line, metric) for line in lines)
+    caption = f"{'Accuracy' if metric == 'accuracy' else 'The rmse'} against {cost}{named and '; dashed: ' + named}."
     return figure(drawing(WIDTH, HEIGHT, f"Plot of {told}", "".join(parts)), caption, "plot")
 
 
@@ -76,21 +82,29 @@ def _grid(across: Axis, up: Axis, cost: str, score: str) -> list[str]:
         parts += [text(LEFT - 6, up.at(value) + 4, f"{value:.6g}", "end")]
     for value in across.ticks:
         parts += [line(across.at(value), BOTTOM, across.at(value), BOTTOM + 4, "axis")]
-        parts += [text(across.at(value), BOTTOM + 17, short_number(value), "middle")]
+        parts += [text(across.at(value), BOTTOM + 17, short_number(value, across.ticks[-1]), "middle")]
     scale = ", logarithmic" if across.logarithmic else ""
     return [*parts, text(RIGHT, HEIGHT - 6, cost + scale, "end", "soft"), text(2, TOP - 9, score, kind="soft")]
 
 
 def _line(one: Line, y: float, metric: str, taken: list[Area]) -> str:
-    """A dashed line with its name, at an end of it where there is room; the name's place is taken then."""
-    told = f"{one.name} {metric_text(metric, one.score)}"
+    """A dashed line with its name where that covers the least of other things, and none where it covers much.
+
+    Its place is taken then.
+    """
+    told = _told(one, metric)
     width = len(told) * FONT * LETTER
-    places = [(x, base) for base in (y - 4, y + 4 + FONT) for x in (RIGHT - width, LEFT + 2)]
-    areas = [(x, base - FONT, x + width, base + 2) for x, base in places]
-    free = [not any(_meet(area, other) for other in taken) and area[3] < BOTTOM for area in areas]
-    best = free.index(True) if True in free else 0
-    taken.append(areas[best])
-    return line(LEFT, y, RIGHT, y, "float") + text(*places[best], told, kind="soft halo")
+    room = RIGHT - width - LEFT
+    places = [(RIGHT - width - room * step / 8, base) for base in (y - 4, y + 3 + FONT) for step in range(9)]
+    covered = [sum(_common(_area(x, base, width), other) for other in taken) for x, base in places]
+    x, base = places[covered.index(min(covered))]
+    named = min(covered) <= COVERED
+    taken += [_area(x, base, width)] if named else []
+    return line(LEFT, y, RIGHT, y, "float") + (text(x, base, told, kind="soft halo") if named else "")
+
+
+def _told(one: Line, metric: str) -> str:
+    return f"{one.name} {metric_text(metric, one.score)}"
 
 
 def _front(placed: Sequence[tuple[float, float, Point]]) -> str:
@@ -114,13 +128,12 @@ def _mark(x: float, y: float, point: Point, metric: str, cost: str) -> str:
 
 
 def _labels(placed: Sequence[tuple[float, float, Point]], taken: list[Area]) -> list[str]:
-    """The names of the points, those of the front first, as far as there is room beside, above or below them.
+    """The names of the points, as far as there is room beside, above or below them.
 
     taken: where other things are; the names' places are added.
     """
     parts = []
-    shown = placed if len(placed) <= MOST_LABELS else [found for found in placed if found[2].front]
-    for x, y, point in sorted(shown, key=lambda found: not found[2].front):
+    for x, y, point in placed:
         width = len(point.name) * FONT * LETTER
         places = (
             (x + GAP, y + 4, "start", x + GAP),
@@ -133,14 +146,21 @@ def _labels(placed: Sequence[tuple[float, float, Point]], taken: list[Area]) -> 
             (x - GAP, y + GAP + FONT, "end", x - GAP - width),
         )
         for at, base, anchor, left in places:
-            area = (left, base - FONT, left + width, base + 2)
-            inside = area[0] >= LEFT and area[2] <= WIDTH and area[1] >= TOP and area[3] <= BOTTOM
-            if inside and not any(_meet(area, other) for other in taken):
+            area = _area(left, base, width)
+            inside = area[0] >= LEFT and area[2] <= WIDTH and area[1] >= 0 and area[3] <= BOTTOM
+            if inside and not any(_common(area, other) for other in taken):
                 taken.append(area)
                 parts.append(text(at, base, point.name, anchor, "halo"))
                 break
     return parts
 
 
-def _meet(one: Area, other: Area) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _area(left: float, base: float, width: float) -> Area:
+    """Where a text on that base line is."""
+    return (left, base - FONT + 2, left + width, base + 2)
+
+
+def _common(one: Area, other: Area) -> float:
+    """How much of both is the same."""
+    width, height = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+    return width * height if width > 0 and height > 0 else 0.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from qnn.report.html import safe
 
-LETTER = 0.6  # width of a letter of the page's font, by its size, roughly
+LETTER = 0.57  # width of a letter of the page's font, by its size, roughly
 LOGARITHMIC_FROM = 12.0  # highest by lowest value
 ROUND = (1, 2, 2.5, 5, 10)
 
@@ -85,9 +85,9 @@ def _powers(low: float, high: float) -> tuple[float, ...]:
     return tuple(found if len(found) <= 7 else found[1::3])
 
 
-def short_number(value: float) -> str:
-    """12,345 as it is, 123,000 as 123k, 1,230,000 as 1.23M."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e5, "k")):
-        if abs(value) >= size:
-            return f"{value / (1e3 if letter == 'k' else size):.3g}{letter}"
+def short_number(value: float, largest: float) -> str:
+    """As it is where the largest beside it is below 100,000, else in thousands (k), millions (M) or more (G)."""
+    for size, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e5, 1e3, "k")):
+        if largest >= size:
+            return f"{value / unit:.4g}{letter}"
     return f"{value:,.5g}"
