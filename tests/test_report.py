@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from conftest import Run
 
+from qnn import toolchain
 from qnn.calibration import calibrate
 from qnn.cli.plot import MARKS, Point, plot
+from qnn.cli.reportrun import choices_of
 from qnn.compiler import compile_model
 from qnn.data import load
 from qnn.errors import QnnError
@@ -23,12 +25,16 @@ from qnn.fidelity import widths_text
 from qnn.graphfile import graph_bytes
 from qnn.model import Model
 from qnn.modelfile import model_bytes
+from qnn.ops.choices import Choices
 from qnn.progress import Progress
+from qnn.report import tools
 from qnn.report.job import Task, run_task
 from qnn.report.jobs import RowJob, TrainJob
 from qnn.report.labels import labels
 from qnn.report.pareto import on_fronts
+from qnn.report.tools import tools_here
 from qnn.report.variant import Axes, Variant
+from qnn.toolchain import GCC, Compiler
 from qnn.training import TrainOptions, train
 from qnn.verification import TargetResult, Verification
 
@@ -242,6 +248,12 @@ def test_a_model_that_was_quantized_elsewhere(folder: Path, qnn: Run, model: Mod
     assert [row["network"] for row in rows_of(out)] == ["q", "m"]
 
 
+def test_a_quantized_model_is_measured_as_its_c_was_made() -> None:
+    choices = Choices(optimize="size", constant_time=True, pack="off")
+    assert list(choices_of(choices, (), False)) == [choices]
+    assert list(choices_of(choices, ("speed",), False)) == [replace(choices, optimize="speed")]
+
+
 def test_a_model_without_samples_is_calibrated_on_the_data(folder: Path, qnn: Run, model: Model) -> None:
     bare = replace(model, samples=model.samples[:0], labels=None)
     (folder / "bare.qnn").write_bytes(model_bytes(bare))
@@ -306,6 +318,17 @@ def test_variants_without_effect_are_one(model: Model) -> None:
     )
     assert len(axes.of(model, given_ranges=False)) == 10
     assert Axes().of(model, given_ranges=False) == (Variant("8", rounding=None, bias_correction=None),)
+
+
+def test_results_depend_on_flags_and_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    plain = Compiler(GCC, ("gcc",), "12.2.0")
+    for command, told in ((("gcc",), "gcc 12.2.0"), (("gcc", "-fno-inline"), "gcc 12.2.0 -fno-inline")):
+        monkeypatch.setattr(toolchain, "host_compiler", lambda command=command: replace(plain, command=command))
+        assert tools_here().host_compiler == told
+    for name in ("a.py", "table.json"):
+        before = tools.source_of((tmp_path,))
+        (tmp_path / name).write_text("[]")
+        assert tools.source_of((tmp_path,)) != before
 
 
 def test_fronts() -> None:

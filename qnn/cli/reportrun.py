@@ -189,18 +189,17 @@ def _plan_graph(source: Source, asked: Asked) -> Plan:
     labels_of(samples)
     rows = rows_of(asked.request, EVALUATE, samples)
     tasks, told = [], []
-    for choices in _choices(graph, asked):
+    for choices in choices_of(graph.choices, asked.optimize, asked.axes.constant_time):
         tasks.append(Task(ImportedJob(source.name, source.file, rows, AS_IMPORTED, choices), source.content))
         chosen = {"optimize": choices.optimize, "constant_time": choices.constant_time}
         told.append({"network": source.name, "seed": None, "bits": AS_IMPORTED, **chosen})
     return Plan(source, graph.name, samples, None, tuple(tasks), tuple(told))
 
 
-def _choices(graph: Graph, asked: Asked) -> Iterable[Choices]:
+def choices_of(choices: Choices, goals: Sequence[str], constant_time: bool) -> Iterable[Choices]:
     """How the C of a quantized model is made: as it says itself, but for what was asked."""
-    constant = asked.axes.constant_time or graph.choices.constant_time
-    for goal in asked.optimize or (graph.choices.optimize,):
-        yield Choices(graph.choices.weights, goal, constant)
+    for goal in goals or (choices.optimize,):
+        yield replace(choices, optimize=goal, constant_time=constant_time or choices.constant_time)
 
 
 def _samples(output: Output, request: Request, network: Model) -> Samples:

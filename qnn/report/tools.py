@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +17,7 @@ import qnn
 from qnn import toolchain
 from qnn.emitter.runtime import runtime_folder
 from qnn.errors import QnnError
-from qnn.toolchain import Compiler
+from qnn.toolchain import ZIG, Compiler
 
 NONE = "none"
 SHORT = 12  # digits of a hash that people see
@@ -42,11 +42,15 @@ class Tools:
 
 @lru_cache(maxsize=1)
 def source_hash() -> str:
-    """sha256 (hex) of the names and contents of all modules of qnn and of all kernels."""
+    """source_of the package and the kernels."""
+    return source_of((Path(qnn.__file__).parent, runtime_folder()))
+
+
+def source_of(folders: Sequence[Path]) -> str:
+    """sha256 (hex) of the names and contents of all files in these folders, tables too, but not of compiled modules."""
     digest = hashlib.sha256()
-    package = Path(qnn.__file__).parent
-    for folder, pattern in ((package, "*.py"), (package, "*.js"), (runtime_folder(), "*.[ch]")):
-        for path in sorted(folder.rglob(pattern)):
+    for folder in folders:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
             content = path.read_bytes()
             digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode())
             digest.update(content)
@@ -74,7 +78,10 @@ def _package(name: str) -> str:
 
 
 def _compiler(find: Callable[[], Compiler]) -> str:
+    """Name, version and the flags that an environment variable gave it."""
     try:
-        return str(find())
+        found = find()
     except QnnError:
         return NONE
+    flags = () if found.kind == ZIG else found.command[1:]
+    return " ".join((str(found), *flags))
