@@ -16,7 +16,6 @@ from qnn.cli.reportsources import Source, Training, qat_job, train_jobs, trained
 from qnn.data.request import Request, Samples
 from qnn.data.split import EVALUATE, TRAIN
 from qnn.errors import QnnError
-from qnn.graph import Graph
 from qnn.mixed import Limits
 from qnn.model import Model
 from qnn.names import name_from
