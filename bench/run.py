@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Measures what qnn promises: `make bench`.
 
-    python bench/run.py [kernels] [simulator] [training]    all three without a name
+    python bench/run.py [kernels] [simulator] [training]    these three without a name
     python bench/run.py --write-budgets                     the kernels' costs become tests/budgets.json
+    python bench/run.py costs [--write]                     predicted instructions beside counted ones; --write: the
+                                                            table that predicts them is measured anew (an hour)
 
 kernels: RV32 instructions, code, stack and scratch memory of some networks, beside their budgets.
 simulator: 10,000 images through 784-64-10, beside the plain definition and onnxruntime.
@@ -23,6 +25,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+import costs as instructioncosts  # noqa: E402
 import simulator  # noqa: E402
 from benchmodels import (  # noqa: E402
     MODELS,
@@ -49,6 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--write-budgets", action="store_true", help="write tests/budgets.json anew")
+    parser.add_argument("--write", action="store_true", help="with costs: write qnn/instructions/table.json anew")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.sections if name not in SECTIONS]
     if unknown:
@@ -57,7 +61,10 @@ def main() -> int:
     try:
         if arguments.write_budgets:
             return write_budgets(console)
-        missed = [not SECTIONS[name](console) for name in arguments.sections or SECTIONS]
+        if arguments.write and arguments.sections == ["costs"]:
+            instructioncosts.write_costs(console, rv32_compilers())
+            return 0
+        missed = [not SECTIONS[name](console) for name in arguments.sections or DEFAULT]
     except QnnError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
@@ -124,7 +131,13 @@ def training(console: Console) -> bool:
     return subprocess.run([sys.executable, str(ROOT / "bench" / "train_vs_torch.py")], check=False).returncode == 0
 
 
-SECTIONS = {"kernels": kernels, "simulator": simulator.simulator, "training": training}
+def costs(console: Console) -> bool:
+    """Predicted instructions beside counted ones."""
+    return instructioncosts.costs(console, rv32_compilers())
+
+
+SECTIONS = {"kernels": kernels, "simulator": simulator.simulator, "training": training, "costs": costs}
+DEFAULT = ("kernels", "simulator", "training")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from qnn.calibration import DEFAULT_METHOD, calibrate
 from qnn.equalization import pairs
 from qnn.errors import QnnError
 from qnn.forward import forward
+from qnn.graph import Graph
 from qnn.model import Model
 from qnn.prepare import prepare
 from qnn.progress import Progress, silent
@@ -68,9 +70,16 @@ def candidates(
     return Candidates(plain, calibrate(model, x, method, progress, equalize=True))
 
 
-def choose(model: Model, found: Candidates, choice: str = AUTO, widths: Widths = EIGHT) -> tuple[Scales, Effect | None]:
+def choose(
+    model: Model,
+    found: Candidates,
+    choice: str = AUTO,
+    widths: Widths = EIGHT,
+    graph_of: Callable[[Scales], Graph] | None = None,
+) -> tuple[Scales, Effect | None]:
     """The Scales to quantize `model` by, and what equalization brings at these widths on the samples that it carries.
 
+    graph_of: the integer graph as it is to be built; None: without headroom, weights rounded to the nearest step.
     "on": equalized; "off": not; "auto": where that gains LEAST_GAIN. The Effect is None where there is nothing to
     equalize or the model has no samples; then "auto" leaves the weights as they are.
     """
@@ -80,7 +89,8 @@ def choose(model: Model, found: Candidates, choice: str = AUTO, widths: Widths =
     if not len(model.samples):
         return (found.equalized if choice == ON else found.plain), None
     real = forward(model, model.samples)
-    plain, equal = (_ratio(model, scales, widths, real) for scales in (found.plain, found.equalized))
+    make = graph_of or (lambda scales: quantize(model, scales, "trial", (), widths))
+    plain, equal = (_ratio(model, make(scales), real) for scales in (found.plain, found.equalized))
     gains = plain != equal and equal - plain >= LEAST_GAIN
     effect = Effect(len(pairs(prepare(model))), plain, equal, choice == ON or (choice == AUTO and gains))
     return (found.equalized if effect.chosen else found.plain), effect
@@ -92,8 +102,7 @@ def check_choice(choice: str) -> None:
         raise QnnError(f"--equalize {choice[:80]}", "is not a choice", f"use one of {', '.join(CHOICES)}")
 
 
-def _ratio(model: Model, scales: Scales, widths: Widths, real: np.ndarray) -> float:
-    graph = quantize(model, scales, "trial", (), widths)
+def _ratio(model: Model, graph: Graph, real: np.ndarray) -> float:
     output = simulate(graph, model.samples, keep=(graph.output,))[graph.output]
     return sqnr_db(real, output.reshape(real.shape) * graph.type_of(graph.output).scale)
 

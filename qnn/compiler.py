@@ -68,12 +68,25 @@ def compile_model(
     Raises QnnError where the model cannot be quantized, keeps fewer samples than that or has no layer that `choices`
     names, or if the C were more than integer code (a bug of qnn).
     """
-    found = rounded(model, scales, widths, rounding, samples)
-    chosen = layers_with_headroom(found.model, found.scales, reduce_range, found.widths)
-    graph = with_zero_groups(quantize(found.model, found.scales, name, chosen, found.widths), model.samples)
+    graph = integer_graph(model, scales, name, reduce_range, widths, rounding, samples)
     graph = in_units(replace(graph, choices=choices), model, units)
     vectors = spaced_samples(model.samples, self_test)
     return build_graph(graph, scales, model.samples[0] if len(model.samples) else None, vectors)
+
+
+def integer_graph(
+    model: Model,
+    scales: Scales,
+    name: str,
+    reduce_range: str = AUTO,
+    widths: Widths = EIGHT,
+    rounding: Rounding = BEST,
+    samples: np.ndarray | None = None,
+) -> Graph:
+    """The integer graph of `model`, before units and choices of its C; the parameters are those of `compile_model`."""
+    found = rounded(model, scales, widths, rounding, samples)
+    chosen = layers_with_headroom(found.model, found.scales, reduce_range, found.widths)
+    return with_zero_groups(quantize(found.model, found.scales, name, chosen, found.widths), model.samples)
 
 
 def build_graph(

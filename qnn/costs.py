@@ -16,8 +16,10 @@ from qnn.engines.interface import interface_of
 from qnn.engines.unicorn_engine import UnicornEngine
 from qnn.errors import QnnError
 from qnn.graph import Graph
+from qnn.instructions.predict import Forecast, forecast
+from qnn.instructions.table import table_name, tables
 from qnn.progress import Progress
-from qnn.toolchain import Compiler
+from qnn.toolchain import ZIG, ZIGLANG, Compiler
 from qnn.verification import Instructions, SampleProfile, TargetResult
 
 
@@ -64,11 +66,17 @@ def measured(
         instructions=_summary(counts) if counts.any() else None,
         cycles=_summary(cycles) if cycles is not None and cycles.any() else None,
         stack_bytes=measurement.stack_bytes,
+        forecast=_forecast(graph, engine.compiler) if counts.any() else None,
     )
     if profiler is None:
         return found
     progress(len(x), len(x), "profiling")
     return replace(found, profile=_profiled(profiler, graph, x, counts, rows))
+
+
+def _forecast(graph: Graph, compiler: Compiler) -> Forecast | None:
+    table = tables().get(table_name(ZIGLANG if compiler.kind == ZIG else compiler.kind, compiler.version))
+    return None if table is None else forecast(graph, table)
 
 
 def _summary(counts: np.ndarray) -> Instructions:

@@ -1,28 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""--bits mixed: the widths of every layer, chosen by what they cost and what they lose (SPEC 4.12)."""
+"""--bits mixed: what has a width of its own, what is asked for, what a combination costs and loses (SPEC 4.12)."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from qnn.codesize import code_bytes
 from qnn.emitter.flash import graph_flash
 from qnn.graph import INPUT, Graph
+from qnn.instructions.predict import predicted
 from qnn.memory import plan_memory
 from qnn.model import Model
 from qnn.ops.choices import DEFAULT, Choices
 from qnn.prepare import prepare
-from qnn.progress import Progress, silent
 from qnn.quantization import quantize
 from qnn.reference import Loss, Reference, loss_of
+from qnn.rounding import BEST, Rounding, rounded
 from qnn.scales import Scales
+from qnn.sparsity import with_zero_groups
 from qnn.widths import Width, Widths
 
-WEIGHT_BITS, ACTIVATION_BITS = (4, 8, 16), (8, 16)  # to choose from
-MAX_EXHAUSTIVE = 512  # combinations that are all tried; beyond, a search by single changes
+WEIGHT_BITS, ACTIVATION_BITS = (2, 3, 4, 5, 6, 8, 16), (4, 5, 6, 7, 8, 16)  # to choose from
+INPUT_BITS = (8, 16)  # the same of raw readings
 CLASSIFIER_DROP, REGRESSION_DROP = 0.5, 2.0  # points of accuracy, percent of the rmse, where nothing else is asked for
 
 Bits = tuple[int, ...]  # of every choice, in order
@@ -38,19 +40,23 @@ class Choice:
     @property
     def candidates(self) -> tuple[int, ...]:
         """The widths to choose from, ascending."""
-        return WEIGHT_BITS if self.weights else ACTIVATION_BITS
+        if self.weights:
+            return WEIGHT_BITS
+        return tuple(bits for bits in ACTIVATION_BITS if self.node != INPUT or bits in INPUT_BITS)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is asked for. max_drop: see Reference.unit; None: as little as the bytes allow. flash, ram: bytes, or None.
+    """What is asked for. max_drop: see Reference.unit; None: as little as the others allow.
 
-    flash counts weights, tables and, about, code; ram the scratch memory.
+    flash, ram, instructions: the most, or None. flash counts weights, tables and, about, code in bytes; ram is the
+    scratch memory in bytes; instructions are those predicted where no zero is skipped.
     """
 
     max_drop: float | None
     flash: int | None = None
     ram: int | None = None
+    instructions: int | None = None
 
 
 NO_LIMITS = Limits(None)
@@ -58,11 +64,12 @@ NO_LIMITS = Limits(None)
 
 @dataclass(frozen=True)
 class Cost:
-    """Bytes of weights and tables, of about as much code, of scratch memory."""
+    """Bytes of weights and tables, of about as much code, of scratch memory; instructions, None where unknown."""
 
     constants: int
     code: int
     ram: int
+    instructions: int | None
 
     @property
     def flash(self) -> int:
@@ -79,11 +86,18 @@ class Trial:
     loss: Loss
 
 
+def cost_of(graph: Graph) -> Cost:
+    """What an integer graph costs."""
+    total = predicted(graph).total
+    return Cost(graph_flash(graph).total, code_bytes(graph), plan_memory(graph).scratch_bytes, total)
+
+
 @dataclass(frozen=True, eq=False)
 class Search:
-    """A model and what is known of it; `costs` and `losses` of combinations that were tried are kept.
+    """A model and what is known of it: the graphs, costs and losses of combinations that were made are kept.
 
-    made: how the C is to be made, which decides its size.
+    made: how the C is to be made, which decides its size. rounding: of narrow weights, on raw `samples`, or those that
+    the model carries.
     """
 
     model: Model
@@ -91,52 +105,53 @@ class Search:
     reference: Reference
     choices: tuple[Choice, ...]
     limits: Limits
-    costs: dict[Bits, Cost]
-    losses: dict[Bits, Loss]
     made: Choices = DEFAULT
+    rounding: Rounding = BEST
+    samples: np.ndarray | None = None
+    trials: dict[Bits, Trial] = field(default_factory=dict)
 
-    def graph(self, bits: Bits) -> Graph:
-        """The integer graph of a combination."""
+    def plain(self, bits: Bits) -> Graph:
+        """The integer graph of a combination, weights rounded to the nearest step."""
         graph = quantize(self.model, self.scales, "trial", (), widths_of(self.choices, bits))
         return replace(graph, choices=self.made)
 
-    def cost(self, bits: Bits) -> Cost:
-        """What a combination costs."""
-        if bits not in self.costs:
-            graph = self.graph(bits)
-            self.costs[bits] = Cost(graph_flash(graph).total, code_bytes(graph), plan_memory(graph).scratch_bytes)
-        return self.costs[bits]
-
-    def loss(self, bits: Bits) -> Loss:
-        """What a combination loses."""
-        if bits not in self.losses:
-            self.losses[bits] = loss_of(self.reference, self.graph(bits))
-        return self.losses[bits]
+    def graph(self, bits: Bits) -> Graph:
+        """The integer graph as it is built, but for headroom."""
+        found = rounded(self.model, self.scales, widths_of(self.choices, bits), self.rounding, self.samples)
+        graph = quantize(found.model, found.scales, "trial", (), found.widths)
+        return replace(with_zero_groups(graph, self.model.samples), choices=self.made)
 
     def trial(self, bits: Bits) -> Trial:
-        """A combination with both."""
-        return Trial(bits, self.cost(bits), self.loss(bits))
+        """A combination, made and measured."""
+        if bits not in self.trials:
+            graph = self.graph(bits)
+            self.trials[bits] = Trial(bits, cost_of(graph), loss_of(self.reference, graph))
+        return self.trials[bits]
 
-    def excess(self, cost: Cost) -> int:
-        """Bytes beyond the limits."""
-        over = ((cost.flash, self.limits.flash), (cost.ram, self.limits.ram))
-        return sum(max(0, used - allowed) for used, allowed in over if allowed is not None)
-
-    def size(self, bits: Bits) -> tuple[float, ...]:
-        """Less is smaller: the bytes beyond the limits, flash, scratch memory."""
-        cost = self.cost(bits)
-        return (self.excess(cost), cost.flash, cost.ram, *bits)
+    def excess(self, cost: Cost) -> float:
+        """By what parts of the limits a cost is beyond them, added up."""
+        limits = self.limits
+        pairs = ((cost.flash, limits.flash), (cost.ram, limits.ram), (cost.instructions, limits.instructions))
+        return sum(
+            float("inf") if used is None else max(0.0, used / allowed - 1)
+            for used, allowed in pairs
+            if allowed is not None
+        )
 
     def too_much(self, loss: Loss) -> float:
         """How far the drop is beyond the limit."""
         return 0.0 if self.limits.max_drop is None else max(0.0, loss.drop - self.limits.max_drop)
 
-    def rank(self, bits: Bits) -> tuple[float, ...]:
-        """Less is better: first within the bytes, then within the drop; then the smallest, or else the closest."""
-        cost, loss = self.cost(bits), self.loss(bits)
-        size, noise = (cost.flash, cost.ram), -loss.sqnr_db
+    def size(self, cost: Cost) -> tuple[float, ...]:
+        """Less is smaller: what is beyond the limits, flash, scratch memory, instructions."""
+        return (self.excess(cost), cost.flash, cost.ram, cost.instructions or 0)
+
+    def rank(self, trial: Trial) -> tuple[float, ...]:
+        """Less is better: first within the limits, then within the drop; then the smallest, or else the closest."""
+        excess, *size = self.size(trial.cost)
+        noise = -trial.loss.sqnr_db
         last = (*size, noise) if self.limits.max_drop is not None else (noise, *size)
-        return (self.excess(cost), self.too_much(loss), *last, *bits)
+        return (excess, self.too_much(trial.loss), *last, *trial.bits)
 
 
 def choices_of(model: Model, scales: Scales) -> tuple[Choice, ...]:
@@ -161,66 +176,8 @@ def widths_of(choices: Sequence[Choice], bits: Bits) -> Widths:
     """The Widths of a combination."""
     found = {(choice.node, choice.weights): width for choice, width in zip(choices, bits, strict=True)}
     names = dict.fromkeys(choice.node for choice in choices if choice.node != INPUT)
-    low = Width(WEIGHT_BITS[0], ACTIVATION_BITS[0])
-    layers = tuple(
-        (name, Width(found.get((name, True), low.weights), found.get((name, False), low.activations))) for name in names
-    )
-    return Widths(found.get((INPUT, False), low.activations), low, layers)
-
-
-def best_widths(search: Search, progress: Progress = silent) -> Trial:
-    """The best combination, by Search.rank: of all where they are few, else of those that single changes lead to."""
-    spaces = [choice.candidates for choice in search.choices]
-    if math.prod(map(len, spaces)) <= MAX_EXHAUSTIVE:
-        return search.trial(_best_of_all(search, list(itertools.product(*spaces)), progress))
-    return search.trial(_by_single_changes(search, progress))
-
-
-def _best_of_all(search: Search, every: list[Bits], progress: Progress) -> Bits:
-    """Costs first; where the smallest is wanted, losses are measured only until one is small enough."""
-    for index, bits in enumerate(every):
-        search.cost(bits)
-        progress(index + 1, 2 * len(every))
-    tried: list[Bits] = []
-    enough: Bits | None = None  # the smallest that loses little enough: then only others of its size may be better
-    for index, bits in enumerate(sorted(every, key=search.size)):
-        if enough is not None and search.size(bits)[:3] > search.size(enough)[:3]:
-            break
-        tried.append(bits)
-        progress(len(every) + index + 1, 2 * len(every))
-        if enough is None and search.limits.max_drop is not None and search.too_much(search.loss(bits)) == 0:
-            enough = bits
-    progress(2 * len(every), 2 * len(every))
-    return min(tried, key=search.rank)
-
-
-def _by_single_changes(search: Search, progress: Progress) -> Bits:
-    """From every uniform combination, as long as a change of one choice is better."""
-    starts = uniform(search.choices)
-    total = 4 * (len(starts) + len(neighbours(search.choices, starts[0])))
-    steps = itertools.count(1)
-
-    def rank(bits: Bits) -> tuple[float, ...]:
-        progress(min(next(steps), total - 1), total)
-        return search.rank(bits)
-
-    found = []
-    for start in sorted(starts, key=rank):
-        better: Bits | None = start
-        while better is not None:
-            best = better
-            promising = (bits for bits in neighbours(search.choices, best) if _may_be_better(search, bits, best))
-            ordered = sorted(promising, key=search.size)
-            better = next((bits for bits in ordered if rank(bits) < search.rank(best)), None)
-        found.append(best)
-    progress(total, total)
-    return min(found, key=search.rank)
-
-
-def _may_be_better(search: Search, bits: Bits, best: Bits) -> bool:
-    """Not where the smallest is wanted, `best` is allowed, and `bits` is larger: its loss need not be measured."""
-    allowed = search.excess(search.cost(best)) == 0 and search.too_much(search.loss(best)) == 0
-    return search.limits.max_drop is None or not allowed or search.size(bits)[:3] <= search.size(best)[:3]
+    layers = tuple((name, Width(found.get((name, True), 8), found.get((name, False), 8))) for name in names)
+    return Widths(found.get((INPUT, False), 8), Width(8, 8), layers)
 
 
 def widest(choices: Sequence[Choice]) -> Bits:
@@ -228,16 +185,15 @@ def widest(choices: Sequence[Choice]) -> Bits:
     return tuple(choice.candidates[-1] for choice in choices)
 
 
-def uniform(choices: Sequence[Choice]) -> list[Bits]:
-    """One width for all weights and one for all activations, every pair."""
-    pairs = itertools.product(WEIGHT_BITS, ACTIVATION_BITS)
-    return [tuple(w if choice.weights else a for choice in choices) for w, a in pairs]
+def with_bits(bits: Bits, index: int, other: int) -> Bits:
+    """The combination with another width for choice number `index`."""
+    return (*bits[:index], other, *bits[index + 1 :])
 
 
 def neighbours(choices: Sequence[Choice], bits: Bits) -> list[Bits]:
     """Every combination that differs in one choice."""
     return [
-        (*bits[:index], other, *bits[index + 1 :])
+        with_bits(bits, index, other)
         for index, choice in enumerate(choices)
         for other in choice.candidates
         if other != bits[index]

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from qnn.codesize import code_bytes
-from qnn.compiler import Build, compile_model
+from qnn.compiler import Build, compile_model, integer_graph
 from qnn.errors import QnnError
+from qnn.graph import Graph
 from qnn.headroom import AUTO, OFF
 from qnn.layersqnr import build_sqnr
 from qnn.mixed import (
@@ -20,11 +20,12 @@ from qnn.mixed import (
     Cost,
     Limits,
     Search,
-    best_widths,
     choices_of,
+    cost_of,
     widths_of,
 )
-from qnn.mixedreport import Explained, explained
+from qnn.mixedreport import Explained, explained, spelled
+from qnn.mixedsearch import best_widths
 from qnn.model import Model
 from qnn.ops.choices import DEFAULT, Choices
 from qnn.progress import Progress, silent
@@ -41,7 +42,8 @@ class MixedBuild:
     """A build with widths of its own for every layer.
 
     cost, loss: of what was compiled. unit: what a drop is counted in. limits: those that were asked for, resolved.
-    problem: how the limits are missed, "" where they are met. choices: every one, explained. widths: what they come to.
+    problem: how the limits are missed, and by which widths; "" where they are met. choices: every one, explained.
+    widths: what they come to.
     """
 
     build: Build
@@ -63,9 +65,11 @@ class MixedBuild:
             "max_drop": self.limits.max_drop,
             "flash_limit": self.limits.flash,
             "ram_limit": self.limits.ram,
+            "instructions_limit": self.limits.instructions,
             "flash": self.cost.flash,
             "nominal_code": self.cost.code,
             "ram": self.cost.ram,
+            "instructions": self.cost.instructions,
             "problem": self.problem,
             "choices": [choice.document() for choice in self.choices],
         }
@@ -98,6 +102,10 @@ class How:
             self.samples,
         )
 
+    def graph(self, model: Model, scales: Scales, widths: Widths) -> Graph:
+        """The integer graph of that build, before units and choices."""
+        return integer_graph(model, scales, self.name, self.reduce_range, widths, self.rounding, self.samples)
+
 
 def compile_mixed(
     model: Model,
@@ -117,18 +125,21 @@ def compile_mixed(
     rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_SAMPLES)).round().astype(np.int64))
     reference = reference_of(model, x[rows], None if labels is None else labels[rows])
     limits = default_limits(limits, reference.classifies)
-    search = Search(model, scales, reference, choices_of(model, scales), limits, {}, {}, how.choices)
-    best = best_widths(search, progress)
-    widths = widths_of(search.choices, best.bits)
+    choices = choices_of(model, scales)
+    search = Search(model, scales, reference, choices, limits, how.choices, how.rounding, how.samples)
+    found = best_widths(search, progress)
+    widths = widths_of(choices, found.best.bits)
     build = how.build(model, scales, widths)
-    loss, cost = loss_of(reference, build.graph), _cost(build)
+    loss, cost = loss_of(reference, build.graph), cost_of(build.graph)
     if how.reduce_range == AUTO and _problem(search, cost, loss, reference.unit):
         build = replace(how, reduce_range=OFF).build(model, scales, widths)
-        loss, cost = loss_of(reference, build.graph), _cost(build)
+        loss, cost = loss_of(reference, build.graph), cost_of(build.graph)
     sqnr = dict(build_sqnr(model, scales, build.graph, widths, reference.x))
     problem = _problem(search, cost, loss, reference.unit)
+    if problem:
+        problem += f" (the closest: {spelled(choices, found.best.bits)})"
     return MixedBuild(
-        build, cost, loss, reference.unit, len(rows), limits, problem, explained(search, best, sqnr), widths
+        build, cost, loss, reference.unit, len(rows), limits, problem, explained(search, found, sqnr), widths
     )
 
 
@@ -139,10 +150,6 @@ def default_limits(limits: Limits, classifies: bool) -> Limits:
     return Limits(CLASSIFIER_DROP if classifies else REGRESSION_DROP)
 
 
-def _cost(build: Build) -> Cost:
-    return Cost(build.manifest["flash"]["total"], code_bytes(build.graph), build.manifest["ram"]["scratch"])
-
-
 def _problem(search: Search, cost: Cost, loss: Loss, unit: str) -> str:
     """How a build misses the limits, "" where it meets them."""
     limits = search.limits
@@ -151,6 +158,11 @@ def _problem(search: Search, cost: Cost, loss: Loss, unit: str) -> str:
         missed.append(f"it takes about {cost.flash:,} bytes of flash, not {limits.flash:,}")
     if limits.ram is not None and cost.ram > limits.ram:
         missed.append(f"it takes {cost.ram:,} bytes of scratch memory, not {limits.ram:,}")
+    if limits.instructions is not None:
+        if cost.instructions is None:
+            missed.append("nothing is known of its instructions")
+        elif cost.instructions > limits.instructions:
+            missed.append(f"it takes about {cost.instructions:,} instructions, not {limits.instructions:,}")
     if search.too_much(loss) > 0:
         missed.append(f"it loses {loss.drop:.3g} {unit}, not {limits.max_drop:.3g}")
     return ", ".join(missed)

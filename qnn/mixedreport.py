@@ -4,21 +4,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from qnn.graph import INPUT
 from qnn.inputs import QUANTIZED
-from qnn.mixed import Bits, Choice, Search, Trial, widest
+from qnn.mixed import Bits, Choice, Search, with_bits
+from qnn.mixedsearch import Found
 
 
 @dataclass(frozen=True)
 class Explained:
     """One choice: its width; the drop and the output's SQNR where it alone is narrower, all others as wide as can be.
 
-    reason: what the other widths would change in the network that was chosen. sqnr_db: of its tensor there, None for
-    weights.
+    reason: about what the next widths would change in the network that was chosen. sqnr_db: of its tensor there, None
+    for weights.
     """
 
     choice: Choice
@@ -31,9 +32,8 @@ class Explained:
         """A row of the table, in the order of COLUMNS."""
         what = "weights" if self.choice.weights else "activations"
         ratio = "" if self.sqnr_db is None else decibels(self.sqnr_db)
-        drops = ", ".join(f"{bits}: {drop:.3g}" for bits, drop, _ in self.alone)
         ratios = ", ".join(f"{bits}: {decibels(sqnr)}" for bits, _, sqnr in self.alone)
-        return (self.choice.node, what, str(self.bits), ratio, drops, ratios, self.reason)
+        return (self.choice.node, what, str(self.bits), ratio, ratios, self.reason)
 
     def document(self) -> dict[str, Any]:
         """The row as JSON."""
@@ -47,40 +47,51 @@ class Explained:
         }
 
 
-COLUMNS = ("layer", "part", "bits", "SQNR", "drop alone", "SQNR alone", "instead")
+COLUMNS = ("layer", "part", "bits", "SQNR", "SQNR alone", "instead, about")
 NOTE = (
     "alone: with this one narrower and all others as wide as can be; SQNR: of the layer's tensor, alone at the output; "
-    "instead: what another width would change"
+    "instead: about what the next narrower and the next wider width would change"
 )
 
 
-def explained(search: Search, best: Trial, sqnr: Mapping[str, float]) -> tuple[Explained, ...]:
-    """Every choice of the combination `best`; `sqnr`: dB of its tensors by the integer tensors' names."""
-    found = []
-    wide = widest(search.choices)
-    for index, choice in enumerate(search.choices):
-        alone = []
-        for bits in choice.candidates[:-1]:
-            loss = search.loss(_with(wide, index, bits))
-            alone.append((bits, loss.drop, loss.sqnr_db))
-        others = [bits for bits in choice.candidates if bits != best.bits[index]]
-        reason = "; ".join(_instead(search, best, index, bits) for bits in others)
+def explained(search: Search, found: Found, sqnr: Mapping[str, float]) -> tuple[Explained, ...]:
+    """Every choice of the best combination; `sqnr`: dB of its tensors by the integer tensors' names."""
+    rows = []
+    for index, (choice, losses) in enumerate(zip(search.choices, found.alone.losses, strict=True)):
+        bits = found.best.bits[index]
+        place = choice.candidates.index(bits)
+        others = [*choice.candidates[max(place - 1, 0) : place], *choice.candidates[place + 1 : place + 2]]
+        reason = "; ".join(_instead(found, index, other) for other in others)
+        alone = tuple((width, loss.drop, loss.sqnr_db) for width, loss in losses.items())
         tensor = QUANTIZED if choice.node == INPUT else choice.node
-        ratio = None if choice.weights else sqnr.get(tensor)
-        found.append(Explained(choice, best.bits[index], tuple(alone), reason, ratio))
-    return tuple(found)
+        rows.append(Explained(choice, bits, alone, reason, None if choice.weights else sqnr.get(tensor)))
+    return tuple(rows)
 
 
-def _with(bits: Bits, index: int, other: int) -> Bits:
-    return (*bits[:index], other, *bits[index + 1 :])
-
-
-def _instead(search: Search, best: Trial, index: int, bits: int) -> str:
+def _instead(found: Found, index: int, bits: int) -> str:
     """What another width for one choice would change."""
-    other = search.trial(_with(best.bits, index, bits))
-    flash, ram = other.cost.flash - best.cost.flash, other.cost.ram - best.cost.ram
-    sizes = [f"{size:+,} B {what}" for size, what in ((flash, "flash"), (ram, "RAM")) if size]
-    return f"{bits}: {', '.join(sizes) or 'no byte less'}, drop {other.loss.drop:.3g}"
+    best, alone = found.best.bits, found.alone
+    other = with_bits(best, index, bits)
+    before, after = alone.cost(best), alone.cost(other)
+    instructions = (after.instructions or 0) - (before.instructions or 0)
+    changes = (
+        (after.flash - before.flash, "B flash"),
+        (after.ram - before.ram, "B RAM"),
+        (instructions, "instructions"),
+    )
+    sizes = [f"{size:+,} {what}" for size, what in changes if size]
+    noises = (alone.noise(combination) for combination in (best, other))
+    ratios = [-10 * math.log10(noise) if noise else math.inf for noise in noises]
+    gain = ratios[1] - ratios[0] if not math.isinf(ratios[0]) and not math.isinf(ratios[1]) else 0.0
+    return f"{bits}: {', '.join((*sizes, f'{gain:+.1f} dB'))}"
+
+
+def spelled(choices: Sequence[Choice], bits: Bits) -> str:
+    """A combination in words: of each layer the bits of its weights, w, and activations, a."""
+    found: dict[str, str] = {}
+    for choice, width in zip(choices, bits, strict=True):
+        found[choice.node] = found.get(choice.node, "") + f"{'w' if choice.weights else 'a'}{width}"
+    return ", ".join(f"{node} {widths}" for node, widths in found.items())
 
 
 def decibels(ratio: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from qnn.cycles import ASSUMPTIONS, CLOCK_HZ
 from qnn.engines.engine import ObjectSizes, Part, Placed, Profile
+from qnn.instructions.predict import Forecast
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class TargetResult:
 
     mismatches: how many values differ, as far as it ran. first: the first of them.
     crash: why the C did not come to its end, or "".
-    instructions, sizes, stack_bytes, cycles, profile: on RV32 targets that can tell.
+    instructions, sizes, stack_bytes, cycles, profile: on RV32 targets that can tell. forecast: what was predicted for
+    the compiler, where there is a table of it.
     """
 
     target: str
@@ -103,6 +105,7 @@ class TargetResult:
     stack_bytes: int | None = None
     cycles: Instructions | None = None
     profile: SampleProfile | None = None
+    forecast: Forecast | None = None
 
     @property
     def ok(self) -> bool:
@@ -122,6 +125,8 @@ class TargetResult:
             counts = self.instructions
             found["instructions"] = {"min": counts.minimum, "mean": counts.mean, "max": counts.maximum}
             found["counted"] = counts.counted
+        if self.forecast:
+            found["instructions_predicted"] = self.forecast.document()
         if self.cycles:
             found["cycles"] = {"min": self.cycles.minimum, "mean": self.cycles.mean, "max": self.cycles.maximum}
         if self.profile:

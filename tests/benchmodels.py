@@ -21,6 +21,7 @@ from qnn.engines.interface import interface_of
 from qnn.engines.unicorn_engine import UnicornEngine
 from qnn.files import write_whole
 from qnn.headroom import AUTO, OFF, WEIGHTS
+from qnn.instructions.table import table_name
 from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.ops.choices import BALANCED, SIZE, SPEED, Choices
@@ -167,8 +168,7 @@ def costs_of(model: BenchModel, compiler: Compiler) -> Costs:
 
 def budget_name(compiler: Compiler) -> str:
     """How tests/budgets.json calls the compiler: its family and the part of its version that changes its code."""
-    numbers = compiler.version.split(".")
-    return f"{NAMED.get(compiler.kind, compiler.kind)} {'.'.join(numbers[: 2 if numbers[0] == '0' else 1])}"
+    return table_name(NAMED.get(compiler.kind, compiler.kind), compiler.version)
 
 
 def load_budgets() -> dict[str, dict[str, Costs]]:

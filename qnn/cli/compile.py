@@ -27,7 +27,7 @@ from qnn.cli.loading import (
     load_rows,
     request,
 )
-from qnn.cli.mixed import FlashOption, MaxDropOption, RamOption, limits_of
+from qnn.cli.mixed import FlashOption, InstructionsOption, MaxDropOption, RamOption, limits_of
 from qnn.compiler import build_graph, check_build_folder, write_build
 from qnn.data.synthetic import random_samples
 from qnn.errors import QnnError
@@ -100,6 +100,7 @@ CALIBRATION = (
 NOT_IDLE = ("scales", "bits", "weight_bits", "equalize")
 IDLE_IF_TRAINED = tuple(pair for pair in CALIBRATION if pair[1] not in NOT_IDLE)
 """Those that trained widths leave nothing to do."""
+NARROW_ONLY = CALIBRATION[-2:]  # those that concern weights of less than 8 bits
 
 
 def command(
@@ -121,6 +122,7 @@ def command(
     max_drop: MaxDropOption = None,
     flash: FlashOption = None,
     ram: RamOption = None,
+    instructions: InstructionsOption = None,
     weights: WeightsOption = None,
     optimize: OptimizeOption = None,
     constant_time: ConstantTimeOption = False,
@@ -145,12 +147,14 @@ def command(
     elsewhere (qnn import) has them already.
 
     --bits mixed chooses each layer's widths: the smallest flash that loses at most --max-drop, or the best that fits
-    --flash and --ram, measured on the same samples. Exit code 1 if no widths meet these limits; what comes closest is
-    written.
+    --flash, --ram and --instructions, measured on the same samples. Exit code 1 if no widths meet these limits; what
+    comes closest is written.
 
     Example: qnn compile model.qnn --bits 8 -o build/ --name digits
 
     Example: qnn compile model.qnn --weight-bits first=8,4 -o small/
+
+    Example: qnn compile model.qnn --bits mixed --flash 8K --ram 2K --instructions 500k
 
     Example: qnn compile model.qnn --weights auto --weights dense2=flash
 
@@ -159,7 +163,7 @@ def command(
     output = Output(json, quiet)
     check_bits(bits or EIGHT_NAME)
     choices = chosen(Choices(weights_of(weights) or Weights()), optimize, constant_time, pack)
-    limits = limits_of((bits or EIGHT_NAME,), max_drop, flash, ram)
+    limits = limits_of((bits or EIGHT_NAME,), max_drop, flash, ram, instructions)
     if model.is_file() and INTEGER_MODEL.holds(model):
         _refuse_calibration(model, [option for option, name in CALIBRATION if given(context, name)])
         if unit is not None:
@@ -182,14 +186,18 @@ def command(
     if data is not None and (scales is None or bits == MIXED):
         samples = load_rows(output, asked, network.schema, network.record, "train")
     found = candidates_for(output, network, scales, samples.x, method, equalize, bits)
-    ranges, effect = choose(network, found, equalize, widths)
     how = How(prefix, reduce_range, self_test, choices, units, Rounding(rounding, bias_correction), samples.x)
+    built = None if bits == MIXED else lambda scales: how.graph(network, scales, widths)
+    ranges, effect = choose(network, found, equalize, widths, built)
     mixed = _mixed(output, network, ranges, limits, samples, how) if bits == MIXED else None
     widths = mixed.widths if mixed else widths
     build = mixed.build if mixed else how.build(network, ranges, widths)
     removed = write_build(build, out)
     steps = rounding_effect(network, ranges, widths, samples.x)
-    tell(output, model, out, Compiled(network, bits, ranges, widths, build, effect, tuple(steps), mixed), removed)
+    if not steps:
+        _tell_idle(output, [option for option, name in NARROW_ONLY if given(context, name)])
+    text = bits if weight_bits is None else f"weights of {weight_bits} and activations of {bits}"
+    tell(output, model, out, Compiled(network, bits, text, ranges, widths, build, effect, tuple(steps), mixed), removed)
 
 
 def _widths(network: Model, subject: str, bits: str, weight_bits: str | None) -> Widths:
@@ -218,6 +226,13 @@ def _refuse_idle(model: Path, written: list[str]) -> None:
     if written:
         problem = f"was trained for its widths (--qat); {' and '.join(written)} cannot change its steps and ranges"
         raise QnnError(model, problem, "leave them out, or name other --bits")
+
+
+def _tell_idle(output: Output, written: list[str]) -> None:
+    """Say it of options that are for narrow weights where no layer has any."""
+    if written:
+        verb = "change" if len(written) > 1 else "changes"
+        output.warn(f"{' and '.join(written)} {verb} nothing: no layer's weights have less than 8 bits")
 
 
 def _renamed(graph: Graph, name: str | None) -> Graph:

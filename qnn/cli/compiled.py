@@ -16,7 +16,6 @@ from qnn.cli.mixed import show_mixed, show_problem
 from qnn.compiler import Build
 from qnn.emitter.notes import GOAL_TEXTS, STEADY_TEXT
 from qnn.fidelity import Fidelity, coarse_text, fidelity
-from qnn.graph import Graph
 from qnn.layersqnr import SQNR_COLUMNS, build_sqnr, sqnr_document, sqnr_rows
 from qnn.mixedbuild import MixedBuild
 from qnn.model import Model
@@ -32,12 +31,13 @@ NOT_AS_TRAINED = "leave --scales out, or train it again"
 class Compiled:
     """A build and how it came about.
 
-    bits: what --bits says. effect: of equalization. steps: SQNR in dB at the output by each step of rounding. mixed:
-    the choice of widths, where they are mixed.
+    bits: what --bits says. text: the same, with --weight-bits, in words before "bits". effect: of equalization.
+    steps: SQNR in dB at the output by each step of rounding. mixed: the choice of widths, where they are mixed.
     """
 
     network: Model
     bits: str
+    text: str
     ranges: Scales
     widths: Widths
     build: Build
@@ -74,7 +74,7 @@ def tell(output: Output, model: Path, out: Path, compiled: Compiled, removed: Pa
     if close is not None and compiled.bits == TRAINED:
         _show_trained(output, model, network, close)
     elif close is not None:
-        show_fidelity(output, model, compiled.bits, build.graph, close, sqnr)
+        show_fidelity(output, model, compiled, close, sqnr)
     extra = {"fidelity": close.document() if close else None, "sqnr": sqnr_document(sqnr)}
     output.emit({**_document(compiled, out), **extra})
     if mixed is not None and mixed.problem:
@@ -113,13 +113,14 @@ def _document(compiled: Compiled, out: Path) -> dict[str, object]:
 
 
 def show_fidelity(
-    output: Output, model: Path, bits: str, graph: Graph, found: Fidelity, sqnr: Sequence[tuple[str, float]]
+    output: Output, model: Path, compiled: Compiled, found: Fidelity, sqnr: Sequence[tuple[str, float]]
 ) -> None:
     """How close the build is to the float network, layer by layer and at its end; a warning where that is not close."""
-    output.table("Where precision is lost (signal to noise against float)", SQNR_COLUMNS, sqnr_rows(graph, sqnr))
-    output.say(f"{bits} bits against float on {found}")
-    text = coarse_text(found, sqnr, bits)
-    if text is not None and (bits != MIXED or found.collapse):  # mixed widths have limits of their own
+    rows = sqnr_rows(compiled.build.graph, sqnr)
+    output.table("Where precision is lost (signal to noise against float)", SQNR_COLUMNS, rows)
+    output.say(f"{compiled.text} bits against float on {found}")
+    text = coarse_text(found, sqnr, compiled.text)
+    if text is not None and (compiled.bits != MIXED or found.collapse):  # mixed widths have limits of their own
         output.warn(f"{model}: {text}")
 
 
@@ -131,21 +132,41 @@ def show_build(output: Output, build: Build, folder: Path) -> None:
         bound = node["accumulator"]
         shape = "x".join(map(str, node["shape"]))
         proof = f"{bound[0]:,} .. {bound[1]:,}" if bound else ""
-        numbers = (f"{node['macs']:,}", f"{node['weights']:,}", f"{node['tables']:,}")
+        count = "" if node["instructions"] is None else f"{node['instructions']:,}"
+        numbers = (f"{node['macs']:,}", count, f"{node['weights']:,}", f"{node['tables']:,}")
         memory = node["memory"] if node["weights"] + node["tables"] else ""
         rows.append((node["name"], node["operator"], f"{node['dtype']}[{shape}]", *numbers, memory, proof))
-    columns = ("node", "operator", "output", "MACs", "weights B", "tables B", "in", "accumulator, proven")
+    columns = (
+        "node",
+        "operator",
+        "output",
+        "MACs",
+        "instructions, about",
+        "weights B",
+        "tables B",
+        "in",
+        "accumulator, proven",
+    )
     output.table(f"{folder / manifest['header']}", columns, rows)
     flash, ram = manifest["flash"], manifest["ram"]
     output.say(
         f"flash {flash['total']:,} bytes (weights {flash['weights']:,}, tables {flash['tables']:,}, "
         f"structs and padding {flash['structs']:,}), scratch {ram['scratch']:,} bytes, {manifest['macs']:,} MACs"
     )
+    if manifest["instructions"]["predicted"] is not None:
+        output.say(instructions_text(manifest["instructions"]))
     output.say(manifest["placement"]["text"])
     if manifest["optimize"] != SPEED:
         output.say(f"made {GOAL_TEXTS[manifest['optimize']]}")
     if manifest["constant_time"]:
         output.say(f"timing: {STEADY_TEXT}")
+
+
+def instructions_text(found: Mapping[str, Any]) -> str:
+    """What a manifest says of the instructions of an inference."""
+    usual, most = found["predicted_usual"], found["predicted"]
+    less = "" if usual == most else f", {usual:,} for inputs like the samples, whose zeros are skipped"
+    return f"about {most:,} RV32 instructions{less} (predicted for {found['compiler']} -O2; verify counts them)"
 
 
 def show_kernels(output: Output, manifest: Mapping[str, Any]) -> None:

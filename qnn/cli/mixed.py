@@ -16,6 +16,7 @@ from qnn.errors import QnnError
 from qnn.mixed import CLASSIFIER_DROP, REGRESSION_DROP, Limits
 from qnn.mixedbuild import MixedBuild
 from qnn.mixedreport import COLUMNS
+from qnn.quantities import bytes_of, count_of
 from qnn.widths import MIXED
 
 MaxDropOption = Annotated[
@@ -24,23 +25,46 @@ MaxDropOption = Annotated[
         "--max-drop",
         min=0.0,
         help="With --bits mixed: how much worse than float it may be, in points of accuracy or percent of the rmse; "
-        f"default: {CLASSIFIER_DROP:g} and {REGRESSION_DROP:g}, unless --flash or --ram is given.",
+        f"default: {CLASSIFIER_DROP:g} and {REGRESSION_DROP:g}, unless there is another limit.",
     ),
 ]
 FlashOption = Annotated[
-    int | None,
-    typer.Option("--flash", min=1, help="With --bits mixed: bytes for weights, tables and (by a table) code."),
+    str | None,
+    typer.Option(
+        "--flash", help="With --bits mixed: bytes for weights, tables and (by a table) code; 8K are 8,192 of them."
+    ),
 ]
-RamOption = Annotated[int | None, typer.Option("--ram", min=1, help="With --bits mixed: bytes of scratch memory.")]
+RamOption = Annotated[
+    str | None, typer.Option("--ram", help="With --bits mixed: bytes of scratch memory; 2K are 2,048 of them.")
+]
+InstructionsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--instructions",
+        help="With --bits mixed: RV32 instructions of an inference, as predicted (by a table); 500k are 500,000.",
+    ),
+]
 
 
-def limits_of(bits: Sequence[str], max_drop: float | None, flash: int | None = None, ram: int | None = None) -> Limits:
-    """The Limits that were typed. Raises QnnError where there are some but nothing to choose."""
-    for option, value in (("--max-drop", max_drop), ("--flash", flash), ("--ram", ram)):
+def limits_of(
+    bits: Sequence[str],
+    max_drop: float | None,
+    flash: str | None = None,
+    ram: str | None = None,
+    instructions: str | None = None,
+) -> Limits:
+    """The Limits that were typed. Raises QnnError for no quantity, and where there are some but nothing to choose."""
+    written = (("--max-drop", max_drop), ("--flash", flash), ("--ram", ram), ("--instructions", instructions))
+    for option, value in written:
         if value is not None and MIXED not in bits:
             given = ",".join(bits)
             raise QnnError(option, f"says how widths are chosen, but --bits {given} gives them", "use --bits mixed")
-    return Limits(max_drop, flash, ram)
+    return Limits(
+        max_drop,
+        None if flash is None else bytes_of(flash, "--flash"),
+        None if ram is None else bytes_of(ram, "--ram"),
+        None if instructions is None else count_of(instructions, "--instructions"),
+    )
 
 
 def show_mixed(output: Output, model: Path, found: MixedBuild) -> None:
@@ -49,9 +73,12 @@ def show_mixed(output: Output, model: Path, found: MixedBuild) -> None:
         f"Widths, on {found.samples:,} samples; drop in {found.unit}", COLUMNS, [c.cells() for c in found.choices]
     )
     limit = "" if found.limits.max_drop is None else f" (at most {found.limits.max_drop:g})"
+    count = found.cost.instructions
+    instructions = "instructions unknown" if count is None else f"about {count:,} instructions"
     output.say(
         f"drop {found.loss.drop:.3g} {found.unit}{limit}; flash about {found.cost.flash:,} bytes "
-        f"(constants {found.cost.constants:,}, code about {found.cost.code:,}), scratch {found.cost.ram:,}"
+        f"(constants {found.cost.constants:,}, code about {found.cost.code:,}), scratch {found.cost.ram:,}, "
+        f"{instructions}"
     )
 
 

@@ -26,7 +26,7 @@ from qnn.cli.loading import (
     PartOption,
     request,
 )
-from qnn.cli.mixed import MaxDropOption, limits_of
+from qnn.cli.mixed import FlashOption, InstructionsOption, MaxDropOption, RamOption, limits_of
 from qnn.cli.reportrun import Asked, Plan, Results, plan_all, run_plans, train_sources
 from qnn.cli.reportsources import Source, Training, sources_of, training_of
 from qnn.cli.reporttable import show_report
@@ -57,6 +57,9 @@ QUANTIZERS = (
     ("--rounding", "rounding"),
     ("--bias-correction", "bias_correction"),
     ("--max-drop", "max_drop"),
+    ("--flash", "flash"),
+    ("--ram", "ram"),
+    ("--instructions", "instructions"),
 )
 """Options that a model that is quantized already leaves nothing to do, and their parameters."""
 
@@ -67,6 +70,9 @@ def command(
     data: DataOption = None,
     bits: options.BitsOption = None,
     max_drop: MaxDropOption = None,
+    flash: FlashOption = None,
+    ram: RamOption = None,
+    instructions: InstructionsOption = None,
     method: options.MethodsOption = DEFAULT_METHOD,
     equalize: options.EqualizesOption = AUTO,
     rounding: options.RoundingsOption = GPTQ,
@@ -117,7 +123,7 @@ def command(
         goals or (SPEED,),
         constant_time,
     )
-    limits = limits_of(axes.bits, max_drop)
+    limits = limits_of(axes.bits, max_drop, flash, ram, instructions)
     asked = Asked(request(data, part, label, drop_missing, data_dir, max_memory), axes, limits, goals, scales)
     training = training_of(net, seeds, epochs, qat)
     written = [option for option, name in QUANTIZERS if given(context, name)]

@@ -52,6 +52,8 @@ ROWS = (
     "instructions, mean",
     "least",
     "most",
+    "predicted, mean",
+    "predicted, no zero skipped",
     "cycles, mean",
     "cycles estimated, constants in RAM",
     "cycles estimated, constants in flash",
@@ -169,7 +171,25 @@ def _figures(target: TargetResult) -> tuple[str, ...]:
     stack = "" if target.stack_bytes is None else f"{target.stack_bytes:,}"
     cycles = f"{target.cycles.mean:,.0f}" if target.cycles else ""
     runner = target.runner or "this machine"
-    return mismatches, *instructions, cycles, *_estimates(target), code, stack, runner, target.compiler
+    return (
+        mismatches,
+        *instructions,
+        *_forecast(target),
+        cycles,
+        *_estimates(target),
+        code,
+        stack,
+        runner,
+        target.compiler,
+    )
+
+
+def _forecast(target: TargetResult) -> tuple[str, str]:
+    """What the tables predict for the target's compiler, as the mean and the most, with the error of the former."""
+    found, counts = target.forecast, target.instructions
+    if found is None or counts is None or found.usual is None or found.most is None:
+        return "", ""
+    return f"{found.usual:,} ({100 * (found.usual / counts.mean - 1):+.1f} %)", f"{found.most:,}"
 
 
 def _estimates(target: TargetResult) -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from qnn.emitter.flash import graph_flash, kernel_flash
 from qnn.emitter.notes import graph_hash
 from qnn.graph import VALUE, Graph, Node
+from qnn.instructions.predict import forecast, predicted
 from qnn.memory import MemoryPlan, Place
 from qnn.ops.choices import FLASH, RAM
 from qnn.ops.rescale import Rescale
@@ -24,10 +25,15 @@ def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
     ram: the scratch memory; the most that tensors need of it at once; the largest workspace of a kernel beside them;
     constants that live there. placement: where constants were asked to live, which nodes' are in RAM and how many bytes
     that is, what an ESP32-C3 has room for.
+    instructions: RV32 instructions of NAME_run as predicted for a compiler: `predicted` where no zero is skipped, which
+    the nodes add up to but for a few; `predicted_usual` the mean for inputs like the calibration samples; null where
+    that is not known.
     values: of a regression, the targets and the decimals of the units that they leave in.
     memory_plan: each tensor, or workspace of a node's kernel, and from which node to which it is needed.
     """
     placement = placement_of(graph, plan)
+    counts = (*predicted(graph).nodes, *(None for _ in graph.heads))
+    nodes = zip(graph.nodes, counts, strict=True)
     return {
         "name": graph.name,
         "spec_version": SPEC_VERSION,
@@ -45,7 +51,8 @@ def manifest(graph: Graph, plan: MemoryPlan) -> dict[str, Any]:
         "constant_time": graph.choices.constant_time,
         "pack": graph.choices.pack,
         "macs": sum(_macs(graph, node) for node in graph.nodes),
-        "nodes": [_node(graph, node, node.name in placement.in_ram) for node in graph.nodes],
+        "instructions": forecast(graph).document(),
+        "nodes": [_node(graph, node, node.name in placement.in_ram, count) for node, count in nodes],
         "memory_plan": [_place(graph, place) for place in plan.places],
         **_values(graph),
     }
@@ -76,7 +83,7 @@ def _macs(graph: Graph, node: Node) -> int:
     return node.op.macs(graph.types_of(node), node.type)
 
 
-def _node(graph: Graph, node: Node, in_ram: bool) -> dict[str, Any]:
+def _node(graph: Graph, node: Node, in_ram: bool, instructions: int | None) -> dict[str, Any]:
     bound = node.op.accumulator_bound(graph.types_of(node))
     kernel = graph.kernel_of(node)
     flash = kernel_flash(kernel)
@@ -89,6 +96,7 @@ def _node(graph: Graph, node: Node, in_ram: bool) -> dict[str, Any]:
         "scale": node.type.scale,
         "zero_point": node.type.zero_point,
         "macs": _macs(graph, node),
+        "instructions": instructions,
         "weights": flash.weights,
         "tables": flash.tables,
         "structs": flash.structs,

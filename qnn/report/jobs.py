@@ -31,7 +31,7 @@ from qnn.report.variant import Variant, equalization_of
 from qnn.scales import Scales
 from qnn.schema import DataRecord
 from qnn.training import TrainOptions, train
-from qnn.widths import EIGHT, MIXED, TRAINED, widths_named
+from qnn.widths import MIXED, TRAINED, widths_named
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ class RowJob:
         if self.calibration is not None:
             network = with_samples(network, self.calibration.read(network.schema, network.record))
         samples = self.rows.read(network.schema, network.record)
-        ranges, effect = self._ranges(network)
         how = How(self.prefix, choices=self.variant.choices, rounding=self.variant.rounded_by)
+        ranges, effect = self._ranges(network, how)
         y = labels_of(samples)
         row = measure(network, ranges, how, self.variant.bits, samples.x, y, progress, self.limits)
         row = replace(row, equalization=effect)
@@ -158,7 +158,7 @@ class RowJob:
             )
         )
 
-    def _ranges(self, network: Model) -> tuple[Scales, Effect | None]:
+    def _ranges(self, network: Model, how: How) -> tuple[Scales, Effect | None]:
         """The ranges to quantize by, and what equalization brings."""
         bits, equalize = self.variant.bits, equalization_of(self.variant)
         if self.scales is not None:
@@ -166,7 +166,10 @@ class RowJob:
         if bits == TRAINED:
             return learned_of(network.learned, self.model.path).scales, None
         found = _candidates(network, self.variant.method or "", equalize)
-        return choose(network, found, equalize, EIGHT if bits == MIXED else widths_named(bits))
+        if bits == MIXED:
+            return choose(network, found, equalize)
+        widths = widths_named(bits)
+        return choose(network, found, equalize, widths, lambda scales: how.graph(network, scales, widths))
 
 
 @dataclass(frozen=True)
