@@ -10,45 +10,34 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from qnn.balancing import choose
 from qnn.calibration import DEFAULT_METHOD
 from qnn.cli.calibrate import MethodOption, ModelArgument
 from qnn.cli.choices import ConstantTimeOption, OptimizeOption, PackOption, WeightsOption, chosen, weights_of
-from qnn.cli.compiled import Compiled, show_build, tell
+from qnn.cli.compiled import show_build
 from qnn.cli.console import JsonOption, Output, QuietOption, given
-from qnn.cli.equalize import EqualizeOption, candidates_for
+from qnn.cli.equalize import EqualizeOption
 from qnn.cli.loading import (
     DataDirOption,
     DataOption,
     DropMissingOption,
     LabelOption,
     MaxMemoryOption,
-    Samples,
-    load_rows,
     request,
 )
 from qnn.cli.mixed import FlashOption, InstructionsOption, MaxDropOption, RamOption, limits_of
+from qnn.cli.quantizing import EIGHT_NAME, Order, compile_float
 from qnn.compiler import build_graph, check_build_folder, write_build
 from qnn.data.synthetic import random_samples
 from qnn.errors import QnnError
 from qnn.graph import Graph
 from qnn.graphfile import INTEGER_MODEL, load_graph
 from qnn.headroom import AUTO, CHOICES
-from qnn.learned import default_bits, learned_of
-from qnn.mixed import Limits
-from qnn.mixedbuild import How, MixedBuild, compile_mixed
-from qnn.model import Model
-from qnn.modelfile import load_model
-from qnn.names import check_name, name_from
+from qnn.names import check_name
 from qnn.ops.choices import Choices, Weights
-from qnn.prepare import weighted_layers
 from qnn.rounding import CHOICES as ROUNDINGS
-from qnn.rounding import GPTQ, Rounding, rounding_effect
-from qnn.scales import Scales
-from qnn.units import wanted_units
-from qnn.widths import EIGHT, MIXED, TRAINED, Widths, check_bits, widths_named, with_weight_bits
+from qnn.rounding import GPTQ, Rounding
+from qnn.widths import check_bits
 
-EIGHT_NAME = "8"
 RoundingOption = Annotated[
     str,
     typer.Option(
@@ -97,10 +86,6 @@ CALIBRATION = (
     ("--bias-correction", "bias_correction"),
 )
 """Options that a quantized model leaves nothing to do, and their parameters."""
-NOT_IDLE = ("scales", "bits", "weight_bits", "equalize")
-IDLE_IF_TRAINED = tuple(pair for pair in CALIBRATION if pair[1] not in NOT_IDLE)
-"""Those that trained widths leave nothing to do."""
-NARROW_ONLY = CALIBRATION[-2:]  # those that concern weights of less than 8 bits
 
 
 def command(
@@ -163,86 +148,49 @@ def command(
     output = Output(json, quiet)
     check_bits(bits or EIGHT_NAME)
     choices = chosen(Choices(weights_of(weights) or Weights()), optimize, constant_time, pack)
-    limits = limits_of((bits or EIGHT_NAME,), max_drop, flash, ram, instructions)
-    if model.is_file() and INTEGER_MODEL.holds(model):
-        _refuse_calibration(model, [option for option, name in CALIBRATION if given(context, name)])
-        if unit is not None:
-            raise QnnError(model, "is quantized already: its values have their unit", "leave --unit out")
-        graph = _renamed(load_graph(model), name)
-        placed = replace(graph.choices, weights=weights_of(weights) or graph.choices.weights)
-        graph = replace(graph, choices=chosen(placed, optimize, constant_time, pack))
-        _compile_quantized(output, model, out, graph, self_test)
-        return
-    prefix = check_name(name) if name is not None else name_from(model.stem)
-    check_build_folder(out, prefix, [model])
-    network = load_model(model)
-    units = wanted_units(unit, network.schema)
-    bits = bits or (default_bits(network.learned) if weight_bits is None else EIGHT_NAME)
-    widths = _widths(network, str(model), bits, weight_bits)
-    if bits == TRAINED:
-        _refuse_idle(model, [option for option, name in IDLE_IF_TRAINED if given(context, name)])
-    asked = request(data, None, label, drop_missing, data_dir, max_memory)
-    samples = Samples(network.samples, network.labels, str(model), "train")
-    if data is not None and (scales is None or bits == MIXED):
-        samples = load_rows(output, asked, network.schema, network.record, "train")
-    found = candidates_for(output, network, scales, samples.x, method, equalize, bits)
-    how = How(prefix, reduce_range, self_test, choices, units, Rounding(rounding, bias_correction), samples.x)
-    built = None if bits == MIXED else lambda scales: how.graph(network, scales, widths)
-    ranges, effect = choose(network, found, equalize, widths, built)
-    mixed = _mixed(output, network, ranges, limits, samples, how) if bits == MIXED else None
-    widths = mixed.widths if mixed else widths
-    build = mixed.build if mixed else how.build(network, ranges, widths)
-    removed = write_build(build, out)
-    steps = rounding_effect(network, ranges, widths, samples.x)
-    if not steps:
-        _tell_idle(output, [option for option, name in NARROW_ONLY if given(context, name)])
-    text = bits if weight_bits is None else f"weights of {weight_bits} and activations of {bits}"
-    tell(output, model, out, Compiled(network, bits, text, ranges, widths, build, effect, tuple(steps), mixed), removed)
+    order = Order(
+        model=model,
+        out=out,
+        name=name,
+        bits=bits,
+        weight_bits=weight_bits,
+        scales=scales,
+        rows=request(data, None, label, drop_missing, data_dir, max_memory),
+        method=method,
+        equalize=equalize,
+        reduce_range=reduce_range,
+        rounding=Rounding(rounding, bias_correction),
+        limits=limits_of((bits or EIGHT_NAME,), max_drop, flash, ram, instructions),
+        choices=choices,
+        unit=unit,
+        self_test=self_test,
+        written=tuple(option for option, parameter in CALIBRATION if given(context, parameter)),
+    )
+    if not (model.is_file() and INTEGER_MODEL.holds(model)):
+        return compile_float(output, order)
+    graph = _quantized_graph(order)
+    placed = replace(graph.choices, weights=weights_of(weights) or graph.choices.weights)
+    graph = replace(graph, choices=chosen(placed, optimize, constant_time, pack))
+    return _compile_quantized(output, order, graph)
 
 
-def _widths(network: Model, subject: str, bits: str, weight_bits: str | None) -> Widths:
-    """What --bits and --weight-bits name; 8 bits where the former says mixed. Raises QnnError where they contradict."""
-    if weight_bits is not None and bits in (MIXED, TRAINED):
-        problem = "chooses" if bits == MIXED else "has in the model"
-        raise QnnError("--weight-bits", f"says what --bits {bits} {problem}", "leave one of them out")
-    if weight_bits is not None and bits.startswith("w"):
-        raise QnnError("--weight-bits", f"says what --bits {bits} says as well", "leave one out, or say --bits 8")
-    if bits == TRAINED:
-        return learned_of(network.learned, subject).widths
-    if weight_bits is None:
-        return EIGHT if bits == MIXED else widths_named(bits)
-    return with_weight_bits(widths_named(bits), weight_bits, weighted_layers(network))
-
-
-def _refuse_calibration(model: Path, written: list[str]) -> None:
-    """Raises QnnError for options of calibration: a quantized model has its ranges."""
-    if written:
+def _quantized_graph(order: Order) -> Graph:
+    """The graph of a quantized model, under another name if one is given. Raises QnnError for options of calibration
+    and of units: it has its ranges and its unit."""
+    if order.written:
         remedy = "leave them out, or import the float model"
-        raise QnnError(model, f"is quantized already; {' and '.join(written)} cannot change its ranges", remedy)
+        problem = f"is quantized already; {' and '.join(order.written)} cannot change its ranges"
+        raise QnnError(order.model, problem, remedy)
+    if order.unit is not None:
+        raise QnnError(order.model, "is quantized already: its values have their unit", "leave --unit out")
+    graph = load_graph(order.model)
+    return graph if order.name is None else replace(graph, name=check_name(order.name))
 
 
-def _refuse_idle(model: Path, written: list[str]) -> None:
-    """Raises QnnError for options that say nothing where widths, steps and ranges were trained."""
-    if written:
-        problem = f"was trained for its widths (--qat); {' and '.join(written)} cannot change its steps and ranges"
-        raise QnnError(model, problem, "leave them out, or name other --bits")
-
-
-def _tell_idle(output: Output, written: list[str]) -> None:
-    """Say it of options that are for narrow weights where no layer has any."""
-    if written:
-        verb = "change" if len(written) > 1 else "changes"
-        output.warn(f"{' and '.join(written)} {verb} nothing: no layer's weights have less than 8 bits")
-
-
-def _renamed(graph: Graph, name: str | None) -> Graph:
-    """The graph under another name, if one is given."""
-    return graph if name is None else replace(graph, name=check_name(name))
-
-
-def _compile_quantized(output: Output, model: Path, out: Path, graph: Graph, self_test: int) -> None:
-    """The build of the integer graph that was read from `model`; its samples are random ones."""
-    check_build_folder(out, graph.name, [model])
+def _compile_quantized(output: Output, order: Order, graph: Graph) -> None:
+    """The build of the integer graph that was read from the order's model; its samples are random ones."""
+    out, self_test = order.out, order.self_test
+    check_build_folder(out, graph.name, [order.model])
     samples = random_samples(graph.schema, (), (), max(self_test, 1), np.random.default_rng(0))
     build = build_graph(graph, None, samples[0], samples[:self_test])
     removed = write_build(build, out)
@@ -250,8 +198,3 @@ def _compile_quantized(output: Output, model: Path, out: Path, graph: Graph, sel
     if removed is not None:
         output.say(f"removed {removed}, the header of the build that was there")
     output.emit({**build.manifest, "header": str(out / build.manifest["header"]), "fidelity": None})
-
-
-def _mixed(output: Output, network: Model, ranges: Scales, limits: Limits, samples: Samples, how: How) -> MixedBuild:
-    with output.progress("choosing widths") as progress:
-        return compile_mixed(network, ranges, limits, samples.x, samples.y, how, progress)
