@@ -16,6 +16,8 @@ from conftest import Run
 
 from qnn import toolchain
 from qnn.calibration import calibrate
+from qnn.cli.console import Output
+from qnn.cli.jobsbar import watching
 from qnn.cli.plot import MARKS, Point, plot
 from qnn.cli.reportrun import choices_of
 from qnn.compiler import compile_model
@@ -280,6 +282,9 @@ def test_a_model_without_samples_is_calibrated_on_the_data(folder: Path, qnn: Ru
         (("digits", "--net", "dense 3 rel"), "did you mean 'relu'"),
         (("m.qnn", "other.qnn"), "would be scored on thermistor (test), the first on digits"),
         (("m.qnn", "-o", "taken"), "taken.work: is there and is not a folder"),
+        (("m.qnn", "--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"), "--jobs: the cluster's workers run the jobs"),
+        (("m.qnn", "--fresh"), "--fresh: without -o nothing is kept"),
+        (("m.qnn", "--scales", "s.json", "--method", "mse"), "--method: the ranges are those of --scales"),
     ],
 )
 def test_what_cannot_be_is_one_line(
@@ -290,6 +295,30 @@ def test_what_cannot_be_is_one_line(
     code, out, err = qnn("report", *words)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert problem in err
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, for rich
+    output = Output(json=False, quiet=False)
+    with output.progress("[/x]/d.csv") as progress:
+        progress(1, 2, "[/b]")
+    with watching(output, "report", ["[/y].qnn", "[z].qnn"]) as watcher:
+        watcher.started(0)
+        watcher.moved(0, 1, 2, "[/w]")
+    err = capsys.readouterr().err
+    assert all(text in err for text in ("[/x]/d.csv", "[/b]", "[/y].qnn", "[/w]"))
+
+
+def test_a_columns_new_name_is_another_training(folder: Path, qnn: Run, titles: list[str]) -> None:
+    """What is kept was trained under the old name, which the model would ask for."""
+    rows = "".join(f"{i % 7},{i % 5},{i % 2}\n" for i in range(60))
+    words = ("report", "d.csv", "--net", "dense 2", "--epochs", "1", "--bits", "8", "-o", "r", "-j1", "--quiet")
+    for header in ("a,b,y\n", "c,b,y\n"):
+        (folder / "d.csv").write_text(header + rows)
+        assert qnn(*words)[0] == 0
+    assert [title.startswith("train") for title in titles].count(True) == 2
 
 
 @pytest.fixture(scope="module")

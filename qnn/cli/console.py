@@ -76,12 +76,12 @@ class Output:
             yield silent
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[state]}", markup=False),
         )
         with RichProgress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(title, total=None, state="")

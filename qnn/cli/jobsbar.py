@@ -65,12 +65,12 @@ def watching(output: Output, title: str, titles: Sequence[str]) -> Iterator[Watc
         yield JobLines(output, titles)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[state]}"),
+        TextColumn("{task.fields[state]}", markup=False),
     )
     with RichProgress(*columns, console=console, transient=True) as bar:
         yield JobsBar(bar, title, titles)

@@ -127,6 +127,7 @@ def command(
     asked = Asked(request(data, part, label, drop_missing, data_dir, max_memory), axes, limits, goals, scales)
     training = training_of(net, seeds, epochs, qat)
     written = [option for option, name in QUANTIZERS if given(context, name)]
+    _refuse_idle(context, out, scales, jobs, scheduler, fresh)
     run = _Run(output, _runner(out, jobs, scheduler, fresh), asked, out)
     try:
         run.report(models, training, written)
@@ -215,6 +216,19 @@ def _refuse_quantizers(sources: Sequence[Source], written: Sequence[str]) -> Non
         remedy = "leave them out, or import the float model"
         names = " and ".join(written)
         raise QnnError(sources[0].file.path, f"is quantized already; {names} cannot change that", remedy)
+
+
+def _refuse_idle(
+    context: typer.Context, out: Path | None, scales: Path | None, jobs: int | None, scheduler: str | None, fresh: bool
+) -> None:
+    """Raises QnnError for options that another one, or its absence, leaves nothing to do."""
+    if scheduler is not None and jobs is not None:
+        raise QnnError("--jobs", "the cluster's workers run the jobs", "leave it out, or --scheduler")
+    if fresh and out is None:
+        raise QnnError("--fresh", "without -o nothing is kept that could be taken", "leave it out, or give -o FILE")
+    idle = [option for option, name in (("--method", "method"), ("--equalize", "equalize")) if given(context, name)]
+    if scales is not None and idle:
+        raise QnnError(" and ".join(idle), "the ranges are those of --scales", "leave one of them out")
 
 
 def _runner(out: Path | None, jobs: int | None, scheduler: str | None, fresh: bool) -> Runner:

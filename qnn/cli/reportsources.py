@@ -122,7 +122,9 @@ def train_jobs(output: Output, data: str, asked: Request, training: Training) ->
     for net in nets:
         parse_net(net, dataset.schema)
     return [
-        TrainJob(net, data, dataset.record, net, options, TrainOptions(epochs=training.epochs, seed=seed))
+        TrainJob(
+            net, data, dataset.record, dataset.schema, net, options, TrainOptions(epochs=training.epochs, seed=seed)
+        )
         for net in nets
         for seed in training.seeds
     ]

@@ -29,7 +29,7 @@ from qnn.report.measure import measure, measure_build
 from qnn.report.row import row_document
 from qnn.report.variant import Variant, equalization_of
 from qnn.scales import Scales
-from qnn.schema import DataRecord
+from qnn.schema import DataRecord, Schema
 from qnn.training import TrainOptions, train
 from qnn.widths import MIXED, TRAINED, widths_named
 
@@ -58,6 +58,7 @@ class TrainJob:
     name: str = field(metadata=PLACE)
     data: str
     record: DataRecord
+    schema: Schema
     net: str
     load: LoadOptions = field(metadata=PLACE)
     options: TrainOptions
@@ -73,7 +74,7 @@ class TrainJob:
     def run(self, content: bytes, progress: Progress) -> dict[str, Any]:
         """The bytes of the trained model, in base64."""
         dataset = load(self.data, self.load)
-        if dataset.record != self.record:
+        if (dataset.record, dataset.schema) != (self.record, self.schema):
             problem = "has other samples here than where the report was started, or has changed meanwhile"
             raise QnnError(self.data, problem, "give each machine the same data under the same name")
         begun = None
