@@ -173,3 +173,16 @@ def test_the_command(tmp_path: Path, qnn: Run) -> None:
     integer.write_bytes((out / "model.qnn").read_bytes())
     code, _, err = qnn("compile", str(integer), "--weight-bits", "4", "-o", str(tmp_path / "c"))
     assert (code, "is quantized already; --weight-bits" in err) == (2, True)
+
+
+def test_rounding_options_that_change_nothing_are_told(
+    tmp_path: Path, qnn: Callable[..., tuple[int, str, str]]
+) -> None:
+    """Weights of 8 bits are always rounded to the nearest step; and the line on fidelity names the weights' bits."""
+    model, out = str(FOLDER / "digits" / "model.qnn"), str(tmp_path / "b")
+    code, _, err = qnn("compile", model, "--bits", "8", "--rounding", "nearest", "-o", out)
+    assert code == 0
+    assert "--rounding changes nothing: no layer's weights have less than 8 bits" in err
+    code, text, err = qnn("compile", model, "--weight-bits", "4", "--rounding", "nearest", "-o", out)
+    assert "changes nothing" not in err
+    assert "weights of 4 and activations of 8 bits against float on" in " ".join(text.split())
