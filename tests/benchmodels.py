@@ -99,6 +99,8 @@ MODELS = (
     layer("conv 3x3 16 w4a8", "conv 3x3 16 same relu", (16, 16, 16), bits="w4a8"),
     layer("conv 3x3 64 w4a8", "conv 3x3 64 same relu", (8, 8, 64), bits="w4a8"),
     layer("first 5x5 w4a8", "conv 5x5 6 stride 2 relu", (28, 28, 1), bits="w4a8"),
+    layer("conv 3x3 64 w3a8", "conv 3x3 64 same relu", (8, 8, 64), bits="w3a8"),
+    BenchModel("784-64-10 w3a8", MLP, bits="w3a8"),
     layer("first 3x3", "conv 3x3 16 same relu", (28, 28, 1)),
     layer("first 10x4", "conv 10x4 64 stride 2 same relu", (49, 10, 1)),
     layer("depthwise 3x3", "depthwise 3x3 same relu", (25, 5, 64)),

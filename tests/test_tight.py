@@ -28,7 +28,7 @@ from qnn.modelfile import save_model
 from qnn.ops.choices import AUTO, OFF, ON, SIZE, Choices
 from qnn.ops.ckernel import WEIGHTS, CArray, CField, CKernel
 from qnn.ops.dual import grouped
-from qnn.ops.nominal import OPEN_BYTES, UNPACK_BYTES
+from qnn.ops.nominal import LONE, OPEN_BYTES, UNPACK_BYTES, kernels_code
 from qnn.ops.op import TensorType
 from qnn.ops.pack import NOT_WORTH, STRUCT_BYTES, TOO_MUCH, packed
 from qnn.ops.tight import FORMS, LANES, MARK, Form, Lanes, lane_words, lanes_of, row_pairs, tight_words
@@ -226,7 +226,7 @@ def test_each_kind_pays_for_its_code() -> None:
         array = CArray("uint8_t", np.zeros(size, np.uint8), WEIGHTS)
         return CKernel(f"{name}.h", f"{name}_u8_u8", "", (CField("weights", array),))
 
-    base = [kernel("qnn_conv2d_pairs", 1000), kernel("qnn_depthwise_3x3", 1000)]
+    base = [kernel("qnn_depthwise_conv2d", 1000), kernel("qnn_depthwise_3x3", 1000)]
 
     def taken(*sizes: int) -> list[bool]:
         tights = [kernel(f"{k.header[:-2]}_tight", size) for k, size in zip(base, sizes, strict=True)]
@@ -237,6 +237,15 @@ def test_each_kind_pays_for_its_code() -> None:
     assert taken(1000 - lone + 4, 1000) == [False, False]
     half = UNPACK_BYTES // 2 + OPEN_BYTES + STRUCT_BYTES + 4
     assert taken(1000 - half, 1000 - half) == [True, True]
+
+
+def test_a_lone_layer_needs_more_code() -> None:
+    """Compilers know the parameters of the only layer of a kind, but not those that are unpacked at run time."""
+    dual = CKernel("qnn_conv2d_dual.h", "qnn_conv2d_dual_u8_u8", "", ())
+    tight = replace(dual, function="qnn_conv2d_dual_tight_u8_u8")
+    more = UNPACK_BYTES + OPEN_BYTES
+    assert kernels_code([tight]) - kernels_code([dual]) == more + dict(LONE)["qnn_conv2d_dual"]
+    assert kernels_code([tight, dual]) - kernels_code([dual, dual]) == more
 
 
 def test_size_takes_few_bits_as_well() -> None:

@@ -49,16 +49,20 @@ SUM64_BYTES = 400  # more, where sums have 64 bits; of kernels of little code a 
 TIGHT = "_tight"  # in the names of kernels whose weights are unpacked first
 UNPACK, UNPACK_BYTES = "qnn_unpack", 160  # which they share
 OPEN_BYTES = 100  # what unpacks before one of them
+# More, where a network has one layer of the kind: its parameters are no constants for compilers then.
+LONE = (("qnn_conv2d_dual", 1900), ("qnn_conv2d_pairs", 400), ("qnn_conv2d_narrow", 400))
 
 
 def kernels_code(kernels: Iterable[CKernel]) -> int:
     """About how many bytes of code the kernels take on RV32, each counted once."""
-    found = {}
+    found, kernels = {}, tuple(kernels)
+    kinds = [nominal(kernel.function)[0] for kernel in kernels]
     for kernel in kernels:
         prefix, size, shared = nominal(kernel.function)
         found[prefix if shared else kernel.function.replace(TIGHT, "")] = size
         if TIGHT in kernel.function:
-            found[UNPACK], found[kernel.function] = UNPACK_BYTES, OPEN_BYTES
+            more = dict(LONE).get(prefix, 0) if kinds.count(prefix) == 1 else 0
+            found[UNPACK], found[kernel.function] = UNPACK_BYTES, OPEN_BYTES + more
     return sum(found.values())
 
 
