@@ -45,6 +45,13 @@
 #define QNN_RAM QNN_CONST
 #endif
 #endif
+
+/* A function that all layers of a model share: one copy of its code. */
+#if defined(__GNUC__)
+#define QNN_SHARED static __attribute__((unused, noinline))
+#else
+#define QNN_SHARED static
+#endif
 #ifdef QNN_TIGHT
 /* Kernels that read constants also read what was unpacked into scratch memory, through pointers that QNN_OPENED gives. On
    AVR, where the two are read differently, these have a mark: constants and scratch memory are in the lower 32 kB. */
@@ -53,17 +60,25 @@
 #undef QNN_FETCH
 #define QNN_MARK 0x8000u
 #define QNN_OPENED(pointer) ((__typeof__(pointer))((uintptr_t)(pointer) | QNN_MARK))
-#define QNN_READ_FLASH(from) \
-    (sizeof(*(from)) == 1   ? (__typeof__(*(from)))pgm_read_byte(from) \
-     : sizeof(*(from)) == 2 ? (__typeof__(*(from)))pgm_read_word(from) \
-     : sizeof(*(from)) == 4 ? (__typeof__(*(from)))pgm_read_dword(from) \
-                            : (__typeof__(*(from)))QNN_READ_64(from))
+#define QNN_READ_FLASH(read, from) read(from)
+QNN_SHARED uint8_t qnn_read_8(const void *from)
+{
+    uintptr_t at = (uintptr_t)from;
+    return at & QNN_MARK ? *(const uint8_t *)(at & (QNN_MARK - 1u)) : QNN_READ_FLASH(pgm_read_byte, from);
+}
+
+QNN_SHARED uint32_t qnn_read_32(const void *from)
+{
+    uintptr_t at = (uintptr_t)from;
+    return at & QNN_MARK ? *(const uint32_t *)(at & (QNN_MARK - 1u)) : QNN_READ_FLASH(pgm_read_dword, from);
+}
+
+/* Nothing of 2 or 8 bytes is unpacked. */
 #define QNN_READ(x) \
-    (__extension__({ \
-        __typeof__(&(x)) qnn_from = &(x); \
-        (uintptr_t)qnn_from & QNN_MARK ? *(__typeof__(qnn_from))((uintptr_t)qnn_from & (QNN_MARK - 1u)) \
-                                       : QNN_READ_FLASH(qnn_from); \
-    }))
+    ((__typeof__(x))(sizeof(x) == 1   ? qnn_read_8(&(x)) \
+                     : sizeof(x) == 2 ? pgm_read_word(&(x)) \
+                     : sizeof(x) == 4 ? qnn_read_32(&(x)) \
+                                      : QNN_READ_64(&(x))))
 #define QNN_FETCH(pointer, bytes) \
     uint8_t pointer##_fetched[bytes]; \
     pointer = (__typeof__(pointer))((uintptr_t)(pointer) & QNN_MARK \
@@ -71,13 +86,6 @@
                                         : memcpy_P(pointer##_fetched, pointer, bytes))
 #endif
 #endif /* QNN_TIGHT */
-
-/* A function that all layers of a model share: one copy of its code. */
-#if defined(__GNUC__)
-#define QNN_SHARED static __attribute__((unused, noinline))
-#else
-#define QNN_SHARED static
-#endif
 
 /* gcc's first scheduling pass hoists the loads of these loops and then spills their sums. */
 #if defined(__GNUC__) && !defined(__clang__)

@@ -134,7 +134,7 @@ def _changed(node: c_ast.Node) -> set[str]:
 
 
 def _check_calls(name: str, visitor: _Forbidden) -> None:
-    known = ("TRACE", "ALIGNED", "ORDER", "OPAQUE", "BRANCH", "HIDE", "READ", "FETCH", "OPENED")
+    known = ("TRACE", "ALIGNED", "ORDER", "OPAQUE", "BRANCH", "HIDE", "READ", "READ_FLASH", "FETCH", "OPENED")
     macros = {f"{name}_{macro}" for macro in known}
     for function, called in visitor.calls.items():
         for callee in sorted(called - visitor.calls.keys() - macros):
