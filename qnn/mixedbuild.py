@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from qnn.compiledsize import CompiledSize, compiled_size
 from qnn.compiler import Build, compile_model, integer_graph
 from qnn.errors import QnnError
 from qnn.graph import Graph
@@ -25,7 +26,7 @@ from qnn.mixed import (
     widths_of,
 )
 from qnn.mixedreport import Explained, explained, spelled
-from qnn.mixedsearch import best_widths
+from qnn.mixedsearch import Alone, Found, best_widths, measured_alone
 from qnn.model import Model
 from qnn.ops.choices import DEFAULT, Choices
 from qnn.progress import Progress, silent
@@ -35,15 +36,16 @@ from qnn.scales import Scales
 from qnn.widths import Widths
 
 MAX_SAMPLES = 2048
+CORRECTIONS = 4  # searches with less and less flash, where a compiler finds more code than the table has
 
 
 @dataclass(frozen=True, eq=False)
 class MixedBuild:
     """A build with widths of its own for every layer.
 
-    cost, loss: of what was compiled. unit: what a drop is counted in. limits: those that were asked for, resolved.
-    problem: how the limits are missed, and by which widths; "" where they are met. choices: every one, explained.
-    widths: what they come to.
+    cost, loss: of what was compiled. size: what a compiler for RV32 makes of it, where --flash limits it and there is
+    one. unit: what a drop is counted in. limits: those that were asked for, resolved. problem: how the limits are
+    missed, and by which widths; "" where they are met. choices: every one, explained. widths: what they come to.
     """
 
     build: Build
@@ -55,6 +57,7 @@ class MixedBuild:
     problem: str
     choices: tuple[Explained, ...]
     widths: Widths
+    size: CompiledSize | None = None
 
     def document(self) -> dict[str, Any]:
         """The choices and what they come to, as JSON."""
@@ -66,7 +69,8 @@ class MixedBuild:
             "flash_limit": self.limits.flash,
             "ram_limit": self.limits.ram,
             "instructions_limit": self.limits.instructions,
-            "flash": self.cost.flash,
+            "flash": self.size.flash if self.size else self.cost.flash,
+            "code": self.size.code if self.size else None,
             "nominal_code": self.cost.code,
             "ram": self.cost.ram,
             "instructions": self.cost.instructions,
@@ -127,20 +131,69 @@ def compile_mixed(
     limits = default_limits(limits, reference.classifies)
     choices = choices_of(model, scales)
     search = Search(model, scales, reference, choices, limits, how.choices, how.rounding, how.samples)
-    found = best_widths(search, progress)
-    widths = widths_of(choices, found.best.bits)
-    build = how.build(model, scales, widths)
-    loss, cost = loss_of(reference, build.graph), cost_of(build.graph)
-    if how.reduce_range == AUTO and _problem(search, cost, loss, reference.unit):
-        build = replace(how, reduce_range=OFF).build(model, scales, widths)
-        loss, cost = loss_of(reference, build.graph), cost_of(build.graph)
-    sqnr = dict(build_sqnr(model, scales, build.graph, widths, reference.x))
-    problem = _problem(search, cost, loss, reference.unit)
+    made = _within_flash(search, how, progress)
+    sqnr = dict(build_sqnr(model, scales, made.build.graph, made.widths, reference.x))
+    problem = _problem(search, made)
     if problem:
-        problem += f" (the closest: {spelled(choices, found.best.bits)})"
+        problem += f" (the closest: {spelled(choices, made.found.best.bits)})"
     return MixedBuild(
-        build, cost, loss, reference.unit, len(rows), limits, problem, explained(search, found, sqnr), widths
+        made.build,
+        made.cost,
+        made.loss,
+        reference.unit,
+        len(rows),
+        limits,
+        problem,
+        explained(search, made.found, sqnr),
+        made.widths,
+        made.size,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """What was found within limits, and the build of it."""
+
+    found: Found
+    widths: Widths
+    build: Build
+    cost: Cost
+    loss: Loss
+    size: CompiledSize | None = None
+
+    @property
+    def flash(self) -> int:
+        """Bytes of flash: about, where no compiler told them."""
+        return self.size.flash if self.size else self.cost.flash
+
+
+def _within_flash(search: Search, how: How, progress: Progress) -> _Made:
+    """The best that fits. Where a compiler finds more code than the table says, its table is corrected by that much."""
+    asked, alone = search.limits.flash, measured_alone(search, progress)
+    made = _made(search, how, alone, progress)
+    if asked is None:
+        return made
+    for _ in range(CORRECTIONS):
+        made = replace(made, size=compiled_size(made.build))
+        corrected = asked - (made.flash - made.cost.flash)
+        if made.flash <= asked or corrected >= (search.limits.flash or 0) or corrected <= 0:
+            return made
+        search = replace(search, limits=replace(search.limits, flash=corrected))
+        made = _made(search, how, alone, progress)
+    return replace(made, size=compiled_size(made.build))
+
+
+def _made(search: Search, how: How, alone: Alone, progress: Progress) -> _Made:
+    """The best combination, built; without headroom for faster products where that breaks a limit."""
+    found = best_widths(search, progress, alone)
+    widths = widths_of(search.choices, found.best.bits)
+
+    def built(how: How) -> _Made:
+        build = how.build(search.model, search.scales, widths)
+        return _Made(found, widths, build, cost_of(build.graph), loss_of(search.reference, build.graph))
+
+    made = built(how)
+    return built(replace(how, reduce_range=OFF)) if how.reduce_range == AUTO and _problem(search, made) else made
 
 
 def default_limits(limits: Limits, classifies: bool) -> Limits:
@@ -150,12 +203,13 @@ def default_limits(limits: Limits, classifies: bool) -> Limits:
     return Limits(CLASSIFIER_DROP if classifies else REGRESSION_DROP)
 
 
-def _problem(search: Search, cost: Cost, loss: Loss, unit: str) -> str:
+def _problem(search: Search, made: _Made) -> str:
     """How a build misses the limits, "" where it meets them."""
-    limits = search.limits
+    limits, cost, loss = search.limits, made.cost, made.loss
     missed = []
-    if limits.flash is not None and cost.flash > limits.flash:
-        missed.append(f"it takes about {cost.flash:,} bytes of flash, not {limits.flash:,}")
+    if limits.flash is not None and made.flash > limits.flash:
+        about = "" if made.size else "about "
+        missed.append(f"it takes {about}{made.flash:,} bytes of flash, not {limits.flash:,}")
     if limits.ram is not None and cost.ram > limits.ram:
         missed.append(f"it takes {cost.ram:,} bytes of scratch memory, not {limits.ram:,}")
     if limits.instructions is not None:
@@ -164,5 +218,5 @@ def _problem(search: Search, cost: Cost, loss: Loss, unit: str) -> str:
         elif cost.instructions > limits.instructions:
             missed.append(f"it takes about {cost.instructions:,} instructions, not {limits.instructions:,}")
     if search.too_much(loss) > 0:
-        missed.append(f"it loses {loss.drop:.3g} {unit}, not {limits.max_drop:.3g}")
+        missed.append(f"it loses {loss.drop:.3g} {search.reference.unit}, not {limits.max_drop:.3g}")
     return ", ".join(missed)

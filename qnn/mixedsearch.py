@@ -59,10 +59,13 @@ class Found:
     alone: Alone
 
 
-def best_widths(search: Search, progress: Progress = silent) -> Found:
-    """The best combination, by Search.rank: of all where they are few, else of the most promising ones."""
+def best_widths(search: Search, progress: Progress = silent, alone: Alone | None = None) -> Found:
+    """The best combination, by Search.rank: of all where they are few, else of the most promising ones.
+
+    alone: what measured_alone gave, if it is known.
+    """
     spaces = [choice.candidates for choice in search.choices]
-    alone = measured_alone(search, progress)
+    alone = alone or measured_alone(search, progress)
     if math.prod(map(len, spaces)) <= MAX_EXHAUSTIVE:
         every = list(itertools.product(*spaces))
         return Found(_best_of(search, every, progress), alone)

@@ -16,6 +16,7 @@ from qnn.errors import QnnError
 from qnn.mixed import CLASSIFIER_DROP, REGRESSION_DROP, Limits
 from qnn.mixedbuild import MixedBuild
 from qnn.mixedreport import COLUMNS
+from qnn.ops.choices import SIZE
 from qnn.quantities import bytes_of, count_of
 from qnn.widths import MIXED
 
@@ -30,9 +31,7 @@ MaxDropOption = Annotated[
 ]
 FlashOption = Annotated[
     str | None,
-    typer.Option(
-        "--flash", help="With --bits mixed: bytes for weights, tables and (by a table) code; 8K are 8,192 of them."
-    ),
+    typer.Option("--flash", help="With --bits mixed: bytes for weights, tables and code; 8K are 8,192 of them."),
 ]
 RamOption = Annotated[
     str | None, typer.Option("--ram", help="With --bits mixed: bytes of scratch memory; 2K are 2,048 of them.")
@@ -75,15 +74,26 @@ def show_mixed(output: Output, model: Path, found: MixedBuild) -> None:
     limit = "" if found.limits.max_drop is None else f" (at most {found.limits.max_drop:g})"
     count = found.cost.instructions
     instructions = "instructions unknown" if count is None else f"about {count:,} instructions"
+    if found.size:
+        by, constants = f"{found.size.code:,} by {found.size.compiler}", found.size.constants
+        flash = f"flash {found.size.flash:,} bytes"
+    else:
+        by, constants, flash = (
+            f"about {found.cost.code:,}",
+            found.cost.constants,
+            f"flash about {found.cost.flash:,} bytes",
+        )
     output.say(
-        f"drop {found.loss.drop:.3g} {found.unit}{limit}; flash about {found.cost.flash:,} bytes "
-        f"(constants {found.cost.constants:,}, code about {found.cost.code:,}), scratch {found.cost.ram:,}, "
-        f"{instructions}"
+        f"drop {found.loss.drop:.3g} {found.unit}{limit}; {flash} (constants {constants:,}, code {by}), "
+        f"scratch {found.cost.ram:,}, {instructions}"
     )
 
 
 def show_problem(model: Path, found: MixedBuild) -> None:
     """A line on stderr, always, where the limits are missed."""
     if found.problem:
-        text = f"qnn: {model}: no widths meet the limits: {found.problem}; raise them, or train another network"
+        smaller = "" if found.build.graph.choices.optimize == SIZE else " or take --optimize size for less code,"
+        text = (
+            f"qnn: {model}: no widths meet the limits: {found.problem}; raise them,{smaller} or train another network"
+        )
         Console(stderr=True, highlight=False).print(Text(text), soft_wrap=True)
