@@ -38,7 +38,7 @@ pictures: $(READY) ## make the README's pictures of the pages anew (needs chromi
 bench: $(READY) ## measure training, simulator and kernels
 	@$(BIN)/python bench/run.py
 
-accuracy: $(READY) ## train the reference networks (needs mnist; takes minutes)
+accuracy: $(READY) ## train the reference networks (needs mnist; takes hours, goes on where it was stopped)
 	@$(BIN)/python bench/accuracy.py
 
 MODEL ?= build/
