@@ -56,6 +56,9 @@
 /* Kernels that read constants also read what was unpacked into scratch memory, through pointers that QNN_OPENED gives. On
    AVR, where the two are read differently, these have a mark: constants and scratch memory are in the lower 32 kB. */
 #if defined(__AVR__)
+#if defined(RAMEND) && RAMEND > 0x7FFF
+#error "scratch memory above 32 kB cannot be told from constants: compile the model with --pack off"
+#endif
 #undef QNN_READ
 #undef QNN_FETCH
 #define QNN_MARK 0x8000u
