@@ -50,7 +50,7 @@ TIGHT = "_tight"  # in the names of kernels whose weights are unpacked first
 UNPACK, UNPACK_BYTES = "qnn_unpack", 160  # which they share
 OPEN_BYTES = 100  # what unpacks before one of them
 # More, where a network has one layer of the kind: its parameters are no constants for compilers then.
-LONE = (("qnn_conv2d_dual", 1900), ("qnn_conv2d_pairs", 400), ("qnn_conv2d_narrow", 400))
+LONE = (("qnn_conv2d_dual", 1900), ("qnn_conv2d_pairs", 1000), ("qnn_conv2d_narrow", 400))
 
 
 def kernels_code(kernels: Iterable[CKernel]) -> int:
