@@ -32,7 +32,7 @@ from qnn.engines.sites import NONE, sites_of
 from qnn.engines.unicorn_engine import model_calls
 from qnn.files import write_whole
 from qnn.instructions.fields import Called
-from qnn.instructions.forms import ONCE, Part, Parts, parts_of
+from qnn.instructions.forms import HALVES, ONCE, Part, Parts, parts_of
 from qnn.instructions.predict import NODE, predicted, zeros_of
 from qnn.instructions.table import PATH, RUN, SEVERAL, groups_of, tables
 from qnn.instructions.tight import TIGHT
@@ -44,6 +44,14 @@ PRESCALES, RESULTS = (
     (", with a prescale", ", prescaled"),
     ("result", "last result"),
 )  # names of parts: see forms.results
+LIKE = (  # kernels that few networks need, and those whose loops are the same
+    ("qnn_add_u8_i16_i16", "qnn_add_i16_u8_i16"),
+    ("qnn_retype_u8_u8", "qnn_retype_i16_u8"),
+    ("qnn_depthwise_conv2d_i16_w16", "qnn_depthwise_conv2d_i16_w8"),
+    *((f"qnn_depthwise_conv2d_{x}_sum64", "qnn_depthwise_conv2d_i16_w16_sum64") for x in ("u8_w8", "u8_w16", "i16_w8")),
+    *((f"qnn_conv2d_{x}_sum64", "qnn_conv2d_i16_w16_sum64") for x in ("u8_w8", "u8_w16", "i16_w8")),
+    ("qnn_dense_u8_w8_sum64", "qnn_dense_u8_w16_sum64"),
+)
 NEAR = 0.2  # how much it counts that a group is near to another, beside its own rows
 LEAST = 50  # instructions below which errors are not weighed by their relative size
 Row = tuple[Parts, int]
@@ -132,23 +140,27 @@ def fitted(rows: Mapping[str, list[Row]]) -> dict[str, dict[str, float]]:
             other = group.replace(TIGHT, "").removesuffix(SEVERAL) + SEVERAL
             near = found.get(group.removesuffix(SEVERAL) + SEVERAL) or found.get(other, {})
             found[group] = {**near, **_fitted(rows[group], near)}
-    return _with_prescales(found)
+    return borrowed(found)
 
 
-def _with_prescales(found: Mapping[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """The costs; where no result of a group had a prescale, what it costs is the median of what it costs elsewhere."""
+def borrowed(found: Mapping[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """The costs, and what none of the networks had: rows of kernels that are LIKE others; where no result of a group
+    had a prescale, or 16 bits, what that costs is the median of what it costs elsewhere."""
+    rows = {group: dict(found[other]) for group, other in LIKE if other in found} | dict(found)
     usual = {
         end: float(np.median([cost for costs in found.values() for name, cost in costs.items() if name.endswith(end)]))
-        for end in PRESCALES
+        for end in (*PRESCALES, HALVES)
     }
     kinds = {
-        group: [name for name in costs if name.startswith(RESULTS) and not name.endswith((*PRESCALES, "16 bits"))]
-        for group, costs in found.items()
+        group: [name for name in costs if name.startswith(RESULTS) and not name.endswith((*PRESCALES, HALVES))]
+        for group, costs in rows.items()
     }
-    return {
-        group: {f"{name}{end}": usual[end] for name in kinds[group] for end in PRESCALES} | costs
-        for group, costs in found.items()
+    more = {
+        group: {f"{name}{end}": usual[end] for name in names for end in PRESCALES}
+        | ({HALVES: usual[HALVES]} if names else {})
+        for group, names in kinds.items()
     }
+    return {group: more[group] | costs for group, costs in rows.items()}
 
 
 def _fitted(rows: list[Row], near: Mapping[str, float]) -> dict[str, float]:

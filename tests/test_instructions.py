@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,18 +12,20 @@ import numpy as np
 import pytest
 from benchmodels import MODELS, BenchModel, budget_name, build_of, load_budgets
 from costedmodels import COSTED, TOLERANCE, costed_build, counted, load_counts, zeros_at
-from networks import IMAGE, model_of
+from networks import IMAGE, Example, model_of
 
 from qnn import toolchain
 from qnn.calibration import calibrate
 from qnn.compiler import compile_model
 from qnn.instructions.fields import Called
-from qnn.instructions.forms import FORMS, Part, parts_of
+from qnn.instructions.forms import FORMS, HALVES, ONCE, Part, parts_of
 from qnn.instructions.predict import forecast, predicted, usual_zeros, zeros_of
 from qnn.instructions.table import REFERENCE, Table, groups_of, table_name, tables
-from qnn.ops.choices import SPEED
+from qnn.instructions.tight import TIGHT
+from qnn.ops.choices import AUTO, ON, SPEED, Choices
 from qnn.simulator import simulate, tensor_names
 from qnn.toolchain import GCC
+from qnn.widths import Width, Widths
 
 REMEDY = "if kernels or compilers have changed: python bench/run.py costs --write"
 COUNTED_HERE = ("cnn-1k w4a8", "maps 8", "maps w4a8", "784-64-10 w4a8")  # the quickest that have most kernels
@@ -137,6 +140,52 @@ def test_every_kernel_of_the_road_from_float_has_a_form() -> None:
             if line.startswith("QNN_KERNEL void qnn_") and "(const qnn_" in line and not any(h in line for h in heads):
                 structs.add(line.partition("(const ")[2].partition(" ")[0])
     assert structs - {"qnn_window_t"} <= set(FORMS)
+
+
+APART = (  # kernels without a row: those of imported networks, and of raw int32 that no dense layer takes
+    *("qnn_add16_", "qnn_dense_i8_", "qnn_flip_", "qnn_gather_", "qnn_load_", "qnn_mul_", "qnn_pad_", "qnn_sigmoid16_"),
+    *("qnn_softmax", "qnn_rescale_", "qnn_quantize_"),
+)
+KERNEL = re.compile(r"^QNN_KERNEL void (qnn_\w+)\(const (qnn_\w+_t) \*", re.MULTILINE)
+
+
+def unknown(groups: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Kernels in c_runtime/ without a row, or whose rows lack results of 16 bits or what unpacking goes on to."""
+    found, known = [], Table(REFERENCE, groups)
+    for header in sorted((Path(__file__).parent.parent / "c_runtime").glob("*.h")):
+        for function, struct in KERNEL.findall(header.read_text()):
+            if function.startswith(APART) or struct not in FORMS:
+                continue
+            row = FORMS[struct].row(function)
+            row = next((group for group in (row, f"{row}+QNN_LEAST") if group in groups or group + "*" in groups), row)
+            base = groups.get(row.replace(TIGHT, ""), {})
+            halves = function.endswith("_i16") and any(name.startswith("result") for name in base)
+            parts = [name for name in (*base, *([HALVES] if halves else ())) if HALVES not in name or halves]
+            if known.instructions(row, tuple(Part(name, 1) for name in (ONCE, *parts))) is None:
+                found.append(function)
+    return found
+
+
+def test_every_kernel_has_a_row_with_all_its_parts() -> None:
+    """But those of imported networks; and it is noticed where a row or a part is missing."""
+    groups = dict(tables()[REFERENCE].groups)
+    assert unknown(groups) == []
+    row = "qnn_conv2d_pairs_tight_u8"
+    less = {name: cost for name, cost in groups[row].items() if name != HALVES}
+    assert unknown(groups | {row: less, f"{row}*": less}) == ["qnn_conv2d_pairs_tight_u8_i16"]
+    assert unknown({group: costs for group, costs in groups.items() if "max_pool_u8" not in group}) == [
+        "qnn_max_pool_u8_u8"
+    ]
+
+
+@pytest.mark.parametrize(("weights", "pack"), [(8, AUTO), (2, ON)])
+def test_16_bits_after_8_are_predicted(weights: int, pack: str) -> None:
+    net = "conv 3x3 4 relu, depthwise 3x3 relu, conv 3x3 4 relu, flatten, dense 3"
+    model = model_of(Example("net", net, (9, 9, 1), "uint8", 3))
+    widths = Widths(8, Width(weights, 16))
+    graph = compile_model(model, calibrate(model, model.samples), "n", widths=widths, choices=Choices(pack=pack)).graph
+    assert graph.kernels[0].function.endswith("_i16")
+    assert predicted(graph).total is not None
 
 
 def test_compilers_by_the_part_of_their_version_that_counts() -> None:

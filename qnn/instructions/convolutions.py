@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from qnn.instructions.dense import wide_rows
 from qnn.instructions.fields import Called, Fields, Windows, windows_of
-from qnn.instructions.forms import Part, Parts, form, halves, results
+from qnn.instructions.forms import HALVES, Part, Parts, form, halves, results
 from qnn.ops.conv2d import BLOCK_PIXELS, DUAL_FILTERS, NARROW_FILTERS
 from qnn.ops.dual import GROUP, NARROW_GROUP
 from qnn.ops.wide import BLOCK_PIXELS as WIDE_PIXELS
@@ -178,7 +178,7 @@ def conv2d_wide(called: Called) -> Parts:
         Part("two windows", turns),
         *_wide_windows(windows),
         *results(fields, windows.pixels * filters),
-        Part("result of 16 bits", windows.pixels * filters * fields["wide"]),
+        Part(HALVES, windows.pixels * filters * fields["wide"]),
     )
 
 
@@ -200,7 +200,7 @@ def depthwise(called: Called) -> Parts:
     windows = windows_of(fields.struct("window"))
     filters = windows.channels * fields["multiplier"]
     wide = called.kernel.struct == "qnn_depthwise_conv2d_wide_t"
-    more = Part("result of 16 bits", windows.pixels * filters * fields["wide"]) if wide else Part("", 0)
+    more = Part(HALVES, windows.pixels * filters * fields["wide"]) if wide else Part("", 0)
     return (
         Part("tap", windows.pixels * filters * windows.taps),
         *(_wide_windows(windows) if wide else copied(windows)),
@@ -251,5 +251,5 @@ def filters_least(called: Called) -> Parts:
         Part("row", each * windows.kernel_height),
         Part("pixel", windows.pixels),
         *results(fields, each),
-        Part("result of 16 bits", each * fields["wide"]),
+        Part(HALVES, each * fields["wide"]),
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from qnn.instructions.fields import Called, Fields
-from qnn.instructions.forms import Part, Parts, form, halves, results
+from qnn.instructions.forms import HALVES, Part, Parts, form, halves, results
 from qnn.ops.dense import DUAL_ROWS
 from qnn.ops.dual import GROUP, NARROW_GROUP
 
@@ -93,7 +93,7 @@ def wide_rows(fields: Fields, times: int) -> Parts:
         Part("input of a row", times * rows * inputs),
         Part("block", times * blocks),
         *results(fields, times * outputs),
-        Part("result of 16 bits", times * outputs * fields["wide"]),
+        Part(HALVES, times * outputs * fields["wide"]),
     )
 
 
@@ -120,7 +120,7 @@ def dense_short_wide(called: Called) -> Parts:
     return (
         Part("input", outputs * fields["inputs"]),
         Part("result", outputs),
-        Part("result of 16 bits", outputs * fields["wide"]),
+        Part(HALVES, outputs * fields["wide"]),
         Part("rounded sum", outputs if shift else 0),
     )
 
@@ -132,5 +132,5 @@ def dense_least(called: Called) -> Parts:
     return (
         Part("input", fields["outputs"] * fields["inputs"]),
         Part("result", fields["outputs"]),
-        Part("result of 16 bits", fields["outputs"] * fields["wide"]),
+        Part(HALVES, fields["outputs"] * fields["wide"]),
     )

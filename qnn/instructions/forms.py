@@ -23,7 +23,7 @@ class Part(NamedTuple):
 
 Parts = tuple[Part, ...]
 Counting = Callable[[Called], Parts]
-ONCE = "call"
+ONCE, HALVES = "call", "result of 16 bits"
 RESULT = re.compile(r"_(u8|i16)\Z")  # what of a function's name says the type of its results
 
 
@@ -82,4 +82,4 @@ def results(fields: Fields, times: int, name: str = "result") -> Parts:
 
 def halves(called: Called, times: int) -> Parts:
     """What results of 16 bits add to those of 8, where one kernel's table serves both."""
-    return (Part("result of 16 bits", times if called.to_int16 else 0),)
+    return (Part(HALVES, times if called.to_int16 else 0),)
