@@ -17,7 +17,7 @@ from golden import FOLDER
 from networks import Example
 
 from qnn.calibration import calibrate
-from qnn.compiler import Build, build_graph, compile_model, write_build
+from qnn.compiler import Build, build_graph, integer_graph, write_build
 from qnn.data.synthetic import random_samples
 from qnn.engines.image import Images
 from qnn.engines.interface import interface_of
@@ -25,9 +25,12 @@ from qnn.engines.job import pack
 from qnn.engines.measure import count_instructions
 from qnn.engines.unicorn_engine import model_calls
 from qnn.files import write_whole
+from qnn.graph import Graph
 from qnn.graphfile import load_graph
 from qnn.instructions.predict import zeros_of
 from qnn.mixed import choices_of, widths_of
+from qnn.model import Model
+from qnn.scales import Scales
 from qnn.simulator import simulate, tensor_names
 from qnn.toolchain import Compiler
 from qnn.widths import MIXED, widths_named
@@ -69,20 +72,32 @@ BUDGETED = tuple(model for model in MODELS if model.name not in ("digits", "ther
 
 
 @cache
-def costed_build(model: Costed) -> tuple[Build, np.ndarray]:
-    """The build, and one raw sample (1, *shape)."""
+def _source(example: Example) -> tuple[Model, Scales]:
+    """What all widths of an example share."""
+    source = bell_shaped(example)
+    return source, calibrate(source, source.samples)
+
+
+@cache
+def costed_graph(model: Costed) -> tuple[Graph, np.ndarray]:
+    """The integer graph, and one raw sample (1, *shape)."""
     if model.example is None:
         graph = load_graph(FOLDER / model.name / "model.qnn")
-        x = random_samples(graph.schema, (), (), 1, np.random.default_rng(0))
-        return build_graph(graph, None, x[0]), x
-    source = bell_shaped(model.example)
-    scales = calibrate(source, source.samples)
+        return graph, random_samples(graph.schema, (), (), 1, np.random.default_rng(0))
+    source, scales = _source(model.example)
     if model.bits == MIXED:
         choices = choices_of(source, scales)
         widths = widths_of(choices, tuple(_width(index, choice.weights) for index, choice in enumerate(choices)))
     else:
         widths = widths_named(model.bits)
-    return compile_model(source, scales, model.example.name, widths=widths), source.samples[:1]
+    return integer_graph(source, scales, model.example.name, widths=widths), source.samples[:1]
+
+
+@cache
+def costed_build(model: Costed) -> tuple[Build, np.ndarray]:
+    """The build of it, and the same sample."""
+    graph, x = costed_graph(model)
+    return build_graph(graph, None, x[0]), x
 
 
 def _width(index: int, weights: bool) -> int:
@@ -93,8 +108,8 @@ def _width(index: int, weights: bool) -> int:
 @cache
 def zeros_at(model: Costed) -> Mapping[str, float]:
     """The groups of zeros of each tensor for that sample."""
-    build, x = costed_build(model)
-    return zeros_of(simulate(build.graph, x, tensor_names(build.graph)))
+    graph, x = costed_graph(model)
+    return zeros_of(simulate(graph, x, tensor_names(graph)))
 
 
 def budgeted_build(name: str) -> tuple[Build, np.ndarray]:

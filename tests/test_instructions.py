@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmodels import MODELS, BenchModel, budget_name, build_of, load_budgets
-from costedmodels import COSTED, TOLERANCE, costed_build, counted, load_counts, zeros_at
+from costedmodels import COSTED, TOLERANCE, costed_graph, counted, load_counts, zeros_at
 from networks import IMAGE, Example, model_of
 
 from qnn import toolchain
@@ -42,7 +42,7 @@ def errors_of(compiler: str) -> dict[str, float]:
     """By network: how far the prediction is from the committed count."""
     counts, table = load_counts()[compiler], tables()[compiler]
     return {
-        model.name: _error(predicted(costed_build(model)[0].graph, zeros_at(model), table).total, counts[model.name])
+        model.name: _error(predicted(costed_graph(model)[0], zeros_at(model), table).total, counts[model.name])
         for model in COSTED
     }
 
@@ -79,14 +79,14 @@ def test_the_table_is_not_stale(name: str) -> None:
     model = next(model for model in COSTED if model.name == name)
     count, known = counted(model, compiler), load_counts()[budget_name(compiler)][name]
     assert abs(count / known - 1) < 0.01, f"{count:,} counted, {known:,} before. {REMEDY}"
-    total = predicted(costed_build(model)[0].graph, zeros_at(model), tables()[budget_name(compiler)]).total
+    total = predicted(costed_graph(model)[0], zeros_at(model), tables()[budget_name(compiler)]).total
     assert abs(_error(total, count)) <= TOLERANCE, REMEDY
 
 
 def test_a_kernel_that_costs_more_is_noticed() -> None:
     """One product in twenty more: the comparison above would fail."""
     model = next(model for model in COSTED if model.name == COUNTED_HERE[0])
-    graph, table = costed_build(model)[0].graph, tables()[REFERENCE]
+    graph, table = costed_graph(model)[0], tables()[REFERENCE]
     costs = {
         group: {part: cost * 1.2 if "word of" in part else cost for part, cost in parts.items()}
         for group, parts in table.groups.items()

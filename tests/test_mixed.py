@@ -191,6 +191,7 @@ def test_costs_of_maps_are_put_together() -> None:
         assert abs((found.instructions or 1) / (wanted.instructions or 1) - 1) < 0.02
 
 
+@pytest.mark.usefixtures("few")
 def test_no_drop_needs_wide_layers_and_any_drop_the_smallest() -> None:
     narrow = best_widths(search_of(thermometer(), Limits(1e9))).best
     wide = best_widths(search_of(thermometer(), Limits(0.1))).best
@@ -203,10 +204,8 @@ def test_no_drop_needs_wide_layers_and_any_drop_the_smallest() -> None:
 def test_the_search_is_deterministic_and_tells_its_progress() -> None:
     seen: list[tuple[str, int, int]] = []
     found = [
-        best_widths(
-            search_of(thermometer(), Limits(5.0)), lambda done, total, text="": seen.append((text, done, total))
-        ),
-        best_widths(search_of(thermometer(), Limits(5.0))),
+        best_widths(search_of(tiny(), Limits(5.0)), lambda done, total, text="": seen.append((text, done, total))),
+        best_widths(search_of(tiny(), Limits(5.0))),
     ]
     assert found[0].best == found[1].best
     for part in dict.fromkeys(text for text, _, _ in seen):
@@ -227,7 +226,7 @@ def test_a_wider_candidate_is_one_entry_in_a_tuple(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("few")
 def test_builds_keep_what_they_promise(tmp_path: Path) -> None:
-    model = thermometer()
+    model = tiny()
     scales = calibrate(model, model.samples)
     found = compile_mixed(model, scales, Limits(5.0), model.samples, model.labels, How("thermo"))
     assert found.problem == ""
@@ -269,6 +268,7 @@ def test_limits_that_cannot_be_met_are_told() -> None:
     assert "% of the rmse, not 0" in found.problem
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("more", [0, 300, 700])
 def test_flash_is_what_the_compiler_makes(monkeypatch: pytest.MonkeyPatch, more: int) -> None:
     """Where it makes more code than the table says, the limit is met all the same, or the miss told exactly."""
