@@ -60,17 +60,15 @@ class Watcher(Protocol):
 
 
 def run_here(function: Function, items: Sequence[Any], watcher: Watcher) -> Generator[Outcome, None, None]:
-    """The Outcome of every item, one after the other, in this process; only a QnnError is a problem of its item."""
+    """The Outcome of every item, one after the other, in this process."""
     for index, item in enumerate(items):
         watcher.started(index)
 
         def tell(done: int, total: int, text: str = "", index: int = index) -> None:
             watcher.moved(index, done, total, text)
 
-        try:
-            outcome = Outcome(index, function(item, tell))
-        except QnnError as error:
-            outcome = Outcome(index, problem=str(error))
+        kind, content = _answer(function, item, tell)
+        outcome = Outcome(index, content) if kind == DONE else Outcome(index, problem=content)
         watcher.ended(index, final=True)
         yield outcome
 
@@ -220,15 +218,19 @@ def _serve(line: Connection, function: Function, threads: int) -> None:
     with threadpool_limits(limits=threads, user_api="blas"), contextlib.suppress(EOFError, OSError):
         while True:
             item = line.recv()
-            try:
-                answer = (DONE, function(item, _teller(line)))
-            except QnnError as error:
-                answer = (FAILED, str(error))
-            except MemoryError:
-                answer = (FAILED, "memory: there is not enough of it; use fewer jobs at a time")
-            except Exception as error:
-                answer = (FAILED, one_line(f"internal error: {type(error).__name__}: {error}"))
-            line.send(answer)
+            line.send(_answer(function, item, _teller(line)))
+
+
+def _answer(function: Function, item: Any, progress: Progress) -> tuple[str, Any]:
+    """DONE and the result of an item, or FAILED and in one line why there is none."""
+    try:
+        return DONE, function(item, progress)
+    except QnnError as error:
+        return FAILED, str(error)
+    except MemoryError:
+        return FAILED, "memory: there is not enough of it; use fewer jobs at a time"
+    except Exception as error:
+        return FAILED, one_line(f"internal error: {type(error).__name__}: {error}")
 
 
 def _teller(line: Connection) -> Progress:

@@ -37,6 +37,7 @@ class Committed:
     """A network in calibration/: how many test images it gets right; its most weight bytes and MACs.
 
     ram: most bytes of scratch memory and stack. instructions: the most on RV32 for the first images; 0: not promised.
+    emulated: how many images RV32 code answers here; this machine's answers all of them.
     """
 
     name: str
@@ -45,16 +46,17 @@ class Committed:
     macs: int
     ram: int = 4096
     instructions: int = 0
+    emulated: int = 2_000
 
 
 COMMITTED = (
     Committed("cnn-5k", 9_941, 8_000, 130_000),
-    Committed("cnn-7k", 9_940, 8_000, 150_000),
+    Committed("cnn-7k", 9_940, 8_000, 150_000, emulated=IMAGES),
     Committed("cnn-5k-w4", 9_940, 3_064, 112_000, 4_800),
-    Committed("cnn-1k-w4", 9_757, 1_048, 8_100, 4_096, 34_000),
+    Committed("cnn-1k-w4", 9_757, 1_048, 8_100, 4_096, 34_000, IMAGES),
     Committed("cnn-3k-w4", 9_928, 2_928, 84_000, 4_096, 265_000),
     Committed("cnn-4k-w4", 9_930, 4_376, 74_000, 4_096, 214_000),
-    Committed("cnn-6k-w4", 9_963, 6_648, 211_000, 6_144, 550_000),
+    Committed("cnn-6k-w4", 9_963, 6_648, 211_000, 6_144, 550_000, IMAGES),
 )
 
 
@@ -92,7 +94,7 @@ def test_accuracy_and_size(loaded: Loaded) -> None:
 
 
 def test_host(loaded: Loaded) -> None:
-    compare(loaded, HostEngine(loaded.folder, interface_of(loaded.build.graph)))
+    compare(loaded, HostEngine(loaded.folder, interface_of(loaded.build.graph)), IMAGES)
 
 
 def test_rv32(loaded: Loaded) -> None:
@@ -103,15 +105,15 @@ def test_rv32(loaded: Loaded) -> None:
     assert not loaded.committed.instructions or measurement.instructions.max() <= loaded.committed.instructions
     assert measurement.stack_bytes is not None
     assert measurement.stack_bytes <= STACK_BYTES
-    compare(loaded, engine)
+    compare(loaded, engine, loaded.committed.emulated)
 
 
-def compare(loaded: Loaded, engine: Engine) -> None:
-    """Every output of all images, and every layer of TRACED of them."""
+def compare(loaded: Loaded, engine: Engine, images: int) -> None:
+    """Every output of the first images, and every layer of TRACED of them."""
     with closing(engine):
-        got = engine.run(loaded.x)
+        got = engine.run(loaded.x[:images])
         for name in (*(head.name for head in loaded.build.graph.heads), loaded.build.graph.output):
-            assert np.array_equal(got[name], loaded.expected[name])
+            assert np.array_equal(got[name], loaded.expected[name][:images])
         for name, values in engine.trace(loaded.x[:TRACED]).items():
             assert np.array_equal(values, loaded.expected[name][:TRACED])
 

@@ -357,8 +357,9 @@ def test_training_goes_on_bit_for_bit(bits: str, tmp_path: Path) -> None:
 
 
 def test_two_processes_give_the_same(helped: list[Companion], monkeypatch: pytest.MonkeyPatch) -> None:
-    how = replace(AWARE, qat="first=w7a8,w4a5")
-    together = train(pictures(), None, how, start=begun(NET))
+    how, start = replace(AWARE, qat="first=w7a8,w4a5"), begun(NET)
+    helped.clear()  # of the float training, where this test is the first to want it
+    together = train(pictures(), None, how, start=start)
     assert len(helped) == 1
     monkeypatch.setattr("qnn.training.loop.processors", lambda: 1)
     assert same(train(pictures(), None, how, start=begun(NET)), together)
@@ -489,9 +490,13 @@ def test_wrong_commands(tmp_path: Path, qnn: Run) -> None:
         (("--qat", "w4a3", "--net", NET), "'w4a3' names no width of activations"),
         (("--qat", "w9a4", "--net", NET), "'w9a4' names no width of weights"),
         (("--qat", "4", "--from", "none.qnn"), "none.qnn"),
+        (("--qat", ""), "--qat: names no widths"),
+        ((*start, "--qat", "4", "-o", start[1]), "f.qnn: is what --from reads, and would be written over"),
+        ((*start, "--qat", "4", "--teacher", order[-1]), "is what --teacher reads, and would be written over"),
     ):
         code, _, err = qnn(*order, *more)
         assert (code, said in err) == (2, True), err
+    assert qnn("compile", str(tmp_path / "f.qnn"), "--bits", "", "-o", str(tmp_path / "b"))[0] == 2
     code, _, err = qnn("compile", str(tmp_path / "f.qnn"), "--bits", "trained", "-o", str(tmp_path / "b"))
     assert (code, "was not trained for few bits" in err) == (2, True)
 

@@ -85,14 +85,13 @@ def test_a_worker_of_several_trains_with_one_processor(monkeypatch: pytest.Monke
     assert processors() == 1
 
 
-def test_in_this_process_only_a_qnn_error_is_a_problem() -> None:
+def test_in_this_process_the_others_go_on_as_well() -> None:
     watcher = Noted()
-    one, other = run_here(act, [("", 0), ("refuse", 1)], watcher)
+    one, other, last = run_here(act, [("", 0), ("refuse", 1), ("fail", 2)], watcher)
     assert one.result == (0, False)
     assert other.problem == "it: cannot be; leave it"
-    assert (watcher.begun, watcher.done) == ([0, 1], [(0, True), (1, True)])
-    with pytest.raises(RuntimeError):
-        list(run_here(act, [("fail", 0)], Noted()))
+    assert last.problem.startswith("internal error: RuntimeError: ")
+    assert (watcher.begun, watcher.done) == ([0, 1, 2], [(0, True), (1, True), (2, True)])
 
 
 def ran(folder: Path) -> list[int]:

@@ -146,7 +146,7 @@ def command(
     Example: qnn compile model.qnn --optimize size --constant-time
     """
     output = Output(json, quiet)
-    check_bits(bits or EIGHT_NAME)
+    check_bits(EIGHT_NAME if bits is None else bits)
     choices = chosen(Choices(weights_of(weights) or Weights()), optimize, constant_time, pack)
     order = Order(
         model=model,

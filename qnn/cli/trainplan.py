@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import typer
 from qnn.cli.console import given
 from qnn.cli.trainoptions import begun_with, first_phase, train_options
 from qnn.data.dataset import Dataset
+from qnn.errors import QnnError
 from qnn.model import Model
 from qnn.modelfile import load_model
 from qnn.net import convolves, default_net, parse_net
@@ -58,9 +60,12 @@ def plan_of(context: typer.Context) -> Plan:
     """The Plan of a command line. Raises QnnError where its options contradict each other or a file is missing."""
     words = context.params
     output, qat, start, resume = words["output"], words["qat"], words["start"], words["resume"]
+    if qat == "" and given(context, "qat"):
+        raise QnnError("--qat", "names no widths", "say such as --qat 4, or leave it out")
     if qat:
         check_bits(qat)
     first = first_phase(output) if qat and start is None else None
+    _check_kept((output,) if first is None else (output, first), (("--from", start), ("--teacher", words["teacher"])))
     float_unfinished = bool(resume and first is not None and resume_path(first).exists())
     unfinished = read_unfinished(first if float_unfinished and first is not None else output) if resume else None
     options = replace(train_options(context, unfinished), qat=qat)
@@ -71,3 +76,11 @@ def plan_of(context: typer.Context) -> Plan:
     begun = begun_with(start, words["net"]) if start else None
     net = begun.net if begun else words["net"] or (unfinished.net if unfinished else "")
     return Plan(net, options, output, first, resume, unfinished, float_unfinished, teacher, begun)
+
+
+def _check_kept(outputs: Iterable[Path], inputs: Iterable[tuple[str, Path | None]]) -> None:
+    """Raises QnnError where a file that an option reads would be written."""
+    written = {path.resolve() for path in outputs}
+    for option, path in inputs:
+        if path is not None and path.resolve() in written:
+            raise QnnError(path, f"is what {option} reads, and would be written over", "name another file with -o")
