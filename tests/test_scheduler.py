@@ -20,7 +20,7 @@ from conftest import Run
 
 from qnn.errors import QnnError
 from qnn.report.job import Task
-from qnn.report.remote import Cluster, answer, check_cluster
+from qnn.report.remote import Cluster, answer, check_cluster, run_on
 from qnn.report.running import Runner
 from qnn.report.store import Store
 from qnn.report.tools import tools_here
@@ -102,12 +102,22 @@ def test_no_scheduler_no_worker_no_dask(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(QnnError, match="no Dask scheduler answers there"):
         check_cluster(Cluster("tcp://127.0.0.1:9"), tools_here())
     with pytest.raises(QnnError, match="no Dask scheduler answers there"):
-        check_cluster(Cluster("nonsense://"), tools_here())
-    with (
-        distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
-        pytest.raises(QnnError, match="has no workers"),
-    ):
-        check_cluster(Cluster(empty.scheduler_address), tools_here())
+        check_cluster(Cluster("nonsense://127.0.0.1:9"), tools_here())
+    for text in ("", "foo", "nonsense://"):
+        with pytest.raises(QnnError, match="is no address; give one such as tcp://"):
+            check_cluster(Cluster(text), tools_here())
+    monkeypatch.setattr("qnn.report.remote.POLL", 0.1)
+    monkeypatch.setattr("qnn.report.remote.ALONE", 0.3)
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty:
+        with pytest.raises(QnnError, match="has no workers"):
+            check_cluster(Cluster(empty.scheduler_address), tools_here())
+        watcher, tasks = Heard(), [Task(Job(number, "nowhere")) for number in range(2)]
+        found = list(run_on(Cluster(empty.scheduler_address), tools_here(), tasks, watcher))
+    assert [(one.index, one.problem.startswith("the cluster has had no worker")) for one in found] == [
+        (0, True),
+        (1, True),
+    ]
+    assert watcher.done == 2
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(QnnError, match=r"pip install 'qnn\[dask\]'"):
         check_cluster(Cluster("tcp://127.0.0.1:9"), tools_here())

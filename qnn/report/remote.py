@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Sequence
+import re
+import time
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,9 +18,12 @@ from qnn.report.tools import Tools, tools_here
 from qnn.workers import Outcome, Watcher
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 TIMEOUT = 10.0  # seconds for the scheduler to answer, and for a first worker to be there
+POLL = 0.2  # seconds between two looks at what is done, and at whether there still is a worker
+ALONE = 30.0  # seconds without one, after which nobody is waited for
+ADDRESS = re.compile(r"[a-z]+://[^/\s]+:\d+")
 REMEDY = "start one: dask scheduler, and on each machine: dask worker ADDRESS --nthreads 1"
 SAME = "install the same qnn on every machine"
 
@@ -51,17 +56,37 @@ def check_cluster(cluster: Cluster, here: Tools) -> Tools:
 
 
 def run_on(cluster: Cluster, here: Tools, tasks: Sequence[Task], watcher: Watcher) -> Generator[Outcome, None, None]:
-    """The Outcome of every task, as they are done. The scheduler gives the jobs of a lost worker to another one."""
-    from distributed import as_completed
+    """The Outcome of every task, as they are done. The scheduler gives the jobs of a lost worker to another one.
 
+    Where no worker is left for ALONE seconds, what is not done has failed.
+    """
     with closing(_connected(cluster)) as client:
         futures = client.map(answer, tasks, source=here.source, pure=False)
-        indices = {future.key: index for index, future in enumerate(futures)}
-        for future in as_completed(futures, loop=client.loop):
-            index = indices[future.key]
-            watcher.started(index)  # nobody knows which of them ran until one is done
+        waiting = {future: index for index, future in enumerate(futures)}
+        worked = time.monotonic()
+        while waiting:
+            for future in _done(waiting):
+                index = waiting.pop(future)
+                watcher.started(index)  # nobody knows which of them ran until one is done
+                watcher.ended(index, final=True)
+                yield _outcome(index, future)
+            if client.nthreads():
+                worked = time.monotonic()
+            elif time.monotonic() - worked >= ALONE:
+                break
+        for index in waiting.values():
+            watcher.started(index)
             watcher.ended(index, final=True)
-            yield _outcome(index, future)
+            yield Outcome(index, problem=f"the cluster has had no worker for {ALONE:.0f} seconds")
+        client.cancel(list(waiting))
+
+
+def _done(futures: Iterable[Future[Any]]) -> set[Future[Any]]:
+    """Those that are done; a moment later where none is."""
+    found = {future for future in futures if future.done()}
+    if not found:
+        time.sleep(POLL)
+    return found
 
 
 def answer(task: Task, source: str) -> Answer:
@@ -90,6 +115,8 @@ def _connected(cluster: Cluster) -> Client:
         from distributed import Client
     except ImportError:
         raise QnnError("--scheduler", "needs Dask, which is not installed", "pip install 'qnn[dask]'") from None
+    if not ADDRESS.fullmatch(cluster.address):
+        raise QnnError(f"--scheduler {cluster.address}", "is no address", "give one such as tcp://10.0.0.5:8786")
     try:
         return Client(cluster.address, timeout=TIMEOUT, set_as_default=False)
     except (OSError, ValueError, TimeoutError, asyncio.TimeoutError) as error:
