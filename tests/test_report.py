@@ -346,6 +346,8 @@ def test_variants_without_effect_are_one(model: Model) -> None:
         Variant("mixed", None, None, "gptq"),
     )
     assert len(axes.of(model, given_ranges=False)) == 10
+    methods = Axes(("16", "w16a8"), method=("minmax", "mse")).of(model, given_ranges=False)
+    assert [(one.bits, one.method) for one in methods] == [("16", None), ("w16a8", "minmax"), ("w16a8", "mse")]
     assert Axes().of(model, given_ranges=False) == (Variant("8", rounding=None, bias_correction=None),)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from qnn.balancing import Candidates, Effect, candidates, choose
+from qnn.calibration import DEFAULT_METHOD
 from qnn.compiler import build_graph
 from qnn.data import LoadOptions, load
 from qnn.data.request import Samples
@@ -166,7 +167,7 @@ class RowJob:
             return self.scales, None
         if bits == TRAINED:
             return learned_of(network.learned, self.model.path).scales, None
-        found = _candidates(network, self.variant.method or "", equalize)
+        found = _candidates(network, self.variant.method or DEFAULT_METHOD, equalize)
         if bits == MIXED:
             return choose(network, found, equalize)
         widths = widths_named(bits)

@@ -19,6 +19,8 @@ from qnn.prepare import prepare
 from qnn.rounding import GPTQ, Rounding
 from qnn.widths import MIXED, TRAINED, widths_named
 
+WIDE = 16  # bits of activations, whose ranges leave room on every side, whatever the method
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -90,7 +92,10 @@ def _without_effect(variant: Variant, given_ranges: bool, level: bool) -> Varian
         variant = replace(variant, method=None, equalize=None)
     if level:
         variant = replace(variant, equalize=None)
-    wide = variant.bits not in (MIXED, TRAINED) and widths_named(variant.bits).default.weights >= NARROW_BELOW
+    given = None if variant.bits in (MIXED, TRAINED) else widths_named(variant.bits).default
+    if given is not None and given.activations == WIDE:
+        variant = replace(variant, method=None)
+    wide = given is not None and given.weights >= NARROW_BELOW
     return replace(variant, rounding=None, bias_correction=None) if trained or wide else variant
 
 
