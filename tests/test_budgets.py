@@ -25,8 +25,11 @@ def compiler_of(kind: str) -> Compiler:
     return compiler
 
 
-@pytest.mark.parametrize("kind", [GCC, ZIG])
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+LARGE = ("resnet-8", "ds-cnn")  # of kernels that smaller ones have as well: by one compiler
+MEASURED = tuple((model, kind) for model in MODELS for kind in (GCC, ZIG) if kind == GCC or model.name not in LARGE)
+
+
+@pytest.mark.parametrize(("model", "kind"), MEASURED, ids=[f"{model.name}-{kind}" for model, kind in MEASURED])
 def test_costs_stay_within_their_budget(model: BenchModel, kind: str) -> None:
     compiler = compiler_of(kind)
     budgets = load_budgets().get(budget_name(compiler))

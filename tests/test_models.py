@@ -51,12 +51,12 @@ class Committed:
 
 COMMITTED = (
     Committed("cnn-5k", 9_941, 8_000, 130_000),
-    Committed("cnn-7k", 9_940, 8_000, 150_000, emulated=IMAGES),
+    Committed("cnn-7k", 9_940, 8_000, 150_000),
     Committed("cnn-5k-w4", 9_940, 3_064, 112_000, 4_800),
     Committed("cnn-1k-w4", 9_757, 1_048, 8_100, 4_096, 34_000, IMAGES),
     Committed("cnn-3k-w4", 9_928, 2_928, 84_000, 4_096, 265_000),
     Committed("cnn-4k-w4", 9_930, 4_376, 74_000, 4_096, 214_000),
-    Committed("cnn-6k-w4", 9_963, 6_648, 211_000, 6_144, 550_000, IMAGES),
+    Committed("cnn-6k-w4", 9_963, 6_648, 211_000, 6_144, 550_000),
 )
 
 
