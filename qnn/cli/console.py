@@ -71,9 +71,23 @@ class Output:
     @contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
         """A progress bar on stderr while it is a terminal, else `silent`."""
+        with self.bars() as bar:
+            if bar is None:
+                yield silent
+                return
+            task = bar.add_task(title, total=None, state="")
+
+            def update(done: int, total: int, text: str = "") -> None:
+                bar.update(task, completed=done, total=total, state=text)
+
+            yield update
+
+    @contextmanager
+    def bars(self) -> Iterator[RichProgress | None]:
+        """Progress bars on stderr, whose tasks have a field `state`; None where it is no terminal, or with --quiet."""
         console = Console(stderr=True)
         if self.quiet or not console.is_terminal:
-            yield silent
+            yield None
             return
         columns = (
             TextColumn("{task.description}", markup=False),
@@ -84,12 +98,7 @@ class Output:
             TextColumn("{task.fields[state]}", markup=False),
         )
         with RichProgress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(title, total=None, state="")
-
-            def update(done: int, total: int, text: str = "") -> None:
-                bar.update(task, completed=done, total=total, state=text)
-
-            yield update
+            yield bar
 
 
 def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], narrow: bool) -> Table:

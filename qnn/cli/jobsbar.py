@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+from rich.progress import TaskID
 
 from qnn.cli.console import Output
 from qnn.workers import Watcher
@@ -60,17 +59,5 @@ class JobLines:
 @contextmanager
 def watching(output: Output, title: str, titles: Sequence[str]) -> Iterator[Watcher]:
     """A Watcher that tells, on `output`, how far jobs with these titles are."""
-    console = Console(stderr=True)
-    if output.quiet or not console.is_terminal:
-        yield JobLines(output, titles)
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[state]}", markup=False),
-    )
-    with RichProgress(*columns, console=console, transient=True) as bar:
-        yield JobsBar(bar, title, titles)
+    with output.bars() as bar:
+        yield JobLines(output, titles) if bar is None else JobsBar(bar, title, titles)
