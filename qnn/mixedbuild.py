@@ -173,14 +173,15 @@ def _within_flash(search: Search, how: How, progress: Progress) -> _Made:
     made = _made(search, how, alone, progress)
     if asked is None:
         return made
+    made, table = replace(made, size=compiled_size(made.build)), asked
     for _ in range(CORRECTIONS):
-        made = replace(made, size=compiled_size(made.build))
         corrected = asked - (made.flash - made.cost.flash)
-        if made.flash <= asked or corrected >= (search.limits.flash or 0) or corrected <= 0:
-            return made
-        search = replace(search, limits=replace(search.limits, flash=corrected))
+        if made.flash <= asked or not 0 < corrected < table:
+            break
+        table, search = corrected, replace(search, limits=replace(search.limits, flash=corrected))
         made = _made(search, how, alone, progress)
-    return replace(made, size=compiled_size(made.build))
+        made = replace(made, size=compiled_size(made.build))
+    return made
 
 
 def _made(search: Search, how: How, alone: Alone, progress: Progress) -> _Made:
