@@ -13,6 +13,7 @@ import pytest
 from networks import IMAGE, READINGS
 from reports import HOSTILE, hostile, made_up, with_rows
 
+from qnn.report.comparisons import MOST, comparisons
 from qnn.report.figures.svg import axis
 from qnn.report.page import best_row, report_page
 
@@ -132,6 +133,37 @@ def test_rows_that_differ_in_one_thing_stand_side_by_side(pictures: Any) -> None
     page = Page(report_page("t", with_rows(pictures, rows)))
     assert "-10.00 points" in page.text
     assert "50.00 %60.00 %70.00 %" in page.text
+
+
+def test_what_does_not_apply_to_a_row_does_not_separate_it() -> None:
+    """Narrow weights are rounded in several ways, of which 8 bits know none; 16 bits know no method either."""
+
+    def row(bits: int, method: str | None = "mse", rounding: str | None = None, seed: int = 0) -> dict[str, Any]:
+        figures = {"accuracy": 0.5 + bits / 100, "flash_bytes": bits, "instructions": None}
+        return {"seed": seed, "bits": bits, "method": method, "rounding": rounding, **figures}
+
+    def changes(*rows: dict[str, Any]) -> list[tuple[str, ...]]:
+        return [line[:4] for line in comparisons(rows, "accuracy")]
+
+    four, other = row(4, rounding="nearest"), row(4, rounding="gptq")
+    assert changes(four, row(8)) == [("bits", "4 bits", "8 bits", "")]
+    assert changes(four, other, row(8)) == [
+        ("rounding", "nearest", "gptq", "4 bits"),
+        ("bits", "4 bits", "8 bits", "nearest"),
+        ("bits", "4 bits", "8 bits", "gptq"),
+    ]
+    assert changes(row(8), row(16, None), other) == [
+        ("bits", "8 bits", "16 bits", ""),
+        ("bits", "8 bits", "4 bits", ""),
+    ]
+    assert changes(row(8), row(16, None), row(8, "minmax"))[1:] == [
+        ("bits", "8 bits", "16 bits", "mse"),
+        ("bits", "16 bits", "8 bits", "minmax"),
+    ]
+    assert changes(four, row(8, seed=1)) == []
+    assert changes(four, row(8, "minmax")) == []
+    methods = [row(8, f"method {index}") for index in range(MOST + 2)]
+    assert len(changes(*methods)) == MOST
 
 
 def test_the_best_row_is_the_cheapest_of_the_best() -> None:

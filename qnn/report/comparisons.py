@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from qnn.report.cells import metric_text
@@ -24,23 +25,39 @@ def comparisons(rows: Sequence[Row], metric: str) -> list[tuple[str, ...]]:
 
     Methods come before widths. Networks are left out: what they bring is what the plots show.
     """
-    found = []
-    for key, told in sorted(DIMENSIONS, key=lambda dimension: dimension[0] == BITS):
+    found: list[tuple[str, ...]] = []
+    for key, _ in sorted(DIMENSIONS, key=lambda dimension: dimension[0] == BITS):
         if key not in (NETWORK, SEED):
-            found += [line for group in _groups(rows, key) for line in _lines(key, told, group, rows, metric)][:MOST]
+            found += (_line(key, first, row, rows, metric) for first, row in itertools.islice(_pairs(rows, key), MOST))
     return found
 
 
-def _lines(
-    key: str, told: Callable[[Any], str], group: Sequence[Row], rows: Sequence[Row], metric: str
-) -> list[tuple[str, ...]]:
-    first, *others = group
-    beside = _others(first, key, rows)
-    return [
-        (_named(key), _value(first, key, told), _value(row, key, told), beside, *_changes(first, row, metric))
-        for row in others
-        if row.get(key) != first.get(key)
-    ]
+def _line(key: str, first: Row, second: Row, rows: Sequence[Row], metric: str) -> tuple[str, ...]:
+    told = dict(DIMENSIONS)[key]
+    applying = {name: value for name, value in second.items() if value is not None}
+    beside = _others({**first, **applying}, key, rows)
+    return (_named(key), told(first[key]), told(second[key]), beside, *_changes(first, second, metric))
+
+
+def _pairs(rows: Sequence[Row], key: str) -> Iterator[tuple[Row, Row]]:
+    """Rows with different values of `key` that agree in all else, in order; each with the first of its kind.
+
+    A row has several partners where those differ among themselves in what does not apply to it: 8 bits are compared
+    with 4 bits of each rounding.
+    """
+    valued = [row for row in rows if row.get(key) is not None]
+    for index, row in enumerate(valued):
+        partners: list[Row] = []  # that do not agree with each other
+        for first in valued[:index]:
+            if _agree(first, row, key) and not any(_agree(partner, first, key) for partner in partners):
+                partners.append(first)
+        yield from ((first, row) for first in partners if first[key] != row[key])
+
+
+def _agree(one: Row, other: Row, key: str) -> bool:
+    """Do two rows differ in nothing but `key`? What does not apply to one of them (None) does not separate them."""
+    values = ((one.get(name), other.get(name)) for name, _ in DIMENSIONS if name != key)
+    return all(first == second or first is None or second is None for first, second in values)
 
 
 def seed_spread(rows: Sequence[Row], metric: str) -> list[tuple[str, ...]]:
@@ -72,10 +89,6 @@ def _others(row: Row, key: str, rows: Sequence[Row]) -> str:
 
 def _named(key: str) -> str:
     return key.replace("_", " ")
-
-
-def _value(row: Row, key: str, told: Callable[[Any], str]) -> str:
-    return "none" if row.get(key) is None else told(row[key])
 
 
 def _changes(first: Row, second: Row, metric: str) -> tuple[str, ...]:

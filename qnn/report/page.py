@@ -6,11 +6,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 
 from qnn.report.cells import mismatches_text
-from qnn.report.comparisons import COLUMNS, SPREAD_COLUMNS, WORDS, comparisons, seed_spread
+from qnn.report.comparisons import COLUMNS, MOST, SPREAD_COLUMNS, WORDS, comparisons, seed_spread
 from qnn.report.figures.residuals import residual_plots
 from qnn.report.html import code, paragraph, safe, section, table
 from qnn.report.overview import Part, best_row, costs, everything, metric_of, summary
@@ -65,8 +66,11 @@ def _whole(title: str, body: str) -> str:
 def _choices(rows: Sequence[Part], metric: str) -> str:
     """Rows side by side that differ in one thing, seeds, and what equalization changes."""
     balanced = [_equalization(row) for row in rows if row.get("equalization")]
+    compared = comparisons(rows, metric)
+    cut = MOST in Counter(line[0] for line in compared).values()
     return (
-        table("Rows that differ in one thing", COLUMNS, comparisons(rows, metric), WORDS)
+        table("Rows that differ in one thing", COLUMNS, compared, WORDS)
+        + (paragraph(f"Of each choice at most {MOST} lines are shown.", "note") if cut else "")
         + table("Spread over seeds", SPREAD_COLUMNS, seed_spread(rows, metric), (1,))
         + table("Equalization of layers", EQUALIZATION_COLUMNS, balanced)
     )
