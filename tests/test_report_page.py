@@ -15,7 +15,8 @@ from reports import HOSTILE, hostile, made_up, with_rows
 
 from qnn.report.comparisons import MOST, comparisons
 from qnn.report.figures.svg import axis
-from qnn.report.page import best_row, report_page
+from qnn.report.page import report_page
+from qnn.report.standouts import best_row, standouts
 
 LARGEST = 1_500_000  # bytes of a page of thirty rows of a network of five layers
 TAGS = {
@@ -166,15 +167,21 @@ def test_what_does_not_apply_to_a_row_does_not_separate_it() -> None:
     assert len(changes(*methods)) == MOST
 
 
-def test_the_best_row_is_the_cheapest_of_the_best() -> None:
-    rows = [
-        {"accuracy": 0.5, "flash_bytes": None},
-        {"accuracy": 0.5, "flash_bytes": 9},
-        {"accuracy": 0.4, "flash_bytes": 1},
-    ]
-    assert best_row(rows, "accuracy") == 1
-    assert best_row([{"rmse": 2.0, "flash_bytes": 1}, {"rmse": 1.0, "flash_bytes": 2}], "rmse") == 1
-    assert best_row([], "rmse") is None
+def costing(accuracy: float, flash: int | None, instructions: float | None = None, differs: int = 0) -> dict[str, Any]:
+    figures = {"flash_bytes": flash, "instructions": instructions}
+    return {"accuracy": accuracy, "rmse": 1 - accuracy, "mismatches": differs, **figures}
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "rmse"])
+def test_rows_that_stand_out_are_the_better_of_equal_ones(metric: str) -> None:
+    every = ["best", "smallest", "fastest"]
+    rows = [costing(0.5, 9, 7.0), costing(0.6, 9, 7.0), costing(0.7, 10, 8.0), costing(0.7, 10, 7.5)]
+    assert standouts(rows, metric) == {3: ["best"], 1: ["smallest", "fastest"]}
+    assert standouts([costing(0.5, None), costing(0.5, 9), costing(0.4, 1)], metric) == {1: ["best"], 2: ["smallest"]}
+    assert standouts([costing(0.9, 1, 1.0, differs=1), costing(0.5, 9, 7.0)], metric) == {1: every}
+    assert standouts([costing(0.9, 1, 1.0, differs=1)], metric) == {0: every}
+    assert standouts([], metric) == {}
+    assert best_row([], metric) is None
 
 
 @pytest.mark.parametrize("values", [[5.0], [0.0], [-3.0, 8.0], [1.0, 100_000.0], [99.2, 99.3, 99.25], [1e-9, 2e-9]])

@@ -13,12 +13,14 @@ from qnn.report.cells import (
     baseline_cells,
     float_cells,
     metric_text,
+    number_text,
     summary_cells,
     target_texts,
 )
 from qnn.report.figures.pareto import Line, pareto, points_of
 from qnn.report.html import paragraph, safe, table
 from qnn.report.pareto import COSTS
+from qnn.report.standouts import standouts
 
 UNITS = {"flash": "bytes of flash", "instructions": "RV32 instructions"}
 FIRST = ("bits", "score", "flash B", "RAM B", "instructions")  # columns that a phone shows without scrolling
@@ -65,13 +67,9 @@ def summary(document: Part, metric: str) -> str:
         facts.append(
             (f"{name} network", metric_text(metric, part[metric]), f"{4 * part['parameters']:,} bytes of weights")
         )
-    index = best_row(rows, metric)
-    known = [index for index, row in enumerate(rows) if row["flash_bytes"] is not None]
-    least = min(known, key=lambda index: rows[index]["flash_bytes"], default=index)
-    for told, one in (("best", index), ("smallest", least)):
-        if one is not None and (told == "best" or one != index):
-            row = rows[one]
-            facts.append((f"{told}: {row['label']}", metric_text(metric, row[metric]), _size(row)))
+    for index, names in standouts(rows, metric).items():
+        row = rows[index]
+        facts.append((f"{', '.join(names)}: {row['label']}", metric_text(metric, row[metric]), _takes(row)))
     wrong = sum(row["mismatches"] != 0 for row in rows)
     told = f"{wrong} of {len(rows)} differ" if wrong else "every value equal"
     facts.append(("C against simulator", told, f"{len(rows)} row{'' if len(rows) == 1 else 's'}"))
@@ -82,19 +80,9 @@ def summary(document: Part, metric: str) -> str:
     return f'{about}<dl class="facts">{items}</dl>\n'
 
 
-def best_row(rows: Sequence[Part], metric: str) -> int | None:
-    """Of the rows with the best score the one of the least flash, then the first; None without rows."""
-    sign = -1 if metric == "accuracy" else 1
-
-    def rank(index: int) -> tuple[float, float]:
-        flash = rows[index]["flash_bytes"]
-        return sign * rows[index][metric], float("inf") if flash is None else flash
-
-    return min(range(len(rows)), key=rank, default=None)
-
-
-def _size(row: Part) -> str:
-    return "" if row["flash_bytes"] is None else f"{row['flash_bytes']:,} bytes of flash"
+def _takes(row: Part) -> str:
+    known = [(row[key], unit) for key, unit in (("flash_bytes", "bytes of flash"), ("instructions", "instructions"))]
+    return ", ".join(f"{number_text(value)} {unit}" for value, unit in known if value is not None)
 
 
 def costs(document: Part, metric: str) -> str:

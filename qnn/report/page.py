@@ -14,8 +14,9 @@ from qnn.report.cells import mismatches_text
 from qnn.report.comparisons import COLUMNS, MOST, SPREAD_COLUMNS, WORDS, comparisons, seed_spread
 from qnn.report.figures.residuals import residual_plots
 from qnn.report.html import code, paragraph, safe, section, table
-from qnn.report.overview import Part, best_row, costs, everything, metric_of, summary
+from qnn.report.overview import Part, costs, everything, metric_of, summary
 from qnn.report.rowpart import row_part
+from qnn.report.standouts import best_row
 
 GENERATOR = '<meta name="generator" content="qnn">'
 EQUALIZATION_COLUMNS = ("row", "pairs of layers", "SQNR dB without", "with", "chosen")
