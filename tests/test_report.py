@@ -396,7 +396,15 @@ def test_a_plot_has_its_points_in_their_places() -> None:
     assert lines[0].endswith("b")
     assert sum("a" in line for line in lines[:12]) == 1
     assert "." in lines[11]
-    assert "a small   b good   . the others" in lines[-1]
-    many = [Point(1 + x, x, f"p{x}", True) for x in range(len(MARKS) + 3)]
-    assert "the others" in plot(many, 40, "bytes", ("0", "1"))[-1]
-    assert plot(points[:1] * 2, 10, "bytes", ("1", "1"))
+    assert "a small   b good   . another" in lines[-1]
+    many = [Point(1 + x, x % 7, f"p{x}", True) for x in range(len(MARKS) + 3)]
+    assert ". another" in plot(many, 100, "bytes", ("0", "1"))[-1]
+
+
+def test_points_at_one_place_of_a_plot_share_a_letter_that_names_both() -> None:
+    points = [Point(1000, 0.9, "one", True), Point(1001, 0.9, "two", True), Point(1001, 0.9, "third", False)]
+    points += [Point(2000, 0.8, name, False) for name in ("fourth", "fifth")]
+    lines = plot(points, 60, "bytes", ("80 %", "90 %"))
+    assert [sum(line.count(mark) for line in lines[:12]) for mark in ("a", "b", ":")] == [1, 0, 1]
+    assert lines[-1] == "a one & two & 1 other   : several others"
+    assert plot(points[:1] * 2, 10, "bytes", ("1", "1"))[-2:] == ["a one &", "  one"]
