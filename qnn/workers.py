@@ -46,6 +46,10 @@ class Outcome:
 class Watcher(Protocol):
     """Hears which items are worked on, and how far they are."""
 
+    def spared(self, index: int) -> None:
+        """The result of the item at `index` is there already."""
+        ...
+
     def started(self, index: int) -> None:
         """Work on the item at `index` begins."""
         ...
@@ -55,7 +59,7 @@ class Watcher(Protocol):
         ...
 
     def ended(self, index: int, final: bool) -> None:
-        """It is done, or, where that is not final, will be tried again."""
+        """It is done, or, where that is not final, will be tried again; nobody may have known that it began."""
         ...
 
 

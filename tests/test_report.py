@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -117,7 +118,7 @@ def test_a_report_goes_on_where_it_was(folder: Path, qnn: Run, titles: list[str]
     assert titles == ["m, float", "m, 8 bits", "m, 16 bits"]
     assert len(list((folder / "r.work").iterdir())) == 3
     out = qnn(*words)[1]
-    assert "3 results were taken from r.work" in out
+    assert "kept from r.work (--fresh computes anew): float; 8 bits; 16 bits\n" in out
     assert (folder / "r.json").read_text() == first
     assert len(titles) == 3
     (folder / "n.qnn").write_bytes((folder / "m.qnn").read_bytes())
@@ -145,14 +146,14 @@ def test_ctrl_c_keeps_what_is_done(folder: Path, qnn: Run, monkeypatch: pytest.M
 
     monkeypatch.setattr(RowJob, "run", stop)
     words = ("report", "m.qnn", "--bits", "8,16", "-j1", "-o", "r")
-    code, _, err = qnn(*words)
+    code, _, err = qnn(*words, "-q")
     assert (code, err) == (130, "qnn: stopped; finished jobs are in r.work: the same command goes on\n")
     assert not (folder / "r.json").exists()
     monkeypatch.setattr(RowJob, "run", run)
     assert qnn(*words)[0] == 0
     assert titles == ["m, float", "m, 8 bits", "m, 16 bits", "m, 16 bits"]
     monkeypatch.setattr(RowJob, "run", stop)
-    assert qnn("report", "m.qnn", "--bits", "16", "-j1")[::2] == (130, "qnn: stopped\n")
+    assert qnn("report", "m.qnn", "--bits", "16", "-j1", "-q")[::2] == (130, "qnn: stopped\n")
 
 
 def test_a_row_that_fails_is_told_and_others_go_on(folder: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +166,7 @@ def test_a_row_that_fails_is_told_and_others_go_on(folder: Path, qnn: Run, monke
 
     monkeypatch.setattr(RowJob, "run", fail)
     code, out, err = qnn("report", "m.qnn", "--bits", "4,8", "-j1", "-o", "r")
-    assert (code, err) == (1, "qnn: 4 bits: a layer: is too narrow; use more bits\n")
+    assert (code, err.splitlines()[-1]) == (1, "qnn: 4 bits: a layer: is too narrow; use more bits")
     assert "no row: 4 bits: a layer: is too narrow" in out
     document = json.loads((folder / "r.json").read_text())
     assert [row["bits"] for row in document["rows"]] == [8]
@@ -177,7 +178,7 @@ def test_a_row_that_fails_is_told_and_others_go_on(folder: Path, qnn: Run, monke
             ("4", failed["reason"]),
         ]
     assert qnn("inspect", "r.json")[0] == 0
-    code, out, err = qnn("report", "m.qnn", "--bits", "4", "-j1", "-o", "s")
+    code, out, err = qnn("report", "m.qnn", "--bits", "4", "-j1", "-o", "s", "-q")
     assert (code, out, err) == (2, "", "qnn: a layer: is too narrow; use more bits\n")
     assert not (folder / "s.json").exists()
 
@@ -186,7 +187,9 @@ def test_several_networks_and_seeds_by_several_processes(folder: Path, qnn: Run)
     """Trained, kept beside the report, and measured as files would be, by real compilers."""
     words = ("digits", "--net", NET, "--net", "mlp-16", "--seeds", "1", "--epochs", "1", "--bits", "8")
     code, out, err = qnn("report", *words, "-j2", "-o", "r")
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert {"started: mlp-16, 8 bits", f"started: train {NET}, seed 1"} <= set(err.splitlines())
+    assert re.search(r"^ended 4 of 4: [^\n]+ \(\d+\.\d s\)$", err, re.MULTILINE)
     assert "mlp-16, float" in out
     document = json.loads((folder / "r.json").read_text())
     wanted = [(NET, 1), ("mlp-16", 1)]
@@ -199,8 +202,16 @@ def test_several_networks_and_seeds_by_several_processes(folder: Path, qnn: Run)
     assert json.loads(out)["float"] == document["networks"][1]["float"]
     code, out, err = qnn("report", "m.qnn", trained, "--bits", "8", "--json", "-j1")
     assert [row["label"] for row in rows_of(out)] == ["m, 8 bits", "mlp_16-seed1, 8 bits"]
-    code, out, err = qnn("report", *words[:3], "--epochs", "1", "--seeds", "0,1", "--json", "-j1")
-    assert [row["label"] for row in rows_of(out)] == ["seed 0, 8 bits", "seed 1, 8 bits"]
+    seeds = ("report", *words[:3], "--epochs", "1", "--seeds", "0,1", "-j1", "-o", "s")
+    err = qnn(*seeds)[2]
+    names = [f"{NET}, seed 0, float", "seed 0, 8 bits", f"{NET}, seed 1, float", "seed 1, 8 bits"]
+    assert [line for line in err.splitlines() if "train" not in line and line.startswith("started")] == [
+        f"started: {name}" for name in names
+    ]
+    err = qnn(*seeds)[2]
+    assert err.splitlines()[2:] == [f"kept {index} of 4: {name}" for index, name in enumerate(names, 1)]
+    code, out, err = qnn(*seeds, "--json")
+    assert ([row["label"] for row in rows_of(out)], err) == (names[1::2], "")
 
 
 def test_networks_trained_for_few_bits(folder: Path, qnn: Run, titles: list[str]) -> None:
@@ -227,7 +238,7 @@ def test_a_network_that_cannot_be_trained(folder: Path, qnn: Run, monkeypatch: p
         raise QnnError("loss", "is not finite", "use a smaller --rate")
 
     monkeypatch.setattr(TrainJob, "run", fail)
-    code, _, err = qnn("report", "digits", "--seeds", "3", "--epochs", "1", "-j1")
+    code, _, err = qnn("report", "digits", "--seeds", "3", "--epochs", "1", "-j1", "-q")
     assert (code, err) == (2, "qnn: loss: is not finite; use a smaller --rate\n")
 
 
@@ -304,11 +315,25 @@ def test_names_that_look_like_markup_are_shown_as_they_are(
     output = Output(json=False, quiet=False)
     with output.progress("[/x]/d.csv") as progress:
         progress(1, 2, "[/b]")
-    with watching(output, "report", ["[/y].qnn", "[z].qnn"]) as watcher:
+    with watching(output, "report", ["[/y].qnn", "[z].qnn", "c"]) as watcher:
+        watcher.spared(2)
         watcher.started(0)
         watcher.moved(0, 1, 2, "[/w]")
+        watcher.ended(1, final=True)  # of which nobody knew that it began
     err = capsys.readouterr().err
     assert all(text in err for text in ("[/x]/d.csv", "[/b]", "[/y].qnn", "[/w]"))
+
+
+def test_who_waits_behind_a_pipe_hears_of_every_job(capsys: pytest.CaptureFixture[str]) -> None:
+    for output in (Output(), Output(json=True), Output(quiet=True)):
+        with watching(output, "report", ["[a]", "b", "c"]) as watcher:
+            watcher.spared(2)
+            watcher.started(0)
+            watcher.moved(0, 1, 2, "far")
+            watcher.ended(0, final=False)
+            watcher.ended(1, final=True)
+    heard = ["kept 1 of 3: c", "started: [a]", "lost, to be tried again: [a]", "ended 2 of 3: b"]
+    assert capsys.readouterr() == ("", "\n".join([*heard, ""]))
 
 
 def test_a_columns_new_name_is_another_training(folder: Path, qnn: Run, titles: list[str]) -> None:

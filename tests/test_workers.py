@@ -30,9 +30,13 @@ class Noted:
     """A Watcher that remembers what it heard."""
 
     def __init__(self) -> None:
+        self.spare: list[int] = []
         self.begun: list[int] = []
         self.done: list[tuple[int, bool]] = []
         self.told: list[tuple[int, int, int, str]] = []
+
+    def spared(self, index: int) -> None:
+        self.spare.append(index)
 
     def started(self, index: int) -> None:
         self.begun.append(index)
@@ -105,14 +109,17 @@ def test_what_is_done_is_not_run_again(tmp_path: Path) -> None:
     jobs = [Job(number, str(tmp_path / "runs")) for number in (0, 1, -1, 1)]
     jobs[1] = replace(jobs[1], kill=str(tmp_path / "once"))
     tasks = [Task(job, b"xy") for job in jobs]
-    runner = Runner(Store(tmp_path / "r.work"), TOOLS, 2)
-    found = runner.run(tasks, Noted())
+    runner, watcher = Runner(Store(tmp_path / "r.work"), TOOLS, 2), Noted()
+    found = runner.run(tasks, watcher)
+    assert sorted(index for index, final in watcher.done if final) == [0, 1, 2, 3]
     assert [done.result for done in found[:2]] == [{"number": 0, "bytes": 2}, {"number": 1, "bytes": 2}]
     assert found[2].problem == "job: is below 0; use another"
     assert found[3] == found[1]
     assert ran(tmp_path) == [-1, 0, 1, 1]
-    again = runner.run(tasks, Noted())
+    watcher = Noted()
+    again = runner.run(tasks, watcher)
     assert [done.kept for done in again] == [True, True, False, True]
+    assert (watcher.spare, watcher.begun) == ([0, 1, 3], [2])
     assert ran(tmp_path) == [-1, -1, 0, 1, 1]
     Runner(Store(tmp_path / "r.work"), replace(TOOLS, host_compiler="gcc 2"), 1).run(tasks[:1], Noted())
     Runner(Store(tmp_path / "r.work", fresh=True), TOOLS, 1).run(tasks[:1], Noted())

@@ -68,6 +68,11 @@ class Output:
         if not self.quiet:
             Console(stderr=True, highlight=False).print(Text(f"warning: {text}"), soft_wrap=True)
 
+    def log(self, text: str) -> None:
+        """A line on stderr for those who wait, printed literally; not with --json or --quiet."""
+        if not (self.json or self.quiet):
+            Console(stderr=True, highlight=False).print(Text(text), soft_wrap=True)
+
     @contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
         """A progress bar on stderr while it is a terminal, else `silent`."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""How far jobs are: on a terminal a line for each that runs and one for all, else a line for each that is done."""
+"""How far jobs are: on a terminal a line for each that runs and one for all, else lines."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,8 +13,6 @@ from rich.progress import TaskID
 from qnn.cli.console import Output
 from qnn.workers import Watcher
 
-WORTH_LINES = 4  # jobs: of fewer, nobody reads how far they are
-
 
 class JobsBar:
     """A Watcher for terminals."""
@@ -22,6 +21,10 @@ class JobsBar:
         self._bar, self._titles = bar, titles
         self._all = bar.add_task(title, total=len(titles), state="")
         self._lines: dict[int, TaskID] = {}
+
+    def spared(self, index: int) -> None:
+        """One less to wait for."""
+        self._bar.advance(self._all)
 
     def started(self, index: int) -> None:
         """A line more."""
@@ -33,7 +36,8 @@ class JobsBar:
 
     def ended(self, index: int, final: bool) -> None:
         """The line goes."""
-        self._bar.remove_task(self._lines.pop(index))
+        if index in self._lines:
+            self._bar.remove_task(self._lines.pop(index))
         self._bar.advance(self._all, int(final))
 
 
@@ -42,18 +46,31 @@ class JobLines:
 
     def __init__(self, output: Output, titles: Sequence[str]) -> None:
         self._output, self._titles, self._done = output, titles, 0
+        self._begun: dict[int, float] = {}
+
+    def spared(self, index: int) -> None:
+        """A line."""
+        self._count("kept", index)
 
     def started(self, index: int) -> None:
-        """Nothing is told."""
+        """A line."""
+        self._begun[index] = time.monotonic()
+        self._output.log(f"started: {self._titles[index]}")
 
     def moved(self, index: int, done: int, total: int, text: str) -> None:
         """Nothing is told."""
 
     def ended(self, index: int, final: bool) -> None:
-        """A line for each, where they are many."""
-        self._done += final
-        if final and len(self._titles) >= WORTH_LINES:
-            self._output.say(f"{self._done}/{len(self._titles)} {self._titles[index]}")
+        """A line, with how long it took where that is known."""
+        if not final:
+            self._output.log(f"lost, to be tried again: {self._titles[index]}")
+            return
+        took = f" ({time.monotonic() - self._begun[index]:.1f} s)" if index in self._begun else ""
+        self._count("ended", index, took)
+
+    def _count(self, what: str, index: int, more: str = "") -> None:
+        self._done += 1
+        self._output.log(f"{what} {self._done} of {len(self._titles)}: {self._titles[index]}{more}")
 
 
 @contextmanager

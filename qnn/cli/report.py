@@ -49,6 +49,7 @@ from qnn.training.shards import processors
 from qnn.widths import check_bits
 
 STOPPED = 130
+SHOWN_KEPT = 12  # results that were there before, by name
 QUANTIZERS = (
     ("--bits", "bits"),
     ("--scales", "scales"),
@@ -169,9 +170,9 @@ class _Run:
         document = report_document(origin, results.networks, results.rows, results.failed)
         names = ", ".join(plan.source.name for plan in plans)
         if results.kept:
-            self.output.say(
-                f"{results.kept} results were taken from {self.runner.store.folder} (--fresh computes anew)"
-            )
+            names = "; ".join(results.kept[:SHOWN_KEPT])
+            more = f" and {len(results.kept) - SHOWN_KEPT} more" if len(results.kept) > SHOWN_KEPT else ""
+            self.output.say(f"kept from {self.runner.store.folder} (--fresh computes anew): {names}{more}")
         if self.out is not None:
             write_report(self.out, f"{names}: accuracy versus size", document)
             self.output.say(f"wrote {', '.join(str(path) for path, _ in report_files(self.out))}")

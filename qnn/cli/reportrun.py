@@ -24,7 +24,7 @@ from qnn.report.baseline import labels_of
 from qnn.report.document import Network
 from qnn.report.job import Rows, Task, graph_in, hash_of, network_of, read_once, rows_of
 from qnn.report.jobs import ImportedJob, Measured, ReferenceJob, RowJob, TrainJob
-from qnn.report.labels import AS_IMPORTED, labels
+from qnn.report.labels import AS_IMPORTED, float_names, labels
 from qnn.report.running import Done, Runner
 from qnn.report.variant import Axes
 from qnn.scales import Scales
@@ -66,7 +66,7 @@ class Results:
     rows: list[dict[str, Any]] = field(default_factory=list)
     measured: list[Measured] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
-    kept: int = 0  # results that were there before
+    kept: list[str] = field(default_factory=list)  # what the results are of that were there before
 
 
 def train_sources(
@@ -118,8 +118,10 @@ def plan_all(output: Output, sources: Sequence[Source], asked: Asked) -> list[Pl
 def run_plans(output: Output, runner: Runner, plans: Sequence[Plan], results: Results) -> None:
     """Run all jobs; what came of them is added to `results`."""
     tasks = [task for plan in plans for task in (plan.reference, *plan.rows) if task is not None]
+    called = float_names([{"name": plan.source.name, "seed": plan.source.seed} for plan in plans])
+    floats = (name for name, plan in zip(called, plans, strict=True) if plan.reference is not None)
     names = iter(labels([told for plan in plans for told in plan.told]))
-    titles = [next(names) if isinstance(task.job, (RowJob, ImportedJob)) else task.job.title for task in tasks]
+    titles = [next(floats if isinstance(task.job, ReferenceJob) else names) for task in tasks]
     outcomes = iter(_run(output, runner, tasks, titles, results))
     for plan in plans:
         reference = next(outcomes) if plan.reference is not None else Done({})
@@ -148,7 +150,7 @@ def run_plans(output: Output, runner: Runner, plans: Sequence[Plan], results: Re
 def _run(output: Output, runner: Runner, tasks: Sequence[Task], titles: Sequence[str], results: Results) -> list[Done]:
     with watching(output, TITLE, titles) as watcher:
         found = runner.run(tasks, watcher)
-    results.kept += sum(done.kept for done in found)
+    results.kept += [title for title, done in zip(titles, found, strict=True) if done.kept]
     return found
 
 

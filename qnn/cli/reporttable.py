@@ -22,6 +22,7 @@ from qnn.report.cells import (
     summary_cells,
     target_texts,
 )
+from qnn.report.labels import float_names
 from qnn.report.pareto import points
 
 SHOWN_TARGETS = 8
@@ -36,27 +37,17 @@ Part = Mapping[str, Any]
 def show_report(output: Output, title: str, document: Part) -> None:
     """The table of a report: a column for each row while there are few, else a line; then the plot."""
     networks = document.get("networks") or [document]
-    several = len(networks) > 1
-    references = [
-        (f"{name}, float" if several else "float", network["float"])
-        for name, network in zip(_names(networks), networks, strict=True)
-        if "float" in network
-    ]
+    named = zip(float_names(networks), networks, strict=True)
+    references = [(name, network["float"]) for name, network in named if "float" in network]
     baselines = [network["baseline"] for network in networks[:1] if "baseline" in network]
     rows = [(name_of(row), row) for row in document["rows"]]
-    if len(rows) <= MOST_COLUMNS and not several:
+    if len(rows) <= MOST_COLUMNS and len(networks) == 1:
         _show_columns(output, title, baselines, references, rows)
     else:
         _show_lines(output, title, baselines, references, rows)
     show_plot(output, document["rows"])
     for failed in document.get("failed", ()):
         output.say(f"no row: {failed['label']}: {failed['reason']}")
-
-
-def _names(networks: Sequence[Part]) -> list[str]:
-    """What networks are called: by their seeds as well where these are not the same for all."""
-    seeds = {network.get("seed") for network in networks}
-    return [f"{n.get('name', '')}, seed {n['seed']}" if len(seeds) > 1 else str(n.get("name", "")) for n in networks]
 
 
 def name_of(row: Part) -> str:

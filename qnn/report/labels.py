@@ -24,6 +24,20 @@ DIMENSIONS: tuple[tuple[str, Text], ...] = (
 AS_IMPORTED = "as imported"
 
 
+def float_names(networks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the float networks of a report are called: by name where there are several, and seed where these differ."""
+    if len(networks) == 1:
+        return ["float"]
+    seeds = len({network.get("seed") for network in networks}) > 1
+    named = (
+        f"{network.get('name', '')}, seed {network['seed']}"
+        if seeds and network.get("seed") is not None
+        else str(network.get("name", ""))
+        for network in networks
+    )
+    return [f"{name}, float" for name in named]
+
+
 def labels(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """A short name for each row, all different where the rows are: the bits, and whatever else is not the same for all.
 

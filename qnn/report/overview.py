@@ -19,6 +19,7 @@ from qnn.report.cells import (
 )
 from qnn.report.figures.pareto import Line, pareto, points_of
 from qnn.report.html import paragraph, safe, table
+from qnn.report.labels import float_names
 from qnn.report.pareto import COSTS
 from qnn.report.standouts import standouts
 
@@ -42,12 +43,8 @@ def references(document: Part) -> list[tuple[str, Part]]:
 def floats(document: Part) -> list[tuple[str, Part]]:
     """The float networks, with names; none where all were quantized elsewhere."""
     networks = document["networks"]
-    found = [(network, network["float"]) for network in networks if "float" in network]
-    return [("float" if len(networks) == 1 else f"float {_named(network)}", part) for network, part in found]
-
-
-def _named(network: Part) -> str:
-    return str(network["name"]) if network["seed"] is None else f"{network['name']}, seed {network['seed']}"
+    named = zip(float_names(networks), networks, strict=True)
+    return [(name, network["float"]) for name, network in named if "float" in network]
 
 
 def best_of(parts: Sequence[tuple[str, Part]], metric: str) -> tuple[str, Part] | None:
@@ -65,7 +62,11 @@ def summary(document: Part, metric: str) -> str:
     if best is not None:
         name, part = best
         facts.append(
-            (f"{name} network", metric_text(metric, part[metric]), f"{4 * part['parameters']:,} bytes of weights")
+            (
+                f"{name} network" if name == "float" else f"best {name}",
+                metric_text(metric, part[metric]),
+                f"{4 * part['parameters']:,} bytes of weights",
+            )
         )
     for index, names in standouts(rows, metric).items():
         row = rows[index]

@@ -67,7 +67,6 @@ def run_on(cluster: Cluster, here: Tools, tasks: Sequence[Task], watcher: Watche
         while waiting:
             for future in _done(waiting):
                 index = waiting.pop(future)
-                watcher.started(index)  # nobody knows which of them ran until one is done
                 watcher.ended(index, final=True)
                 yield _outcome(index, future)
             if client.nthreads():
@@ -75,7 +74,6 @@ def run_on(cluster: Cluster, here: Tools, tasks: Sequence[Task], watcher: Watche
             elif time.monotonic() - worked >= ALONE:
                 break
         for index in waiting.values():
-            watcher.started(index)
             watcher.ended(index, final=True)
             yield Outcome(index, problem=f"the cluster has had no worker for {ALONE:.0f} seconds")
         client.cancel(list(waiting))

@@ -31,6 +31,10 @@ class Placed:
     watcher: Watcher
     places: Sequence[int]
 
+    def spared(self, index: int) -> None:
+        """As the watcher's."""
+        self.watcher.spared(self.places[index])
+
     def started(self, index: int) -> None:
         """As the watcher's."""
         self.watcher.started(self.places[index])
@@ -65,15 +69,16 @@ class Runner:
             result = self.store.get(key)
             if result is not None:
                 found[key] = Done(result, kept=True)
+                watcher.spared(index)
             elif all(keys[other] != key for other in missing):
                 missing.append(index)
-        for index in sorted(set(range(len(tasks))) - set(missing)):
-            watcher.started(index)
-            watcher.ended(index, final=True)
         with closing(self._outcomes([tasks[index] for index in missing], Placed(watcher, missing))) as outcomes:
             for outcome in outcomes:
                 index = missing[outcome.index]
                 found[keys[index]] = Done(outcome.result, outcome.problem)
+                for equal in range(index + 1, len(tasks)):
+                    if keys[equal] == keys[index]:
+                        watcher.ended(equal, final=True)
                 if outcome.result is not None:
                     self.store.put(keys[index], tasks[index].job.title, outcome.result)
         return [found[key] for key in keys]
