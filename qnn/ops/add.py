@@ -10,7 +10,7 @@ import numpy as np
 
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
 from qnn.ops.ckernel import CField, CKernel
-from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.op import Elementwise, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 
 FACTOR_BITS = 15  # of two int16 inputs, and of models quantized here
@@ -19,7 +19,7 @@ FACTOR_BITS_BESIDE = 22  # of a uint8 input beside an int16 one: its products st
 
 
 @dataclass(frozen=True, eq=False)
-class Add(Op):
+class Add(Elementwise):
     """acc = factor1 * x1 + factor2 * x2 + offset; y = requantize(acc). Factors are within 0..factor_limit."""
 
     kind: ClassVar[str] = "add"
@@ -28,12 +28,6 @@ class Add(Op):
     factor2: int
     offset: int
     requantization: Requantization
-
-    def works_in_place(self) -> bool:
-        return True
-
-    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
-        return inputs[0].shape
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         one, other = inputs

@@ -10,26 +10,20 @@ import numpy as np
 
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
 from qnn.ops.ckernel import CField, CKernel
-from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.op import Elementwise, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 
 UNITS = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
-class Add16(Op):
+class Add16(Elementwise):
     """y = requantize(scale_1(x1 * 2**15) + scale_2(x2 * 2**15)); scale: two channels, one for each tensor."""
 
     kind: ClassVar[str] = "add16"
     arity: ClassVar[int] = 2
     scale: Requantization
     requantization: Requantization
-
-    def works_in_place(self) -> bool:
-        return True
-
-    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
-        return inputs[0].shape
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         one, other = inputs

@@ -9,23 +9,17 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.ops.ckernel import CField, CKernel
-from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.op import Elementwise, TensorType, expect
 
 OFFSET = 128
 
 
 @dataclass(frozen=True, eq=False)
-class Flip(Op):
+class Flip(Elementwise):
     """y[i] = x[i] + 128 of int8 (offset 128), y[i] = x[i] - 128 of uint8 (offset -128)."""
 
     kind: ClassVar[str] = "flip"
     offset: int
-
-    def works_in_place(self) -> bool:
-        return True
-
-    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
-        return inputs[0].shape
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs

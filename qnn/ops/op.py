@@ -153,6 +153,16 @@ class Op:
         return None
 
 
+class Elementwise(Op):
+    """An operator whose output has its first input's shape, and may be written over it."""
+
+    def works_in_place(self) -> bool:
+        return True
+
+    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
+        return inputs[0].shape
+
+
 def expect(condition: bool, subject: str, problem: str) -> None:
     """Raises QnnError with `problem` unless `condition` holds."""
     if not condition:

@@ -10,23 +10,17 @@ import numpy as np
 
 from qnn.fixedpoint import Requantization
 from qnn.ops.ckernel import CField, CKernel
-from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.op import Elementwise, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 
 
 @dataclass(frozen=True, eq=False)
-class Retype(Op):
+class Retype(Elementwise):
     """y[i] = requantize(x[i] - zero_point), one requantization for all elements."""
 
     kind: ClassVar[str] = "retype"
     zero_point: int
     requantization: Requantization
-
-    def works_in_place(self) -> bool:
-        return True
-
-    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
-        return inputs[0].shape
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs

@@ -10,14 +10,14 @@ import numpy as np
 
 from qnn.ops.ckernel import TABLES, CArray, CField, CKernel
 from qnn.ops.gemmlowp import doubling_high, halved, one_over_one_plus
-from qnn.ops.op import BYTES, Op, TensorType, expect
+from qnn.ops.op import BYTES, Elementwise, TensorType, expect
 
 MAX_CLASSES = 511  # whose sum leaves the last shift within 31
 SUM_BITS = 12  # integer bits of the sum of the exponentials
 
 
 @dataclass(frozen=True, eq=False)
-class Softmax8(Op):
+class Softmax8(Elementwise):
     """y = exp(x - max) / sum of exp, in steps of 1/256 and up to 255/256, for each row of `classes` values.
 
     exponentials: int32 (L,), L <= 256: exp of d steps below the maximum as Q0.31; 0 further down. zero_point: added
@@ -28,12 +28,6 @@ class Softmax8(Op):
     classes: int
     exponentials: np.ndarray
     zero_point: int
-
-    def works_in_place(self) -> bool:
-        return True
-
-    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
-        return inputs[0].shape
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         (x,) = inputs

@@ -9,21 +9,15 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.ops.ckernel import TABLES, CArray, CField, CKernel
-from qnn.ops.op import Op, TensorType, expect
+from qnn.ops.op import Elementwise, TensorType, expect
 
 
 @dataclass(frozen=True, eq=False)
-class Table(Op):
+class Table(Elementwise):
     """y[i] = entries[x[i]]; entries: int16 (256,), each within the output's range."""
 
     kind: ClassVar[str] = "table"
     entries: np.ndarray
-
-    def works_in_place(self) -> bool:
-        return True
-
-    def output_shape(self, inputs: tuple[TensorType, ...]) -> tuple[int, ...]:
-        return inputs[0].shape
 
     def check(self, subject: str, inputs: tuple[TensorType, ...], output: TensorType) -> None:
         expect(inputs[0].dtype == "uint8" and output.result, subject, "table takes uint8")
