@@ -25,7 +25,7 @@ def folder(tmp_path: Path, qnn: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
     assert qnn("compile", "model.qnn", "-o", "build")[0] == 0
     for name in ("notes.json", "page.html", "scales.json", "code.h", "answers.csv"):
         (tmp_path / name).write_text("a,b\n1,2\n")
-    for name in ("example.c", "manifest.json"):
+    for name in ("example.c", "manifest.json", "report.html"):
         (tmp_path / f"mine-{name}").mkdir()
         (tmp_path / f"mine-{name}" / name).write_text("int main(void);\n")
     return tmp_path
@@ -35,7 +35,8 @@ CLASHES = (
     (("report", "model.qnn", "-o", "readings.html"), "readings.csv: is there and is not the CSV of a report"),
     (("report", "model.qnn", "-o", "notes"), "notes.json: is there and is not the JSON of a report"),
     (("report", "model.qnn", "-o", "page"), "page.html: is there and is not the page of a report"),
-    (("report", "model.qnn", "-o", "."), "name a file, such as report.html"),
+    (("report", "model.qnn", "-o", "r.pdf"), "r.pdf: a report is .html, .json and .csv, not .pdf; name it r.html"),
+    (("report", "model.qnn", "-o", "mine-report.html"), "report.html: is there and is not the page of a report"),
     (("compile", "model.qnn", "-o", "."), "model.qnn: is what this command reads"),
     (("compile", "build/../model.qnn", "-o", "."), "model.qnn: is what this command reads"),
     (("compile", "model.qnn", "-o", "mine-example.c"), "example.c: is there and is not the example of a build"),

@@ -31,6 +31,7 @@ from qnn.modelfile import model_bytes
 from qnn.ops.choices import Choices
 from qnn.progress import Progress
 from qnn.report import tools
+from qnn.report.files import report_files, report_named, work_folder
 from qnn.report.job import Task, run_task
 from qnn.report.jobs import RowJob, TrainJob
 from qnn.report.labels import labels
@@ -306,6 +307,22 @@ def test_what_cannot_be_is_one_line(
     code, out, err = qnn("report", *words)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert problem in err
+
+
+def test_where_a_report_goes(tmp_path: Path) -> None:
+    def places(text: str) -> list[str]:
+        return [str(path.relative_to(tmp_path)) for path, _ in report_files(report_named(f"{tmp_path}/{text}"))]
+
+    assert places("r.html") == places("r.json") == places("r.csv") == places("r") == ["r.html", "r.json", "r.csv"]
+    assert places("r.HTML") == places("r")
+    assert places("v1.2")[0] == "v1.2.html"
+    assert places("there/")[0] == places("there/report.csv")[0] == "there/report.html"
+    (tmp_path / "here").mkdir()
+    assert places("here")[0] == "here/report.html"
+    assert work_folder(report_named(f"{tmp_path}/there/")) == tmp_path / "there" / "report.work"
+    for name in ("r.pdf", "r.work", "r.qnn"):
+        with pytest.raises(QnnError, match=f"{name}: a report is .html, .*; name it .*r.html"):
+            places(name)
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(

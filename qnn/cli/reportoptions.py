@@ -11,6 +11,7 @@ import typer
 from qnn.balancing import CHOICES as EQUALIZATIONS
 from qnn.ops.choices import GOALS
 from qnn.ranges import METHODS
+from qnn.report.files import report_named
 from qnn.rounding import CHOICES as ROUNDINGS
 
 SWITCH = ("on", "off")
@@ -37,7 +38,16 @@ QatOption = Annotated[
     list[str] | None,
     typer.Option("--qat", help="Train each network for such widths as well, as --qat of qnn train; more than once."),
 ]
-OutOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write FILE.html, FILE.json and FILE.csv.")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        parser=report_named,
+        metavar="FILE",
+        help="Write FILE.html, FILE.json and FILE.csv; of a folder: report.html and so on in it.",
+    ),
+]
 ScalesOption = Annotated[Path | None, typer.Option("--scales", help="A scales file; it decides the ranges.")]
 MethodsOption = Annotated[str, typer.Option("--method", help=f"How ranges are chosen: some of {', '.join(METHODS)}.")]
 EqualizesOption = Annotated[

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +16,32 @@ from qnn.report.csvfile import report_csv
 from qnn.report.document import REPORT_CSV, REPORT_JSON, REPORT_PAGE
 from qnn.report.page import report_page
 
+KINDS = {".html": REPORT_PAGE, ".json": REPORT_JSON, ".csv": REPORT_CSV}
+FOREIGN = re.compile(r"\.[A-Za-z]\w*")
+
 
 def work_folder(out: Path | None) -> Path | None:
     """Where finished jobs of a report called `out` are kept; None: nowhere."""
     return None if out is None else report_files(out)[0][0].with_suffix(".work")
 
 
+def report_named(text: str) -> Path:
+    """What a report is called that is to go to `text`: that, or `report` in it where it is a folder's name."""
+    path = Path(text)
+    return path / "report" if text.endswith(("/", os.sep)) or path.is_dir() else path
+
+
 def report_files(out: Path) -> list[tuple[Path, Kind]]:
-    """The page, the JSON and the CSV that a report called `out` (with or without one of their suffixes) consists of."""
-    if not out.name:
-        raise QnnError(out, "is a folder", "name a file, such as report.html")
-    stem = out.stem if out.suffix in (".html", ".json", ".csv") else out.name
-    kinds = ((".html", REPORT_PAGE), (".json", REPORT_JSON), (".csv", REPORT_CSV))
-    return [(out.with_name(stem + suffix), kind) for suffix, kind in kinds]
+    """The page, the JSON and the CSV that a report called `out` (with or without one of their suffixes) consists of.
+
+    Raises QnnError where the name ends like that of another file; what follows a point and is no word does not.
+    """
+    ours = out.suffix.lower() in KINDS
+    if not ours and FOREIGN.fullmatch(out.suffix):
+        remedy = f"name it {out.with_suffix('.html')}, which any browser prints to a PDF"
+        raise QnnError(out, f"a report is .html, .json and .csv, not {out.suffix}", remedy)
+    stem = out.stem if ours else out.name
+    return [(out.with_name(stem + suffix), kind) for suffix, kind in KINDS.items()]
 
 
 def write_report(out: Path, title: str, document: dict[str, Any]) -> None:
