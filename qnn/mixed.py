@@ -49,8 +49,8 @@ class Choice:
 class Limits:
     """What is asked for. max_drop: see Reference.unit; None: as little as the others allow.
 
-    flash, ram, instructions: the most, or None. flash counts weights, tables and, about, code in bytes; ram is the
-    scratch memory in bytes; instructions are those predicted where no zero is skipped.
+    flash, ram, instructions: the most, or None. flash counts weights, tables and code in bytes; ram the scratch memory,
+    and as far as they were measured the stack and constants there; instructions are those where no zero is skipped.
     """
 
     max_drop: float | None
@@ -64,7 +64,10 @@ NO_LIMITS = Limits(None)
 
 @dataclass(frozen=True)
 class Cost:
-    """Bytes of weights and tables, of about as much code, of scratch memory; instructions, None where unknown."""
+    """Bytes of weights and tables, of code, of RAM; instructions, None where unknown. See Limits.
+
+    Where it is a prediction, code is about as much, and RAM is scratch memory alone.
+    """
 
     constants: int
     code: int
@@ -73,7 +76,7 @@ class Cost:
 
     @property
     def flash(self) -> int:
-        """Bytes of flash, about."""
+        """Bytes of flash."""
         return self.constants + self.code
 
 

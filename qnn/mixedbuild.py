@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qnn.compiledsize import CompiledSize, compiled_size
+from qnn.builtcost import BuiltCost
 from qnn.compiler import Build, compile_model, integer_graph
 from qnn.errors import QnnError
 from qnn.graph import Graph
@@ -25,8 +25,9 @@ from qnn.mixed import (
     cost_of,
     widths_of,
 )
+from qnn.mixedfit import Made, best_measured
 from qnn.mixedreport import Explained, explained, spelled
-from qnn.mixedsearch import Alone, Found, best_widths, measured_alone
+from qnn.mixedsearch import Alone, best_widths, measured_alone
 from qnn.model import Model
 from qnn.ops.choices import DEFAULT, Choices
 from qnn.progress import Progress, silent
@@ -36,20 +37,21 @@ from qnn.scales import Scales
 from qnn.widths import Widths
 
 MAX_SAMPLES = 2048
-CORRECTIONS = 4  # searches with less and less flash, where a compiler finds more code than the table has
 
 
 @dataclass(frozen=True, eq=False)
 class MixedBuild:
     """A build with widths of its own for every layer.
 
-    cost, loss: of what was compiled. size: what a compiler for RV32 makes of it, where --flash limits it and there is
-    one. unit: what a drop is counted in. limits: those that were asked for, resolved. problem: how the limits are
-    missed, and by which widths; "" where they are met. choices: every one, explained. widths: what they come to.
+    cost: predicted. taken: the same as far as it could be measured. loss: of what was compiled. measured: what is known
+    of it, where limits made it worth measuring. unit: what a drop is counted in. limits: those that were asked for,
+    resolved. problem: how the limits are missed, and by which widths; "" where they are met. choices: every one,
+    explained. widths: what they come to.
     """
 
     build: Build
     cost: Cost
+    taken: Cost
     loss: Loss
     unit: str
     samples: int
@@ -57,7 +59,7 @@ class MixedBuild:
     problem: str
     choices: tuple[Explained, ...]
     widths: Widths
-    size: CompiledSize | None = None
+    measured: BuiltCost | None = None
 
     def document(self) -> dict[str, Any]:
         """The choices and what they come to, as JSON."""
@@ -69,11 +71,16 @@ class MixedBuild:
             "flash_limit": self.limits.flash,
             "ram_limit": self.limits.ram,
             "instructions_limit": self.limits.instructions,
-            "flash": self.size.flash if self.size else self.cost.flash,
-            "code": self.size.code if self.size else None,
-            "nominal_code": self.cost.code,
-            "ram": self.cost.ram,
-            "instructions": self.cost.instructions,
+            "flash": self.taken.flash,
+            "ram": self.taken.ram,
+            "instructions": self.taken.instructions,
+            "predicted": {
+                "flash": self.cost.flash,
+                "code": self.cost.code,
+                "scratch": self.cost.ram,
+                "instructions": self.cost.instructions,
+            },
+            "measured": self.measured and self.measured.document(),
             "problem": self.problem,
             "choices": [choice.document() for choice in self.choices],
         }
@@ -131,7 +138,8 @@ def compile_mixed(
     limits = default_limits(limits, reference.classifies)
     choices = choices_of(model, scales)
     search = Search(model, scales, reference, choices, limits, how.choices, how.rounding, how.samples)
-    made = _within_flash(search, how, progress)
+    alone = measured_alone(search, progress)
+    made = best_measured(search, lambda corrected: _made(corrected, how, alone, progress), progress)
     sqnr = dict(build_sqnr(model, scales, made.build.graph, made.widths, reference.x))
     problem = _problem(search, made)
     if problem:
@@ -139,6 +147,7 @@ def compile_mixed(
     return MixedBuild(
         made.build,
         made.cost,
+        made.taken,
         made.loss,
         reference.unit,
         len(rows),
@@ -146,52 +155,18 @@ def compile_mixed(
         problem,
         explained(search, made.found, sqnr),
         made.widths,
-        made.size,
+        made.measured,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Made:
-    """What was found within limits, and the build of it."""
-
-    found: Found
-    widths: Widths
-    build: Build
-    cost: Cost
-    loss: Loss
-    size: CompiledSize | None = None
-
-    @property
-    def flash(self) -> int:
-        """Bytes of flash: about, where no compiler told them."""
-        return self.size.flash if self.size else self.cost.flash
-
-
-def _within_flash(search: Search, how: How, progress: Progress) -> _Made:
-    """The best that fits. Where a compiler finds more code than the table says, its table is corrected by that much."""
-    asked, alone = search.limits.flash, measured_alone(search, progress)
-    made = _made(search, how, alone, progress)
-    if asked is None:
-        return made
-    made, table = replace(made, size=compiled_size(made.build)), asked
-    for _ in range(CORRECTIONS):
-        corrected = asked - (made.flash - made.cost.flash)
-        if made.flash <= asked or not 0 < corrected < table:
-            break
-        table, search = corrected, replace(search, limits=replace(search.limits, flash=corrected))
-        made = _made(search, how, alone, progress)
-        made = replace(made, size=compiled_size(made.build))
-    return made
-
-
-def _made(search: Search, how: How, alone: Alone, progress: Progress) -> _Made:
+def _made(search: Search, how: How, alone: Alone, progress: Progress) -> Made:
     """The best combination, built; without headroom for faster products where that breaks a limit."""
     found = best_widths(search, progress, alone)
     widths = widths_of(search.choices, found.best.bits)
 
-    def built(how: How) -> _Made:
+    def built(how: How) -> Made:
         build = how.build(search.model, search.scales, widths)
-        return _Made(found, widths, build, cost_of(build.graph), loss_of(search.reference, build.graph))
+        return Made(found, widths, build, cost_of(build.graph), loss_of(search.reference, build.graph))
 
     made = built(how)
     return built(replace(how, reduce_range=OFF)) if how.reduce_range == AUTO and _problem(search, made) else made
@@ -204,20 +179,21 @@ def default_limits(limits: Limits, classifies: bool) -> Limits:
     return Limits(CLASSIFIER_DROP if classifies else REGRESSION_DROP)
 
 
-def _problem(search: Search, made: _Made) -> str:
+def _problem(search: Search, made: Made) -> str:
     """How a build misses the limits, "" where it meets them."""
-    limits, cost, loss = search.limits, made.cost, made.loss
-    missed = []
-    if limits.flash is not None and made.flash > limits.flash:
-        about = "" if made.size else "about "
-        missed.append(f"it takes {about}{made.flash:,} bytes of flash, not {limits.flash:,}")
-    if limits.ram is not None and cost.ram > limits.ram:
-        missed.append(f"it takes {cost.ram:,} bytes of scratch memory, not {limits.ram:,}")
+    limits, taken, loss, measured = search.limits, made.taken, made.loss, made.measured
+    run, missed = measured and measured.run, []
+    if limits.flash is not None and taken.flash > limits.flash:
+        missed.append(f"it takes {'' if measured else 'about '}{taken.flash:,} bytes of flash, not {limits.flash:,}")
+    if limits.ram is not None and taken.ram > limits.ram:
+        what = "RAM with the stack" if run else "scratch memory"
+        missed.append(f"it takes {taken.ram:,} bytes of {what}, not {limits.ram:,}")
     if limits.instructions is not None:
-        if cost.instructions is None:
+        if taken.instructions is None:
             missed.append("nothing is known of its instructions")
-        elif cost.instructions > limits.instructions:
-            missed.append(f"it takes about {cost.instructions:,} instructions, not {limits.instructions:,}")
+        elif taken.instructions > limits.instructions:
+            about = "" if run else "about "
+            missed.append(f"it takes {about}{taken.instructions:,} instructions, not {limits.instructions:,}")
     if search.too_much(loss) > 0:
         missed.append(f"it loses {loss.drop:.3g} {search.reference.unit}, not {limits.max_drop:.3g}")
     return ", ".join(missed)

@@ -93,3 +93,9 @@ def _check_samples(graph: Graph, x: np.ndarray) -> None:
         )
     if x.dtype != graph.input.dtype:
         raise QnnError("samples", f"have the type {x.dtype}, the network takes {graph.input.dtype}", "convert them")
+
+
+def extremes(graph: Graph) -> np.ndarray:
+    """Two raw samples, at the largest and the smallest value of the input's type."""
+    kind = np.iinfo(graph.input.dtype)
+    return np.stack([np.full(graph.input.shape, value, graph.input.dtype) for value in (kind.max, kind.min)])

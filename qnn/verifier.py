@@ -25,7 +25,7 @@ from qnn.files import StrPath
 from qnn.graph import Graph
 from qnn.graphfile import load_graph
 from qnn.progress import Progress, silent
-from qnn.simulator import simulate, tensor_names
+from qnn.simulator import extremes, simulate, tensor_names
 from qnn.toolchain import Compiler
 from qnn.verification import Mismatch, TargetResult, Verification
 
@@ -79,7 +79,7 @@ def verify(
                 results[i] = _compared(results[i], engine, graph, labels, samples, expected, layers)
                 done += len(samples)
                 progress(done, len(engines) * (len(x) + len(EXTREMES)), engine.name)
-        counted = np.concatenate([_extremes(graph)[:1], x[chosen]])
+        counted = np.concatenate([extremes(graph)[:1], x[chosen]])
         profiler = profiler_of(engines, build, graph, rv32, stack)
         for i, engine in enumerate(engines):
             results[i] = measured(results[i], engine, profiler, graph, counted, chosen, progress)
@@ -131,17 +131,11 @@ def _spaced(samples: int, count: int | None) -> np.ndarray:
     return np.linspace(0, samples - 1, wanted).round().astype(np.int64)
 
 
-def _extremes(graph: Graph) -> np.ndarray:
-    """Two raw samples, at the largest and the smallest value of the input's type."""
-    kind = np.iinfo(graph.input.dtype)
-    return np.stack([np.full(graph.input.shape, value, graph.input.dtype) for value in (kind.max, kind.min)])
-
-
 def _chunks(graph: Graph, x: np.ndarray, layers: bool, most: int) -> Iterator[tuple[Sequence[int | str], np.ndarray]]:
     """The EXTREMES, then the samples in portions that the simulator's memory allows, with what to call each."""
     elements = graph.input.elements + sum(node.type.elements for node in graph.nodes)
     step = max(1, min(most, CHUNK_BYTES // (8 * elements)))
-    yield (*EXTREMES, *range(min(step, len(x)))), np.concatenate([_extremes(graph), x[:step]])
+    yield (*EXTREMES, *range(min(step, len(x)))), np.concatenate([extremes(graph), x[:step]])
     for start in range(step, len(x), step):
         yield range(start, min(start + step, len(x))), x[start : start + step]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -20,8 +21,7 @@ from test_lower_maps import quantized
 from qnn import mixed, mixedsearch, toolchain
 from qnn.calibration import calibrate
 from qnn.codesize import code_bytes
-from qnn.compiledsize import CompiledSize, compiled_size
-from qnn.compiler import Build, compile_model, write_build
+from qnn.compiler import compile_model, write_build
 from qnn.data import LoadOptions, load
 from qnn.engines.interface import interface_of
 from qnn.errors import QnnError
@@ -264,45 +264,8 @@ def test_limits_that_cannot_be_met_are_told() -> None:
     closest = spelled([c.choice for c in found.choices], tuple(c.bits for c in found.choices))
     assert found.problem.endswith(f"(the closest: {closest})")
     assert "bytes of flash, not 100" in found.problem
-    assert "bytes of scratch memory, not 3" in found.problem
+    assert re.search(r"bytes of (scratch memory|RAM with the stack), not 3", found.problem)
     assert "% of the rmse, not 0" in found.problem
-
-
-@pytest.mark.usefixtures("few")
-@pytest.mark.parametrize("more", [0, 300, 700])
-def test_flash_is_what_the_compiler_makes(monkeypatch: pytest.MonkeyPatch, more: int) -> None:
-    """Where it makes more code than the table says, the limit is met all the same, or the miss told exactly."""
-    model = thermometer()
-    scales = calibrate(model, model.samples)
-    monkeypatch.setattr("qnn.mixedbuild.compiled_size", lambda build: None)
-    limits = Limits(None, 2700)
-    about = compile_mixed(model, scales, limits, model.samples, model.labels, How("t"))
-    assert about.size is None
-    assert about.cost.flash <= 2700
-
-    def made(build: Build) -> CompiledSize:
-        cost = cost_of(build.graph)
-        return CompiledSize(cost.constants, cost.code + more, "a compiler")
-
-    monkeypatch.setattr("qnn.mixedbuild.compiled_size", made)
-    found = compile_mixed(model, scales, limits, model.samples, model.labels, How("t"))
-    assert found.size == made(found.build)
-    assert found.size.flash <= 2700 or f"it takes {found.size.flash:,} bytes of flash, not 2,700" in found.problem
-    assert found.document()["flash"] == found.size.flash
-    assert (found.build.files == about.build.files) == (about.cost.flash + more <= 2700)
-
-
-def test_the_size_of_a_build(tmp_path: Path) -> None:
-    if not toolchain.rv32_compilers():
-        pytest.skip("no compiler for RV32 on this machine: this test did not run")
-    model = thermometer()
-    build = compile_model(model, calibrate(model, model.samples), "t")
-    write_build(build, tmp_path)
-    rv32 = next(target for target in verify(tmp_path, model.samples[:4], ("rv32",)).targets)
-    assert rv32.sizes is not None
-    size = compiled_size(build)
-    assert size is not None
-    assert (size.constants, size.code) == (rv32.sizes.rodata + rv32.sizes.ram, rv32.sizes.code)
 
 
 def test_without_samples_there_is_nothing_to_choose_by() -> None:
@@ -416,13 +379,6 @@ def test_the_command(tmp_path: Path, qnn: Cli) -> None:
     assert code == 1
     assert "no widths meet the limits" in err
     assert len(err.splitlines()) == 1
-    limits = ("--flash", "3K", "--instructions", "1.9k")
-    code, out, err = qnn("compile", str(path), "--bits", "mixed", *limits, "-o", str(tmp_path / "b"), "--json")
-    assert code == 0, err
-    document = json.loads(out)
-    assert (document["mixed"]["flash_limit"], document["mixed"]["instructions_limit"]) == (3072, 1900)
-    assert document["mixed"]["instructions"] == document["instructions"]["predicted"] <= 1900
-    assert document["mixed"]["flash"] <= 3072
     for option in (("--max-drop", "1"), ("--flash", "1000"), ("--ram", "10"), ("--instructions", "1k")):
         code, _, err = qnn("compile", str(path), "--bits", "16", *option, "-o", str(tmp_path / "b"))
         assert code == 2

@@ -34,13 +34,14 @@ FlashOption = Annotated[
     typer.Option("--flash", help="With --bits mixed: bytes for weights, tables and code; 8K are 8,192 of them."),
 ]
 RamOption = Annotated[
-    str | None, typer.Option("--ram", help="With --bits mixed: bytes of scratch memory; 2K are 2,048 of them.")
+    str | None,
+    typer.Option("--ram", help="With --bits mixed: bytes of scratch memory and stack; 2K are 2,048 of them."),
 ]
 InstructionsOption = Annotated[
     str | None,
     typer.Option(
         "--instructions",
-        help="With --bits mixed: RV32 instructions of an inference, as predicted (by a table); 500k are 500,000.",
+        help="With --bits mixed: RV32 instructions of an inference, the most of any; 500k are 500,000.",
     ),
 ]
 
@@ -72,21 +73,26 @@ def show_mixed(output: Output, model: Path, found: MixedBuild) -> None:
         f"Widths, on {found.samples:,} samples; drop in {found.unit}", COLUMNS, [c.cells() for c in found.choices]
     )
     limit = "" if found.limits.max_drop is None else f" (at most {found.limits.max_drop:g})"
-    count = found.cost.instructions
-    instructions = "instructions unknown" if count is None else f"about {count:,} instructions"
-    if found.size:
-        by, constants = f"{found.size.code:,} by {found.size.compiler}", found.size.constants
-        flash = f"flash {found.size.flash:,} bytes"
-    else:
-        by, constants, flash = (
-            f"about {found.cost.code:,}",
-            found.cost.constants,
-            f"flash about {found.cost.flash:,} bytes",
+    output.say(f"drop {found.loss.drop:.3g} {found.unit}{limit}; {_taken(found)}")
+
+
+def _taken(found: MixedBuild) -> str:
+    """Flash, RAM and instructions, and which of them were measured, by what."""
+    taken, measured = found.taken, found.measured
+    run, about = measured and measured.run, "" if measured else "about "
+    flash = f"flash {about}{taken.flash:,} bytes (constants {taken.constants:,}, code {about}{taken.code:,})"
+    by = f" by {measured.compiler}" if measured else ""
+    if run:
+        constants = f", constants {measured.in_ram:,}" if measured and measured.in_ram else ""
+        parts = f"scratch {found.cost.ram:,}, stack {run.stack:,}{constants}"
+        ram, count = (
+            f"RAM {taken.ram:,} bytes ({parts})",
+            f"{run.instructions:,} instructions (most of {run.inputs} inputs)",
         )
-    output.say(
-        f"drop {found.loss.drop:.3g} {found.unit}{limit}; {flash} (constants {constants:,}, code {by}), "
-        f"scratch {found.cost.ram:,}, {instructions}"
-    )
+        return f"{flash}, {ram}, {count}{by}"
+    instructions = taken.instructions
+    count = "instructions unknown" if instructions is None else f"about {instructions:,} instructions (predicted)"
+    return f"{flash}{by}, scratch {found.cost.ram:,} bytes without the stack, {count}"
 
 
 def show_problem(model: Path, found: MixedBuild) -> None:
