@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from qnn.cli import console
+from qnn.cli import console, reporttable
 from qnn.cli.console import Output, typed
+from qnn.cli.reporttable import show_report
+from qnn.report.cells import metric_text, number_text
+from qnn.report.csvfile import FIGURES
 
 COLUMNS = ("node", "operator", "output", "MACs", "weights B", "tables B", "accumulator, proven")
 ROWS = [
@@ -31,6 +37,29 @@ def test_numbers_are_never_torn(
             assert any(cell in line for line in lines)
     if width >= 80:
         assert any("softmax" in line and "10" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 140])
+@pytest.mark.parametrize("count", [3, 12])
+def test_a_report_fits_and_tells_what_it_leaves_out(
+    width: int, count: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of few rows every figure is there, in several tables; of many the names, scores and whether they are exact."""
+    monkeypatch.setattr(console, "FILE_WIDTH", width)
+    document = json.loads((Path(__file__).parent / "models" / "report.json").read_text())
+    rows = [row | {"label": f"cnn, {index} bits, nearest"} for index, row in enumerate(document["rows"][:1] * count)]
+    monkeypatch.setattr(reporttable, "show_plot", lambda output, rows: None)
+    show_report(Output(), "title", {"rows": rows})
+    told = capsys.readouterr().out.splitlines()
+    lines = "\n".join(line for line in told if not line.startswith("no room for: weights B"))
+    assert max(map(len, lines.splitlines())) <= width
+    assert (len(told) > lines.count("\n") + 1) == (count == 12 and width < 140)
+    assert lines.count(metric_text("accuracy", rows[0]["accuracy"])) == count
+    assert lines.count(number_text(rows[0]["instructions"])) == (0 if count == 12 and width == 40 else count)
+    assert lines.count("nearest") == count
+    if count == 3:
+        shown = [key for key in FIGURES if rows[0].get(key) and key != "instructions_max"]
+        assert all(lines.count(number_text(rows[0][key])) >= count for key in shown)
 
 
 def test_what_was_typed_can_be_typed_again() -> None:

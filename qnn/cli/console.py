@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Table
@@ -22,6 +23,7 @@ from rich.text import Text
 from qnn.progress import Progress, silent
 
 FILE_WIDTH = 140  # of tables that go to a file or a pipe, where nobody needs them folded
+NAMES = 4  # part of the width, at most, that the names of rows need when they are folded
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
@@ -46,17 +48,36 @@ class Output:
         if not (self.json or self.quiet):
             Console(highlight=False).print(Text(text), soft_wrap=True)
 
-    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A table for people under a line with its title; numbers stay on one line, also on a narrow terminal."""
+    def table(
+        self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], expendable: Sequence[str] = ()
+    ) -> list[str]:
+        """A table for people under a line with its title; numbers stay on one line, also on a narrow terminal.
+
+        expendable: columns that may be left out where there is no room for all, first those that are missed least.
+        Returns those that were.
+        """
         if self.json or self.quiet:
-            return
+            return []
         self.say(title)
-        console = Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
-        cells = [tuple(row) for row in rows]
-        table = _table(columns, cells, narrow=False)
-        unbounded = console.options.update(max_width=1 << 14)
-        wide = console.measure(table, options=unbounded).maximum > console.width
-        console.print(_table(columns, cells, narrow=True) if wide else table)
+        console, cells = _tables_console(), [tuple(row) for row in rows]
+        if _measured(console, _table(columns, cells, narrow=False)).maximum <= console.width:
+            console.print(_table(columns, cells, narrow=False))
+            return []
+        missed: list[str] = []
+        least = console.width // NAMES if expendable else 0
+        for column in expendable:
+            if _measured(console, _table(columns, cells, narrow=True, least=least)).minimum <= console.width:
+                break
+            kept = [index for index, name in enumerate(columns) if name != column]
+            columns, cells = [columns[index] for index in kept], [tuple(row[index] for index in kept) for row in cells]
+            missed.append(column)
+        console.print(_table(columns, cells, narrow=True, least=least))
+        return missed
+
+    def fits(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
+        """Is there room for such a table, where words may be broken into lines?"""
+        console = _tables_console()
+        return _measured(console, _table(columns, [tuple(row) for row in rows], narrow=True)).minimum <= console.width
 
     def emit(self, document: Mapping[str, Any]) -> None:
         """The JSON document of the command, printed with --json only."""
@@ -106,8 +127,20 @@ class Output:
             yield bar
 
 
-def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], narrow: bool) -> Table:
-    """Numbers are right-aligned and never wrap; where there is little room, titles stand in several lines."""
+def _tables_console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
+
+
+def _measured(console: Console, table: Table) -> Measurement:
+    """How wide a table must be at least, and at most."""
+    return console.measure(table, options=console.options.update(max_width=1 << 14))
+
+
+def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], narrow: bool, least: int = 0) -> Table:
+    """Numbers are right-aligned and never wrap; where there is little room, titles stand in several lines.
+
+    least: the width that the names of rows need, where they are so long.
+    """
     table = Table(header_style="bold", box=box.HEAVY_HEAD)
     if narrow:
         table = Table(header_style="bold", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
@@ -115,6 +148,8 @@ def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], narrow: bool)
         numbers = index > 0 and all(not set(row[index]) & set(string.ascii_letters) for row in cells)
         head = column.replace(" ", "\n") if narrow else column
         table.add_column(head, justify="right" if numbers else "left", overflow="fold", no_wrap=numbers)
+    if least:
+        table.columns[0].min_width = min(least, max((len(row[0]) for row in cells), default=0))
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
     return table

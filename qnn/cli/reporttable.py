@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -28,10 +28,12 @@ from qnn.report.pareto import points
 SHOWN_TARGETS = 8
 MOST_COLUMNS = 5  # rows of the report that stand side by side; more stand one below the other
 LIST_COLUMNS = ("row", "score", "weights B", "flash B", "RAM B", "instructions", "mismatches", "best for its")
+EXPENDABLE = ("weights B", "RAM B", "best for its", "instructions", "flash B")  # of these, what is missed least first
 FLASH = "flash_bytes"
 WIDEST_PLOT, FILE_WIDTH = 100, 80
 
 Part = Mapping[str, Any]
+Column = tuple[str, ...]  # its head, then its cells
 
 
 def show_report(output: Output, title: str, document: Part) -> None:
@@ -62,7 +64,7 @@ def _show_columns(
     references: Sequence[tuple[str, Part]],
     rows: Sequence[tuple[str, Part]],
 ) -> None:
-    """A column for the baseline, for float and for each row."""
+    """A column for the baseline, for float and for each row; several tables where there is no room for one."""
     columns = [
         *(baseline_cells(part) for part in baselines),
         *(float_cells(part) for _, part in references),
@@ -73,10 +75,25 @@ def _show_columns(
     parts = [part.get("per_target") or [] for part in shown]
     if {len(part) for part in parts} == {len(parts[0])}:
         for targets in list(zip(*parts, strict=True))[:SHOWN_TARGETS]:
-            figures = zip(TARGET_FIGURES, *(target_texts(target) for target in targets), strict=True)
-            lines += [(f"{figure} of {targets[0]['name']}", *texts) for figure, *texts in figures]
+            told = zip(TARGET_FIGURES, *(target_texts(target) for target in targets), strict=True)
+            lines += [(f"{figure} of {targets[0]['name']}", *texts) for figure, *texts in told]
     names = (*(part["name"] for part in baselines), *(name for name, _ in references), *(name for name, _ in rows))
-    output.table(title, ("", *names), lines)
+    figures, *others = zip(("", *names), *lines, strict=True)
+    for group in _groups(output, figures, others):
+        head, *cells = zip(figures, *group, strict=True)
+        output.table(title if group[0] is others[0] else f"{title}, continued", head, cells)
+
+
+def _groups(output: Output, first: Column, columns: Sequence[Column]) -> Iterator[list[Column]]:
+    """As many of the columns at a time as there is room for behind the first, at least one."""
+    group: list[Column] = []
+    for column in columns:
+        head, *lines = zip(first, *group, column, strict=True)
+        if group and not output.fits(head, lines):
+            yield group
+            group = []
+        group.append(column)
+    yield group
 
 
 def _show_lines(
@@ -93,7 +110,9 @@ def _show_lines(
     for name, row in rows:
         figures = (number_text(row[key]) for key in ("weights_bytes", FLASH, "ram_bytes", "instructions"))
         lines.append((name, _score(row), *figures, mismatches_text(row), ", ".join(row.get("pareto", ()))))
-    output.table(title, LIST_COLUMNS, lines)
+    missed = output.table(title, LIST_COLUMNS, lines, EXPENDABLE)
+    if missed:
+        output.say(f"no room for: {', '.join(missed)} (a wider terminal, --json and the files of -o have them)")
 
 
 def show_plot(output: Output, rows: Sequence[Part]) -> None:
