@@ -115,7 +115,8 @@ class Search:
 
     def plain(self, bits: Bits) -> Graph:
         """The integer graph of a combination, weights rounded to the nearest step."""
-        graph = quantize(self.model, self.scales, "trial", (), widths_of(self.choices, bits))
+        widths = replace(widths_of(self.choices, bits), clipping=self.rounding.clipping)
+        graph = quantize(self.model, self.scales, "trial", (), widths)
         return replace(graph, choices=self.made)
 
     def graph(self, bits: Bits) -> Graph:

@@ -184,7 +184,7 @@ def _lower(
     shapes = tuple(source.shapes[name] for name in source.wiring[node.name])
     span = HEADROOM_SPAN if node.name in source.headroom else FULL_SPAN
     width = source.widths.of(node.name)
-    precision = Precision(width.weights, span, width.steps)
+    precision = Precision(width.weights, span, width.steps, source.widths.clipping)
     lowering = Lowering(node.name, inputs, types, node.parameters, output, grid, shapes, precision)
     try:
         return before + node.layer.lower(lowering)

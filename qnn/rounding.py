@@ -25,7 +25,7 @@ from qnn.model import Model, Node
 from qnn.ops.conv2d import Conv2d
 from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.op import Op, TensorType
-from qnn.precision import NARROW_BELOW, Precision, weight_limits
+from qnn.precision import MSE, NARROW_BELOW, UNCLIPPED, Precision, weight_limits
 from qnn.quantization import Lowered, lower_model, quantize
 from qnn.reference import sqnr_db
 from qnn.scales import Scales
@@ -43,10 +43,14 @@ DAMPING = 0.01  # of the mean square of the inputs, added to each, so that rare 
 
 @dataclass(frozen=True)
 class Rounding:
-    """How weights of less than 8 bits are rounded, one of CHOICES, and whether their biases are corrected."""
+    """How weights of less than 8 bits are rounded, one of CHOICES, and whether their biases are corrected.
+
+    clipping: of the largest, one of precision.CLIPPINGS.
+    """
 
     weights: str = GPTQ
     biases: bool = True
+    clipping: str = MSE
 
 
 BEST, PLAIN = Rounding(), Rounding(NEAREST, False)
@@ -54,7 +58,8 @@ BEST, PLAIN = Rounding(), Rounding(NEAREST, False)
 
 @dataclass(frozen=True, eq=False)
 class Rounded:
-    """A model whose weights lie on the steps of `widths`, so that quantizing it by `scales` gives just these."""
+    """A model whose weights, where they are rounded, lie on the steps of `widths`, which say how others are clipped: so
+    quantizing it by `scales` gives just these."""
 
     model: Model
     scales: Scales
@@ -65,10 +70,11 @@ def rounded(model: Model, scales: Scales, widths: Widths, how: Rounding, samples
     """The model with its narrow weights rounded on raw samples (N, *shape); as it is where there are none of both.
 
     samples: at most MAX_SAMPLES, evenly spaced, are taken; None: those that the model carries. Steps that were learned
-    stay. Raises QnnError for an unknown choice.
+    stay; how.clipping takes the place of the widths'. Raises QnnError for an unknown choice.
     """
     if how.weights not in CHOICES:
         raise QnnError(f"--rounding {how.weights[:80]}", "is not a choice", f"use one of {', '.join(CHOICES)}")
+    widths = replace(widths, clipping=how.clipping)
     base = prepared(model, scales.equalized)
     names = tuple(node.name for node in base.nodes if node.layer.has_weights and _is_narrow(widths, node.name))
     x = _evenly(model.samples if samples is None else samples)
@@ -87,11 +93,11 @@ def _evenly(samples: np.ndarray) -> np.ndarray:
 
 
 def rounding_effect(
-    model: Model, scales: Scales, widths: Widths, samples: np.ndarray | None = None
+    model: Model, scales: Scales, widths: Widths, samples: np.ndarray | None = None, clipping: str = MSE
 ) -> tuple[tuple[str, float], ...]:
     """What each step brings: its name and the output's ratio of signal to noise in dB, on `samples` as of `rounded`.
 
-    () where nothing is rounded so.
+    Without clipping there is one step less. () where nothing is rounded so.
     """
     narrow = any(node.layer.has_weights and _is_narrow(widths, node.name) for node in prepared(model, False).nodes)
     x = _evenly(model.samples if samples is None else samples)
@@ -99,12 +105,19 @@ def rounding_effect(
         return ()
     real = forward(model, x)
     found = []
-    for name, how in (("nearest", PLAIN), ("gptq", Rounding(GPTQ, False)), ("gptq and biases", BEST)):
+    for name, how in _steps(clipping):
         step = rounded(model, scales, widths, how, x)
         graph = quantize(step.model, step.scales, "rounded", (), step.widths)
         output = simulate(graph, x, keep=(graph.output,))[graph.output].reshape(real.shape)
         found.append((name, sqnr_db(real, output * graph.type_of(graph.output).scale)))
     return tuple(found)
+
+
+def _steps(clipping: str) -> tuple[tuple[str, Rounding], ...]:
+    """From the simplest rounding to the best, each with one thing more."""
+    before = () if clipping == UNCLIPPED else (("nearest unclipped", replace(PLAIN, clipping=UNCLIPPED)),)
+    after = (("nearest", PLAIN), ("gptq", Rounding(GPTQ, False)), ("gptq and biases", BEST))
+    return (*before, *((name, replace(how, clipping=clipping)) for name, how in after))
 
 
 def _is_narrow(widths: Widths, name: str) -> bool:
@@ -127,10 +140,11 @@ def _layer(found: Rounded, name: str, x: np.ndarray, how: Rounding, mean: np.nda
     graph, grid = lowered.graph, _grid(lowered, name)
     integer = graph.node(name)
     (kind, *_), width = graph.types_of(integer), found.widths.of(name)
+    precision = Precision(width.weights, clipping=found.widths.clipping)
     weights, bias = (parameter.astype(np.float64) for parameter in node.parameters)
     columns = np.ones(()) if grid is None else grid.scale
     shift = np.zeros(len(bias)) if grid is None else (weights * grid.offset).sum(axis=1)
-    steps = channel_scales(weights * columns, bias + shift, kind, integer.type, Precision(width.weights))
+    steps = channel_scales(weights * columns, bias + shift, kind, integer.type, precision)
     scaled = (weights * columns).reshape(len(weights), -1) / steps[:, None]
     inputs = _inputs(integer.op, simulate(graph, x, keep=integer.inputs)[integer.inputs[0]], kind)
     limits = weight_limits(width.weights)

@@ -12,7 +12,7 @@ from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization, requantization
 from qnn.lowering import float32
 from qnn.ops.accumulate import channel_bounds
 from qnn.ops.op import TensorType
-from qnn.precision import EIGHT_BITS, NARROW_BELOW, Precision, weight_limits
+from qnn.precision import EIGHT_BITS, MSE, NARROW_BELOW, Precision, weight_limits
 
 FRACTIONS = np.linspace(1.0, 0.2, 81)  # of the largest weight: what clipping tries
 BIAS_BITS = 29  # a bias is kept below 2**29 steps, so that it leaves the accumulator room
@@ -57,15 +57,16 @@ def channel_scales(weights: np.ndarray, bias: np.ndarray, x: TensorType, y: Tens
 
     Those that were learned, if there are any. Else from 8 bits on the largest weight takes the largest number of steps,
     and all weights of 8 bits, 0 included, lie within `span` steps; below, large weights are clipped
-    (`clipped_scales`). A step is never so small that the bias would need more than BIAS_BITS bits. A channel without
-    weights and bias takes the step that makes its factor 1/8. Raises QnnError for learned steps of another number.
+    (`clipped_scales`), unless `clipping` is UNCLIPPED: then the largest takes the largest number there too. A step is
+    never so small that the bias would need more than BIAS_BITS bits. A channel without weights and bias takes the step
+    that makes its factor 1/8. Raises QnnError for learned steps of another number.
     """
     if how.steps:
         if len(how.steps) != len(weights):
             raise QnnError("weights", f"have {len(how.steps)} learned steps for {len(weights)} outputs", "train again")
         return np.array(how.steps, np.float64)
     rows = weights.reshape(len(weights), -1)
-    if how.bits < NARROW_BELOW:
+    if how.bits < NARROW_BELOW and how.clipping == MSE:
         scales = clipped_scales(rows, how.bits)
     else:
         scales = np.abs(rows).max(axis=1) / weight_limits(how.bits)[1]

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qnn.errors import QnnError
-from qnn.precision import TERNARY
+from qnn.precision import MSE, TERNARY
 
 WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8, 16)
 ACTIVATION_BITS = (4, 5, 6, 7, 8, 16)
@@ -37,11 +37,13 @@ class Widths:
     """The Width of every layer of a float model, by the node's name; `default` is that of all others.
 
     input: bits of readings after their quantization; raw bytes stay what they are. The output has 16 bits always.
+    clipping: of weights of less than 8 bits without learned steps, one of precision.CLIPPINGS.
     """
 
     input: int
     default: Width
     layers: tuple[tuple[str, Width], ...] = ()
+    clipping: str = MSE
 
     def of(self, name: str) -> Width:
         """The Width of the node called `name`."""
@@ -118,7 +120,7 @@ def with_weight_bits(
             raise QnnError(subject, f"{name!r} is no layer with weights", f"use first, last, {', '.join(layers)}")
         special[layer[0]] = part
     found = tuple((name, special[name].width(default) if name in special else default) for name in layers)
-    return Widths(widths.input, default, found if special else ())
+    return replace(widths, default=default, layers=found if special else ())
 
 
 def number_of(text: str) -> int:

@@ -34,9 +34,11 @@ from qnn.mixedreport import spelled
 from qnn.mixedsearch import best_widths, measured_alone
 from qnn.model import Model
 from qnn.modelfile import load_model, model_bytes
+from qnn.precision import UNCLIPPED
 from qnn.quantities import bytes_of, count_of
 from qnn.quantization import lower_model, quantize
 from qnn.reference import loss_of, reference_of, sqnr_db
+from qnn.rounding import NEAREST, Rounding
 from qnn.training import TrainOptions, train
 from qnn.verifier import verify
 from qnn.widths import EIGHT, SIXTEEN, Width, Widths
@@ -275,6 +277,17 @@ def test_without_samples_there_is_nothing_to_choose_by() -> None:
 
 
 @pytest.mark.usefixtures("few")
+def test_the_search_clips_as_the_build() -> None:
+    """Costs are put together from plain graphs, losses are those of rounded ones: both by the same steps."""
+    found = search_of(tiny(), Limits(0.1))
+    search = replace(found, rounding=Rounding(NEAREST, False, UNCLIPPED))
+    bits = tuple(4 if choice.weights else 8 for choice in search.choices)
+    for graph, clipped in ((search.plain(bits), found.plain(bits)), (search.graph(bits), found.graph(bits))):
+        weights = [np.abs(vars(node.op)["weights"]).max() for node in graph.body if "weights" in vars(node.op)]
+        assert weights == [7] * len(weights)
+        assert 8 in [np.abs(vars(node.op)["weights"]).max() for node in clipped.body if "weights" in vars(node.op)]
+
+
 def test_every_choice_is_explained() -> None:
     model = thermometer()
     scales = calibrate(model, model.samples)

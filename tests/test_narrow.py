@@ -24,7 +24,7 @@ from qnn.ops.conv2d import Conv2d
 from qnn.ops.dense import Dense
 from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.op import TensorType
-from qnn.precision import TERNARY, Precision, weight_limits
+from qnn.precision import TERNARY, UNCLIPPED, Precision, weight_limits
 from qnn.quantization import quantize
 from qnn.simulator import define, simulate, tensor_names
 from qnn.verifier import verify
@@ -63,12 +63,32 @@ def test_clipping_is_the_best_of_many_steps(bits: int) -> None:
     assert weight_limits(bits)[0] <= integers.min() <= integers.max() <= weight_limits(bits)[1]
 
 
+@pytest.mark.parametrize("bits", [*NARROW, 8, 16])
+def test_without_clipping_the_largest_weight_decides(bits: int) -> None:
+    """It takes the largest number of steps, and none is cut off; from 8 bits on it always is so."""
+    weights = np.random.default_rng(bits).standard_normal((6, 300)) ** 3
+    plain, high = Precision(bits, clipping=UNCLIPPED), weight_limits(bits)[1]
+    steps = channel_scales(weights, np.zeros(6), X, Y, plain)
+    assert np.array_equal(steps, (np.abs(weights).max(axis=1) / high).astype(np.float32))
+    integers = quantize_weights(weights, np.zeros(6), X, Y, plain).weights.astype(int)
+    assert np.all(np.abs(integers).max(axis=1) == high)
+    same = np.array_equal(steps, channel_scales(weights, np.zeros(6), X, Y, Precision(bits)))
+    assert same == (bits >= 8)
+
+
+def test_unknown_ways_to_clip_are_refused() -> None:
+    with pytest.raises(QnnError, match="--clipping octav: is not a choice; use one of mse, off"):
+        Precision(4, clipping="octav")
+
+
 def test_learned_steps_are_used_as_they_are() -> None:
     weights = np.random.default_rng(0).standard_normal((6, 300))
     steps = tuple(float(np.float32(step)) for step in np.linspace(0.1, 0.5, 6))
     found = quantize_weights(weights, np.ones(6), X, Y, Precision(4, steps=steps))
     expected = np.clip(np.floor(weights / np.array(steps)[:, None] + 0.5), -8, 7)
     assert np.array_equal(found.weights, expected)
+    free = quantize_weights(weights, np.ones(6), X, Y, Precision(4, steps=steps, clipping=UNCLIPPED))
+    assert np.array_equal(free.weights, expected)
     with pytest.raises(QnnError, match="have 5 learned steps for 6 outputs"):
         quantize_weights(weights, np.ones(6), X, Y, Precision(4, steps=steps[1:]))
 
@@ -185,4 +205,6 @@ def test_rounding_options_that_change_nothing_are_told(
     assert "--rounding changes nothing: no layer's weights have less than 8 bits" in err
     code, text, err = qnn("compile", model, "--weight-bits", "4", "--rounding", "nearest", "-o", out)
     assert "changes nothing" not in err
+    code, _, err = qnn("compile", model, "--clipping", "off", "--no-bias-correction", "-o", out)
+    assert (code, "--bias-correction and --clipping change nothing" in err) == (0, True)
     assert "weights of 4 and activations of 8 bits against float on" in " ".join(text.split())

@@ -512,7 +512,7 @@ def test_reports_and_files_of_ranges(tmp_path: Path, qnn: Run, monkeypatch: pyte
     assert "against the network as it was trained, on " in said
     assert "samples: 0.00 % of the classes change, no difference at the output" in said
     assert "training reported accuracy " in said
-    for option, value in (("--method", "minmax"), ("--data", "digits"), ("--rounding", "nearest")):
+    for option, value in (("--method", "minmax"), ("--data", "digits"), ("--clipping", "off")):
         code, _, err = qnn("compile", model, option, value, "-o", str(tmp_path / "b"))
         assert (code, f"{option} cannot change its steps and ranges" in " ".join(err.split())) == (2, True), err
     code, out, err = qnn("report", model, "--json")

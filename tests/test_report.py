@@ -31,6 +31,7 @@ from qnn.modelfile import model_bytes
 from qnn.ops.choices import Choices
 from qnn.progress import Progress
 from qnn.report import tools
+from qnn.report.comparisons import comparisons
 from qnn.report.files import report_files, report_named, work_folder
 from qnn.report.job import Task, run_task
 from qnn.report.jobs import RowJob, TrainJob
@@ -381,7 +382,7 @@ def test_variants_without_effect_are_one(model: Model) -> None:
     axes = Axes(("8", "w4a8", "mixed", "trained"), rounding=("nearest", "gptq"), equalize=("on", "off"))
     found = axes.of(model, given_ranges=True)
     assert found == (
-        Variant("8", None, None, None, None),
+        Variant("8", None, None, None, None, None),
         Variant("w4a8", None, None, "nearest"),
         Variant("w4a8", None, None, "gptq"),
         Variant("mixed", None, None, "nearest"),
@@ -390,7 +391,20 @@ def test_variants_without_effect_are_one(model: Model) -> None:
     assert len(axes.of(model, given_ranges=False)) == 10
     methods = Axes(("16", "w16a8"), method=("minmax", "mse")).of(model, given_ranges=False)
     assert [(one.bits, one.method) for one in methods] == [("16", None), ("w16a8", "minmax"), ("w16a8", "mse")]
-    assert Axes().of(model, given_ranges=False) == (Variant("8", rounding=None, bias_correction=None),)
+    assert Axes().of(model, given_ranges=False) == (Variant("8", rounding=None, bias_correction=None, clipping=None),)
+
+
+def test_clipping_is_an_axis(folder: Path, qnn: Run) -> None:
+    """It changes the row, is told, and is none where weights have 8 bits."""
+    words = ("m.qnn", "--bits", "w4a8,8", "--clipping", "off,mse", "--rounding", "nearest", "--bias-correction", "off")
+    code, out, _ = qnn("report", *words, "-j1", "-o", "r", "--json")
+    assert code == 0
+    rows = rows_of(out)
+    assert [(row["bits"], row["clipping"]) for row in rows] == [("w4a8", "off"), ("w4a8", "mse"), (8, None)]
+    assert [row["label"] for row in rows] == ["w4a8 bits, not clipped", "w4a8 bits, clipped by mse", "8 bits"]
+    assert rows[0]["fidelity"]["sqnr_db"] < rows[1]["fidelity"]["sqnr_db"]
+    assert ("clipping", "not clipped", "clipped by mse") in [line[:3] for line in comparisons(rows, "accuracy")]
+    assert qnn("report", "m.qnn", "--clipping", "some")[2].endswith("use some of mse, off, with commas\n")
 
 
 def test_results_depend_on_flags_and_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,14 +16,17 @@ from networks import Example, model_of, samples_of
 from test_lower_maps import NETS, quantized
 
 from qnn.calibration import calibrate
-from qnn.compiler import compile_model
+from qnn.compiler import compile_model, write_build
 from qnn.errors import QnnError
 from qnn.forward import forward
+from qnn.graph import Graph
 from qnn.model import Model
 from qnn.modelfile import load_model, save_model
+from qnn.precision import CLIPPINGS, UNCLIPPED
 from qnn.quantization import quantize
 from qnn.rounding import BEST, GPTQ, NEAREST, PLAIN, Rounding, ldlq, moments, rounded, rounding_effect, unit_upper
 from qnn.simulator import simulate
+from qnn.verifier import verify
 from qnn.widths import EIGHT, Width, Widths, widths_named
 
 Run = Callable[..., tuple[int, str, str]]
@@ -70,8 +73,11 @@ def test_networks_come_closer_to_float(net: str) -> None:
     model = replace(model, samples=x[:128])
     scales = calibrate(model, x, "minmax")
     effect = dict(rounding_effect(model, scales, FOUR))
-    assert list(effect) == ["nearest", "gptq", "gptq and biases"]
+    assert list(effect) == ["nearest unclipped", "nearest", "gptq", "gptq and biases"]
     assert effect["gptq and biases"] > effect["nearest"]
+    free = dict(rounding_effect(model, scales, FOUR, clipping=UNCLIPPED))
+    assert list(free) == ["nearest", "gptq", "gptq and biases"]
+    assert free["nearest"] == effect["nearest unclipped"]
 
 
 def outputs(model: Model, how: Rounding, widths: Widths = FOUR) -> np.ndarray:
@@ -108,6 +114,29 @@ def test_only_narrow_layers_without_learned_steps_change() -> None:
     again = rounded(found.model, found.scales, found.widths, BEST)
     assert again.model is found.model
     assert rounding_effect(model, scales, EIGHT) == ()
+
+
+def largest(graph: Graph) -> list[np.ndarray]:
+    """(O,) of each layer: the largest magnitude of every channel's weights."""
+    weights = [np.asarray(vars(node.op)["weights"], int) for node in graph.body if "weights" in vars(node.op)]
+    return [np.abs(array).reshape(len(array), -1).max(axis=1) for array in weights]
+
+
+@pytest.mark.parametrize("how", [PLAIN, Rounding(NEAREST), Rounding(GPTQ, False), BEST])
+def test_every_rounding_goes_by_the_clipping(how: Rounding, tmp_path: Path) -> None:
+    """Where nothing else is done, too. Unclipped, the largest weight has seven steps, to which GPTQ may pass on one."""
+    model, _, x = quantized("conv 3x3 4 bn relu, depthwise 3x3 relu, maxpool 2, dense")
+    model, scales = replace(model, samples=x[:64]), calibrate(model, x)
+    builds = [
+        compile_model(model, scales, "n", widths=FOUR, rounding=replace(how, clipping=clipping), reduce_range="off")
+        for clipping in CLIPPINGS
+    ]
+    clipped, free = (largest(build.graph) for build in builds)
+    assert sum(int(np.sum(found == 8)) for found in clipped) > sum(int(np.sum(found == 8)) for found in free)
+    if how.weights == NEAREST:
+        assert all(np.all(found == 7) for found in free)
+    write_build(builds[1], tmp_path)
+    assert verify(tmp_path, x[:16], ("host",), layers=True).ok
 
 
 def test_rounded_weights_are_those_of_the_graph() -> None:
@@ -148,6 +177,11 @@ def test_the_command(tmp_path: Path, qnn: Run) -> None:
     assert qnn("verify", str(tmp_path / "b"), "--data", "digits", "-q")[0] == 0
     code, _, err = qnn(*order, "--rounding", "up")
     assert (code, "--rounding up: is not a choice; use one of gptq, nearest" in err) == (2, True)
+    code, _, err = qnn(*order, "--clipping", "max")
+    assert (code, "--clipping max: is not a choice; use one of mse, off" in err) == (2, True)
+    document = json.loads(qnn(*order, "--clipping", "off", "--json")[1])
+    assert [step["step"] for step in document["rounding"]] == ["nearest", "gptq", "gptq and biases"]
+    assert document["rounding"][0]["sqnr_db"] == effect["nearest unclipped"] < effect["nearest"]
 
 
 def test_unknown_choices_are_refused() -> None:

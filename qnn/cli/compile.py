@@ -34,6 +34,7 @@ from qnn.graphfile import INTEGER_MODEL, load_graph
 from qnn.headroom import AUTO, CHOICES
 from qnn.names import check_name
 from qnn.ops.choices import Choices, Weights
+from qnn.precision import CLIPPINGS, MSE
 from qnn.rounding import CHOICES as ROUNDINGS
 from qnn.rounding import GPTQ, Rounding
 from qnn.widths import check_bits
@@ -48,6 +49,13 @@ RoundingOption = Annotated[
 BiasOption = Annotated[
     bool,
     typer.Option("--bias-correction/--no-bias-correction", help="Biases make good for the mean error of such weights."),
+]
+ClippingOption = Annotated[
+    str,
+    typer.Option(
+        "--clipping",
+        help=f"Of the largest of such weights: {', '.join(CLIPPINGS)}; mse clips where squared errors get less by it.",
+    ),
 ]
 ReduceRangeOption = Annotated[
     str,
@@ -84,6 +92,7 @@ CALIBRATION = (
     ("--reduce-range", "reduce_range"),
     ("--rounding", "rounding"),
     ("--bias-correction", "bias_correction"),
+    ("--clipping", "clipping"),
 )
 """Options that a quantized model leaves nothing to do, and their parameters."""
 
@@ -104,6 +113,7 @@ def command(
     reduce_range: ReduceRangeOption = AUTO,
     rounding: RoundingOption = GPTQ,
     bias_correction: BiasOption = True,
+    clipping: ClippingOption = MSE,
     max_drop: MaxDropOption = None,
     flash: FlashOption = None,
     ram: RamOption = None,
@@ -159,7 +169,7 @@ def command(
         method=method,
         equalize=equalize,
         reduce_range=reduce_range,
-        rounding=Rounding(rounding, bias_correction),
+        rounding=Rounding(rounding, bias_correction, clipping),
         limits=limits_of((bits or EIGHT_NAME,), max_drop, flash, ram, instructions),
         choices=choices,
         unit=unit,

@@ -28,7 +28,7 @@ from qnn.widths import EIGHT, MIXED, TRAINED, Widths, widths_named, with_weight_
 
 EIGHT_NAME = "8"
 NOT_IDLE = ("--scales", "--bits", "--weight-bits", "--equalize")  # of calibration, where widths were trained
-NARROW_ONLY = ("--rounding", "--bias-correction")  # what concerns weights of less than 8 bits
+NARROW_ONLY = ("--rounding", "--bias-correction", "--clipping")  # what concerns weights of less than 8 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ def compile_float(output: Output, order: Order) -> None:
     widths = mixed.widths if mixed else widths
     build = mixed.build if mixed else how.build(network, ranges, widths)
     removed = write_build(build, order.out)
-    steps = rounding_effect(network, ranges, widths, samples.x)
+    steps = rounding_effect(network, ranges, widths, samples.x, order.rounding.clipping)
     if not steps:
         _tell_idle(output, [option for option in NARROW_ONLY if option in order.written])
     compiled = Compiled(network, bits, _text(order, bits), ranges, widths, build, effect, tuple(steps), mixed)

@@ -35,6 +35,7 @@ from qnn.data.request import Request
 from qnn.errors import QnnError
 from qnn.ops.choices import GOALS, SPEED
 from qnn.outputs import check_replaceable
+from qnn.precision import CLIPPINGS, MSE
 from qnn.ranges import METHODS
 from qnn.report.document import Origin, report_document
 from qnn.report.files import report_files, work_folder, write_report
@@ -57,6 +58,7 @@ QUANTIZERS = (
     ("--equalize", "equalize"),
     ("--rounding", "rounding"),
     ("--bias-correction", "bias_correction"),
+    ("--clipping", "clipping"),
     ("--max-drop", "max_drop"),
     ("--flash", "flash"),
     ("--ram", "ram"),
@@ -78,6 +80,7 @@ def command(
     equalize: options.EqualizesOption = AUTO,
     rounding: options.RoundingsOption = GPTQ,
     bias_correction: options.BiasesOption = "on",
+    clipping: options.ClippingsOption = MSE,
     optimize: options.OptimizesOption = None,
     constant_time: ConstantTimeOption = False,
     net: options.NetOption = None,
@@ -99,15 +102,15 @@ def command(
 ) -> None:
     """Compile models at each width; say what each scores, what it costs, and whether its C is exact.
 
-    A row is made for every combination of what is named in --bits, --method, --equalize, --rounding, --bias-correction
-    and --optimize, of each network, by several processes at a time. With -o, finished rows are kept in FILE.work: the
-    same command goes on after Ctrl-C.
+    A row is made for every combination of what is named in --bits, --method, --equalize, --rounding, --bias-correction,
+    --clipping and --optimize, of each network, by several processes at a time. With -o, finished rows are kept in
+    FILE.work: the same command goes on after Ctrl-C.
 
     Exit code 1 if the C of a row crashes or differs from the simulator in any value, or if a row could not be made.
 
     Example: qnn report model.qnn --data digits --bits 8,16,mixed -o report.html
 
-    Example: qnn report model.qnn --bits 4 --rounding nearest,gptq --bias-correction off,on
+    Example: qnn report model.qnn --bits 4 --rounding nearest,gptq --bias-correction off,on --clipping off,mse
 
     Example: qnn report mnist --net cnn-1k,cnn-5k --seeds 0,1,2 --epochs 5 --bits 4,8 -o mnist.html
 
@@ -121,6 +124,7 @@ def command(
         listed(equalize, "--equalize", EQUALIZATIONS, output),
         listed(rounding, "--rounding", ROUNDINGS, output),
         tuple(word == "on" for word in listed(bias_correction, "--bias-correction", options.SWITCH, output)),
+        listed(clipping, "--clipping", CLIPPINGS, output),
         goals or (SPEED,),
         constant_time,
     )

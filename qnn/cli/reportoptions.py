@@ -10,6 +10,7 @@ import typer
 
 from qnn.balancing import CHOICES as EQUALIZATIONS
 from qnn.ops.choices import GOALS
+from qnn.precision import CLIPPINGS
 from qnn.ranges import METHODS
 from qnn.report.files import report_named
 from qnn.rounding import CHOICES as ROUNDINGS
@@ -57,6 +58,9 @@ RoundingsOption = Annotated[
     str, typer.Option("--rounding", help=f"Of weights of less than 8 bits: some of {', '.join(ROUNDINGS)}.")
 ]
 BiasesOption = Annotated[str, typer.Option("--bias-correction", help="For such weights: on, off or both: on,off.")]
+ClippingsOption = Annotated[
+    str, typer.Option("--clipping", help=f"Of the largest of such weights: some of {', '.join(CLIPPINGS)}.")
+]
 OptimizesOption = Annotated[
     str | None, typer.Option("--optimize", help=f"What kernels are chosen for: some of {', '.join(GOALS)}.")
 ]

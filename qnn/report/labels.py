@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qnn.fidelity import widths_text
+from qnn.precision import UNCLIPPED
 
 Text = Callable[[Any], str]
 DIMENSIONS: tuple[tuple[str, Text], ...] = (
@@ -17,6 +18,7 @@ DIMENSIONS: tuple[tuple[str, Text], ...] = (
     ("equalize", lambda choice: f"equalize {choice}"),
     ("rounding", str),
     ("bias_correction", lambda on: "biases corrected" if on else "biases as they are"),
+    ("clipping", lambda choice: "not clipped" if choice == UNCLIPPED else f"clipped by {choice}"),
     ("optimize", str),
     ("constant_time", lambda on: "constant time" if on else "any time"),
 )

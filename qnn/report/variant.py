@@ -14,7 +14,7 @@ from qnn.equalization import pairs
 from qnn.learned import default_bits
 from qnn.model import Model
 from qnn.ops.choices import SPEED, Choices
-from qnn.precision import NARROW_BELOW
+from qnn.precision import MSE, NARROW_BELOW
 from qnn.prepare import prepare
 from qnn.rounding import GPTQ, Rounding
 from qnn.widths import MIXED, TRAINED, widths_named
@@ -26,8 +26,8 @@ WIDE = 16  # bits of activations, whose ranges leave room on every side, whateve
 class Variant:
     """How a row is made of its network; None where a choice would change nothing.
 
-    bits: as --bits names them. method: of calibration, equalize: one of balancing.CHOICES. rounding, bias_correction:
-    of narrow weights. optimize: one of GOALS. constant_time: the same instructions for every input.
+    bits: as --bits names them. method: of calibration, equalize: one of balancing.CHOICES. rounding, bias_correction,
+    clipping: of narrow weights. optimize: one of GOALS. constant_time: the same instructions for every input.
     """
 
     bits: str
@@ -35,13 +35,15 @@ class Variant:
     equalize: str | None = AUTO
     rounding: str | None = GPTQ
     bias_correction: bool | None = True
+    clipping: str | None = MSE
     optimize: str = SPEED
     constant_time: bool = False
 
     @property
     def rounded_by(self) -> Rounding:
         """The Rounding to compile with."""
-        return Rounding(self.rounding or GPTQ, True if self.bias_correction is None else self.bias_correction)
+        corrected = True if self.bias_correction is None else self.bias_correction
+        return Rounding(self.rounding or GPTQ, corrected, self.clipping or MSE)
 
     @property
     def choices(self) -> Choices:
@@ -62,6 +64,7 @@ class Axes:
     equalize: tuple[str, ...] = (AUTO,)
     rounding: tuple[str, ...] = (GPTQ,)
     bias_correction: tuple[bool, ...] = (True,)
+    clipping: tuple[str, ...] = (MSE,)
     optimize: tuple[str, ...] = (SPEED,)
     constant_time: bool = False
 
@@ -81,7 +84,7 @@ class Axes:
         return tuple(dict.fromkeys(found))
 
     def _all(self, bits: Sequence[str]) -> itertools.starmap[Variant]:
-        axes = (bits, self.method, self.equalize, self.rounding, self.bias_correction, self.optimize)
+        axes = (bits, self.method, self.equalize, self.rounding, self.bias_correction, self.clipping, self.optimize)
         return itertools.starmap(Variant, itertools.product(*axes, (self.constant_time,)))
 
 
@@ -96,7 +99,7 @@ def _without_effect(variant: Variant, given_ranges: bool, level: bool) -> Varian
     if given is not None and given.activations == WIDE:
         variant = replace(variant, method=None)
     wide = given is not None and given.weights >= NARROW_BELOW
-    return replace(variant, rounding=None, bias_correction=None) if trained or wide else variant
+    return replace(variant, rounding=None, bias_correction=None, clipping=None) if trained or wide else variant
 
 
 def equalization_of(variant: Variant) -> str:
