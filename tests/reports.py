@@ -66,7 +66,7 @@ def with_rows(document: Any, rows: list[dict[str, Any]], failed: list[dict[str, 
 
 def costed(row: dict[str, Any], graph: Graph) -> dict[str, Any]:
     """The row with what an RV32 compiler and the emulator would have told of it, made up."""
-    size = row["weights_bytes"] + 2000
+    size = sum(row[f"{part}_bytes"] for part in ("weights", "tables", "structs")) + 2000
     layers = [
         {"name": node.name, "instructions": 100 + node.type.elements, "macs": 50, "instructions_per_mac": 2.5}
         | {"cycles_estimate": {"ram": 120, "flash": 130}}

@@ -194,7 +194,7 @@ def _plan_graph(source: Source, asked: Asked) -> Plan:
         tasks.append(Task(ImportedJob(source.name, source.file, rows, AS_IMPORTED, choices), source.content))
         chosen = {"optimize": choices.optimize, "constant_time": choices.constant_time}
         told.append({"network": source.name, "seed": None, "bits": AS_IMPORTED, **chosen})
-    return Plan(source, graph.name, samples, None, tuple(tasks), tuple(told))
+    return Plan(source, AS_IMPORTED, samples, None, tuple(tasks), tuple(told))
 
 
 def choices_of(choices: Choices, goals: Sequence[str], constant_time: bool) -> Iterable[Choices]:

@@ -76,6 +76,11 @@ def metric_text(metric: str, value: float) -> str:
     return f"{100 * value:.2f} %" if metric == "accuracy" else f"{value:.5g}"
 
 
+def score_text(metric: str, value: float) -> str:
+    """98.02 % or rmse 0.1234, where nothing else tells which of them it is."""
+    return metric_text(metric, value) if metric == "accuracy" else f"{metric} {metric_text(metric, value)}"
+
+
 def number_text(value: float | None) -> str:
     """12,345, or n/a where there is none."""
     return "n/a" if value is None else f"{value:,.0f}"

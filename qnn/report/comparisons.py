@@ -100,12 +100,12 @@ def _changes(first: Row, second: Row, metric: str) -> tuple[str, ...]:
 
 
 def _score(before: float, after: float, metric: str) -> str:
-    """+0.12 points of accuracy, or -3.1 % of the rmse."""
+    """+0.12 points of accuracy, or -3.1 % rmse."""
     if before == after:
         return SAME
     if metric == "accuracy":
         return f"{100 * (after - before):+.2f} points"
-    return f"{100 * (after / before - 1):+.1f} %" if before else f"{after - before:+.3g}"
+    return f"{100 * (after / before - 1):+.1f} % rmse" if before else f"{after - before:+.3g}"
 
 
 def _decibels(first: Row, second: Row) -> str:

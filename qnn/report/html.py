@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+INSTRUCTIONS = "instruc\N{SOFT HYPHEN}tions"  # as a head of a column on a phone
+
 
 class Markup(str):
     """Text that is HTML already."""
@@ -17,18 +19,19 @@ def safe(text: str) -> str:
 
 
 def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = ()) -> str:
-    """A table in a box of its own that scrolls; "" without rows.
+    """A table in a box of its own that scrolls; "" without rows. Columns without content are left out.
 
     The first cell of a row is its heading. words: the columns, from 0, that hold words and not numbers.
     """
     if not rows:
         return ""
+    shown = [index for index in range(len(columns)) if index == 0 or any(row[index] for row in rows)]
     kinds = [_class("word" if index in words else "") for index in range(len(columns))]
-    head = "".join(f'<th scope="col"{kind}>{safe(column)}</th>' for kind, column in zip(kinds, columns, strict=True))
+    head = "".join(f'<th scope="col"{kinds[index]}>{safe(columns[index])}</th>' for index in shown)
     lines = []
-    for first, *others in rows:
-        cells = "".join(f"<td{kind}>{safe(cell)}</td>" for kind, cell in zip(kinds[1:], others, strict=True))
-        lines.append(f'<tr><th scope="row">{safe(first)}</th>{cells}</tr>\n')
+    for row in rows:
+        cells = "".join(f"<td{kinds[index]}>{safe(row[index])}</td>" for index in shown[1:])
+        lines.append(f'<tr><th scope="row">{safe(row[0])}</th>{cells}</tr>\n')
     body = f"<caption>{safe(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
     return scrolling(caption, f"<table>{body}</table>")
 

@@ -12,13 +12,13 @@ from qnn.report.cells import (
     TARGET_FIGURES,
     baseline_cells,
     float_cells,
-    metric_text,
     number_text,
+    score_text,
     summary_cells,
     target_texts,
 )
 from qnn.report.figures.pareto import Line, pareto, points_of
-from qnn.report.html import paragraph, safe, table
+from qnn.report.html import INSTRUCTIONS, paragraph, safe, table
 from qnn.report.labels import float_names
 from qnn.report.pareto import COSTS
 from qnn.report.standouts import standouts
@@ -61,16 +61,11 @@ def summary(document: Part, metric: str) -> str:
     facts, best = [], best_of(floats(document), metric)
     if best is not None:
         name, part = best
-        facts.append(
-            (
-                f"{name} network" if name == "float" else f"best {name}",
-                metric_text(metric, part[metric]),
-                f"{4 * part['parameters']:,} bytes of weights",
-            )
-        )
+        told = "float network" if name == "float" else f"best float network: {name.removesuffix(', float')}"
+        facts.append((told, score_text(metric, part[metric]), f"{4 * part['parameters']:,} bytes of weights"))
     for index, names in standouts(rows, metric).items():
         row = rows[index]
-        facts.append((f"{', '.join(names)}: {row['label']}", metric_text(metric, row[metric]), _takes(row)))
+        facts.append((f"{', '.join(names)}: {row['label']}", score_text(metric, row[metric]), _takes(row)))
     wrong = sum(row["mismatches"] != 0 for row in rows)
     told = f"{wrong} of {len(rows)} differ" if wrong else "every value equal"
     facts.append(("C against simulator", told, f"{len(rows)} row{'' if len(rows) == 1 else 's'}"))
@@ -99,7 +94,7 @@ def costs(document: Part, metric: str) -> str:
         plots += pareto(metric, points_of(rows, cost, metric, key), lines, UNITS[cost])
     note = (
         "Filled dots, joined by a line, are on the front: no other row is as good for less. Rings are beaten by "
-        "another row. The dashed line is the float network. Numbers of all rows are in the table."
+        "another row. Dashed lines are what they are compared with. Numbers of all rows are in the table."
     )
     told = f'<div class="plots">{plots}</div>\n{paragraph(note, "note")}' if plots else ""
     lines_of_table = [baseline_cells(document["baseline"])] if "baseline" in document else []
@@ -107,7 +102,7 @@ def costs(document: Part, metric: str) -> str:
     lines_of_table += [(row["label"], *summary_cells(row)[1:]) for row in rows]
     order = [*map(SUMMARY_COLUMNS.index, FIRST), *(i for i, one in enumerate(SUMMARY_COLUMNS) if one not in FIRST)]
     summaries = [[cells[index] for index in order] for cells in lines_of_table]
-    columns = ["row", *(SUMMARY_COLUMNS[index] for index in order[1:])]
+    columns = ["row", *(SUMMARY_COLUMNS[index].replace("instructions", INSTRUCTIONS) for index in order[1:])]
     failed = [(row["label"], row["reason"]) for row in document.get("failed", ())]
     return (
         told

@@ -17,10 +17,10 @@ from qnn.report.html import code, paragraph, safe, section, table
 from qnn.report.overview import Part, costs, everything, metric_of, summary
 from qnn.report.rowpart import row_part
 from qnn.report.standouts import best_row
+from qnn.report.tools import SHORT
 
 GENERATOR = '<meta name="generator" content="qnn">'
 EQUALIZATION_COLUMNS = ("row", "pairs of layers", "SQNR dB without", "with", "chosen")
-TARGET_COLUMNS = ("row", "target", "engine", "compiler", "values that differ")
 CSS_SPACE = re.compile(r"\s*\n\s*|/\*.*?\*/", re.DOTALL)
 
 
@@ -85,7 +85,8 @@ def _equalization(row: Part) -> tuple[str, ...]:
 
 def _rows(rows: Sequence[Part], metric: str) -> str:
     best = best_row(rows, metric)
-    return "".join(row_part(row["label"], row, metric, index == best) for index, row in enumerate(rows))
+    parts = [row_part(row["label"], row, metric, index == best) for index, row in enumerate(rows)]
+    return paragraph("Each row opens; what is open is printed.", "note") + "".join(parts) if parts else ""
 
 
 def _residuals(document: Part) -> str:
@@ -93,16 +94,21 @@ def _residuals(document: Part) -> str:
 
 
 def _exactness(rows: Sequence[Part]) -> str:
-    """Which target computed what the simulator does."""
+    """Which target computed what the simulator does: a column for each of them, by whatever compiled and ran it."""
+    found = [{_target(name, target): target for name, target in row["targets"].items()} for row in rows]
+    targets = list(dict.fromkeys(told for compared in found for told in compared))
     lines = [
-        (row["label"], target, found.get("engine") or "this machine", found["compiler"], _differs(found))
-        for row in rows
-        for target, found in row["targets"].items()
+        (row["label"], *(_differs(compared[told]) if told in compared else "" for told in targets))
+        for row, compared in zip(rows, found, strict=True)
     ]
     note = (
         "The C of every row was compiled and run on every sample, and compared with the simulator, each value, with ==."
     )
-    return paragraph(note) + table("What was compared", TARGET_COLUMNS, lines, (1, 2, 3)) if lines else ""
+    return paragraph(note) + table("Values that differ", ("row", *targets), lines) if targets else ""
+
+
+def _target(name: str, target: Part) -> str:
+    return f"{name}: {target.get('engine') or 'this machine'}, {target['compiler']}"
 
 
 def _differs(target: Part) -> str:
@@ -112,7 +118,12 @@ def _differs(target: Part) -> str:
 
 def _again(document: Part) -> str:
     """The command, the networks and the versions."""
-    networks = [(f"Network {network['name']}", network["net"]) for network in document["networks"]]
+    networks = [(f"Network {network['name']}", _network(network)) for network in document["networks"]]
     versions = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
     parts = [("Command", document["command"]), *dict.fromkeys(networks), ("Versions", versions)]
     return "".join(code(name, str(text)) for name, text in parts)
+
+
+def _network(network: Part) -> str:
+    """Its NET, and which file it is."""
+    return f"{network['net']}; its file's sha256 begins with {network['model_sha256'][:SHORT]}"

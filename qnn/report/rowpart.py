@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qnn.report.cells import PROFILE_COLUMNS, metric_text, mismatches_text, number_text, profile_rows
+from qnn.report.cells import PROFILE_COLUMNS, mismatches_text, number_text, profile_rows, score_text
 from qnn.report.figures.confusion import confusion_matrix
 from qnn.report.figures.histograms import histograms
 from qnn.report.figures.layers import layer_bars
@@ -37,7 +37,7 @@ def row_part(name: str, row: Mapping[str, Any], metric: str, is_open: bool) -> s
 
 def _summary(name: str, row: Mapping[str, Any], metric: str) -> Markup:
     """The name, and the figures that decide whether to look further."""
-    facts = [metric_text(metric, row[metric])]
+    facts = [score_text(metric, row[metric])]
     facts += [f"{row['flash_bytes']:,} bytes of flash"] if row["flash_bytes"] is not None else []
     facts += [f"{row['instructions']:,.0f} instructions"] if row["instructions"] is not None else []
     told = "exact" if row["mismatches"] == 0 else mismatches_text(row) + ("" if row.get("crash") else " values differ")

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qnn.report.cells import number_text
-from qnn.report.html import Markup, table
+from qnn.report.html import INSTRUCTIONS, Markup, table
 
 BAR = 64  # width
-COLUMNS = ("layer", "bytes", "MACs", "instructions", "per MAC", "SQNR, dB")
-KINDS = ("", "bytes", "macs", "instructions", "", "sqnr")
+COLUMNS = ("layer", "bytes", "MACs", INSTRUCTIONS, "SQNR, dB", "instr. per MAC")
+KINDS = ("", "bytes", "macs", "instructions", "sqnr", "")
 
 
 def layer_bars(name: str, row: Mapping[str, Any]) -> str:
@@ -24,15 +24,13 @@ def layer_bars(name: str, row: Mapping[str, Any]) -> str:
         size = sum(node[key] for key in ("weights", "tables", "structs") if key in node)
         ratio = ratios.get(node["name"])
         exact = node["name"] in ratios and ratio is None
-        numbers = (size, node["macs"], counted.get("instructions"), None, ratio)
+        numbers = (size, node["macs"], counted.get("instructions"), ratio, None)
         per_mac = f"{counted['instructions_per_mac']:.2f}" if "instructions_per_mac" in counted else ""
-        texts = (*(_text(value) for value in numbers[:3]), per_mac, "exact" if exact else _decibels(ratio))
+        texts = (*(_text(value) for value in numbers[:3]), "exact" if exact else _decibels(ratio), per_mac)
         found.append((node["name"], numbers, texts))
     largest = [max([1e-9, *(numbers[index] or 0 for _, numbers, _ in found)]) for index in range(len(KINDS) - 1)]
     rows = [(node, *_cells(numbers, texts, largest)) for node, numbers, texts in found]
-    known = [index for index in range(len(COLUMNS)) if index == 0 or any(row[index] for row in rows)]
-    shown = [[row[index] for index in known] for row in rows]
-    return table(f"What each layer takes: {name}", [COLUMNS[index] for index in known], shown)
+    return table(f"What each layer takes: {name}", COLUMNS, rows)
 
 
 def _cells(numbers: Sequence[float | None], texts: Sequence[str], largest: Sequence[float]) -> list[Markup | str]:

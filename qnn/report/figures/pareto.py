@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from qnn.report.cells import metric_text
+from qnn.report.figures.places import FONT, Area, Spot, common, line_areas, names, text_area
 from qnn.report.figures.svg import LETTER, Axis, axis, drawing, line, short_number, text
 from qnn.report.html import figure, safe
 
-WIDTH, HEIGHT = 360, 260
-LEFT, RIGHT, TOP, BOTTOM = 48, WIDTH - 8, 20, HEIGHT - 40
-Area = tuple[float, float, float, float]  # left, top, right, bottom
-FONT, GAP = 11, 8  # of a label; from a point to it
+WIDTH, HEIGHT = 372, 260
+LEFT, RIGHT, TOP, BOTTOM = 48, WIDTH - 20, 20, HEIGHT - 40
+ROOM = (LEFT, 0, WIDTH, BOTTOM)  # for names
 COVERED = 40  # square units, which a name of a line may hide
 TITLE = (0, 0, 130, TOP - 4)  # where the axis says what it counts
 MOST_LABELS = 12  # points, above which only those of the front are named
@@ -39,6 +39,9 @@ class Line:
     score: float
 
 
+Placed = tuple[float, float, Point]  # where a point is drawn
+
+
 def pareto(metric: str, points: Sequence[Point], lines: Sequence[Line], cost: str) -> str:
     """A figure of the points, "" where there are none. metric: accuracy or rmse; cost: what is paid, in which unit."""
     if not points:
@@ -48,16 +51,9 @@ def pareto(metric: str, points: Sequence[Point], lines: Sequence[Line], cost: st
     across = axis([point.cost for point in points], LEFT, RIGHT, 5, bends=True)
     up = axis([score * percent for score in scores], BOTTOM, TOP, 5, bends=metric != "accuracy")
     score_name = "accuracy, %" if metric == "accuracy" else "rmse (less is better)"
-    parts = [*_grid(across, up, cost, score_name)]
     placed = [(across.at(point.cost), up.at(point.score * percent), point) for point in points]
-    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y, _ in placed] + [TITLE]
-    on_front = [found for found in placed if found[2].front]
-    names = _labels(on_front, taken)  # first, so that there is room for them
-    parts += [_line(one, up.at(one.score * percent), metric, taken) for one in lines]
-    parts.append(_front(placed))
-    parts += [_mark(x, y, point, metric, cost) for x, y, point in sorted(placed, key=lambda found: found[2].front)]
-    others = [found for found in placed if not found[2].front] if len(placed) <= MOST_LABELS else []
-    parts += [*names, *_labels(others, taken)]
+    dashed = [(up.at(one.score * percent), one) for one in lines]
+    parts = [*_grid(across, up, cost, score_name), *_marks(placed, dashed, metric, cost)]
     best = max(points, key=lambda point: point.score if metric == "accuracy" else -point.score)
     count = "one row" if len(points) == 1 else f"{len(points)} rows"
     told = f"{metric} against {cost}, {count}; best: {best.name} with {metric_text(metric, best.score)}"
@@ -87,6 +83,20 @@ def _grid(across: Axis, up: Axis, cost: str, score: str) -> list[str]:
     return [*parts, text(RIGHT, HEIGHT - 6, cost + scale, "end", "soft"), text(2, TOP - 9, score, kind="soft")]
 
 
+def _marks(placed: Sequence[Placed], dashed: Sequence[tuple[float, Line]], metric: str, cost: str) -> list[str]:
+    """The points, the front and the dashed lines at their heights, with names where there is room for them."""
+    best, others = ([found for found in placed if found[2].front is front] for front in (True, False))
+    front = sorted((x, y) for x, y, _ in best)
+    crossed = line_areas(front) + [area for y, _ in dashed for area in line_areas([(LEFT, y), (RIGHT, y)])]
+    taken: list[Area] = [(x - 5, y - 5, x + 5, y + 5) for x, y, _ in placed] + [TITLE]
+    told = (*best, *others) if len(placed) <= MOST_LABELS else best  # in this order they find room
+    named = names([(x, y, point.name) for x, y, point in told], ROOM, taken, crossed)
+    parts = [_line(one, y, metric, taken) for y, one in dashed]
+    parts.append(_front(front))
+    parts += [_mark(x, y, point, metric, cost) for x, y, point in (*others, *best)]
+    return parts + named
+
+
 def _line(one: Line, y: float, metric: str, taken: list[Area]) -> str:
     """A dashed line with its name where that covers the least of other things, and none where it covers much.
 
@@ -96,10 +106,10 @@ def _line(one: Line, y: float, metric: str, taken: list[Area]) -> str:
     width = len(told) * FONT * LETTER
     room = RIGHT - width - LEFT
     places = [(RIGHT - width - room * step / 8, base) for base in (y - 4, y + 3 + FONT) for step in range(9)]
-    covered = [sum(_common(_area(x, base, width), other) for other in taken) for x, base in places]
+    covered = [sum(common(text_area(x, base, width), other) for other in taken) for x, base in places]
     x, base = places[covered.index(min(covered))]
     named = min(covered) <= COVERED
-    taken += [_area(x, base, width)] if named else []
+    taken += [text_area(x, base, width)] if named else []
     return line(LEFT, y, RIGHT, y, "float") + (text(x, base, told, kind="soft halo") if named else "")
 
 
@@ -107,11 +117,10 @@ def _told(one: Line, metric: str) -> str:
     return f"{one.name} {metric_text(metric, one.score)}"
 
 
-def _front(placed: Sequence[tuple[float, float, Point]]) -> str:
+def _front(spots: Sequence[Spot]) -> str:
     """The line through those that no other row beats."""
-    found = sorted((x, y) for x, y, point in placed if point.front)
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in found)
-    return f'<polyline points="{path}" class="front"/>' if len(found) > 1 else ""
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
+    return f'<polyline points="{path}" class="front"/>' if len(spots) > 1 else ""
 
 
 def _mark(x: float, y: float, point: Point, metric: str, cost: str) -> str:
@@ -125,42 +134,3 @@ def _mark(x: float, y: float, point: Point, metric: str, cost: str) -> str:
         return f'<path d="{path}" class="inexact">{told}</path>'
     kind, radius = ("best", 5) if point.front else ("other", 4)
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" class="{kind}">{told}</circle>'
-
-
-def _labels(placed: Sequence[tuple[float, float, Point]], taken: list[Area]) -> list[str]:
-    """The names of the points, as far as there is room beside, above or below them.
-
-    taken: where other things are; the names' places are added.
-    """
-    parts = []
-    for x, y, point in placed:
-        width = len(point.name) * FONT * LETTER
-        places = (
-            (x + GAP, y + 4, "start", x + GAP),
-            (x - GAP, y + 4, "end", x - GAP - width),
-            (x, y - GAP, "middle", x - width / 2),
-            (x, y + GAP + FONT, "middle", x - width / 2),
-            (x + GAP, y - GAP, "start", x + GAP),
-            (x - GAP, y - GAP, "end", x - GAP - width),
-            (x + GAP, y + GAP + FONT, "start", x + GAP),
-            (x - GAP, y + GAP + FONT, "end", x - GAP - width),
-        )
-        for at, base, anchor, left in places:
-            area = _area(left, base, width)
-            inside = area[0] >= LEFT and area[2] <= WIDTH and area[1] >= 0 and area[3] <= BOTTOM
-            if inside and not any(_common(area, other) for other in taken):
-                taken.append(area)
-                parts.append(text(at, base, point.name, anchor, "halo"))
-                break
-    return parts
-
-
-def _area(left: float, base: float, width: float) -> Area:
-    """Where a text on that base line is."""
-    return (left, base - FONT + 2, left + width, base + 2)
-
-
-def _common(one: Area, other: Area) -> float:
-    """How much of both is the same."""
-    width, height = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
-    return width * height if width > 0 and height > 0 else 0.0
