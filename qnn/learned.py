@@ -14,7 +14,7 @@ from qnn.errors import QnnError
 from qnn.precision import TERNARY
 from qnn.scales import Scales, read_scales, scales_bytes
 from qnn.schemafile import Document
-from qnn.widths import ACTIVATION_BITS, TRAINED, WEIGHT_BITS, Width, Widths
+from qnn.widths import ACTIVATION_BITS, EIGHT_NAME, TRAINED, WEIGHT_BITS, Width, Widths
 
 AGAIN = "train the model again"
 
@@ -65,7 +65,7 @@ class Learned:
 
 def default_bits(learned: Learned | None) -> str:
     """What --bits is where nobody says it."""
-    return "8" if learned is None else TRAINED
+    return EIGHT_NAME if learned is None else TRAINED
 
 
 def learned_of(learned: Learned | None, subject: str) -> Learned:

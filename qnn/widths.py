@@ -12,6 +12,7 @@ from qnn.precision import MSE, TERNARY
 
 WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8, 16)
 ACTIVATION_BITS = (4, 5, 6, 7, 8, 16)
+EIGHT_NAME = "8"
 MIXED, TRAINED = "mixed", "trained"  # widths that are chosen, and those that a model was trained with
 PAIR = re.compile(r"w([0-9]+|ternary)a([0-9]+)\Z")
 NAMES = (*((str(bits), bits) for bits in WEIGHT_BITS), ("ternary", TERNARY))
@@ -78,8 +79,14 @@ class Part:
 
 
 def bit_parts(text: str, option: str, pairs: bool = False) -> list[Part]:
-    """The parts of what `option` says. pairs: may it say w4a6 as well? Raises QnnError for what is none."""
-    return [_part(text, part.strip(), option, pairs) for part in text.split(",")]
+    """The parts of what `option` says. pairs: may it say w4a6 as well?
+
+    Raises QnnError for what is none, and for two that are for all layers.
+    """
+    found = [_part(text, part.strip(), option, pairs) for part in text.split(",")]
+    if sum(not part.layer for part in found) > 1:
+        raise QnnError(f"{option} {text}", "names two widths for all layers", f"name one; {EXAMPLE}")
+    return found
 
 
 def _part(text: str, part: str, option: str, pairs: bool) -> Part:
@@ -107,13 +114,10 @@ def with_weight_bits(
     """
     subject, default = f"{option} {text}", widths.default
     special: dict[str, Part] = {}
-    plain = False
     for part in bit_parts(text, option, pairs):
         name = part.layer
-        if not name and plain:
-            raise QnnError(subject, "names two widths for all layers", f"name one; {EXAMPLE}")
         if not name:
-            default, plain = part.width(default), True
+            default = part.width(default)
             continue
         layer = {FIRST: layers[:1], LAST: layers[-1:]}.get(name, [known for known in layers if known == name])
         if not layer:

@@ -42,6 +42,7 @@ from qnn.report.variant import Axes, Variant
 from qnn.toolchain import GCC, Compiler
 from qnn.training import TrainOptions, train
 from qnn.verification import TargetResult, Verification
+from qnn.widths import widths_named
 
 NET = "dense 8 relu, dense"
 
@@ -265,8 +266,36 @@ def test_a_model_that_was_quantized_elsewhere(folder: Path, qnn: Run, model: Mod
 
 def test_a_quantized_model_is_measured_as_its_c_was_made() -> None:
     choices = Choices(optimize="size", constant_time=True, pack="off")
-    assert list(choices_of(choices, (), False)) == [choices]
-    assert list(choices_of(choices, ("speed",), False)) == [replace(choices, optimize="speed")]
+    assert list(choices_of(choices, Axes())) == [choices]
+    assert list(choices_of(choices, Axes(optimize=("speed",)))) == [replace(choices, optimize="speed")]
+
+
+def test_weights_of_their_own_and_packing_are_axes(folder: Path, qnn: Run, model: Model) -> None:
+    """Plain widths may stand together; packing makes no row of its own where weights have 8 bits."""
+    words = ("--weight-bits", "3,8", "--weight-bits", "first=8,ternary", "--pack", "on,off", "-j1", "-o", "r", "--json")
+    code, out, _ = qnn("report", "m.qnn", *words)
+    assert code == 0
+    rows = rows_of(out)
+    assert [(row["bits"], row["weight_bits"], row["pack"]) for row in rows] == [
+        (8, "3", "on"),
+        (8, "3", "off"),
+        (8, "8", None),
+        (8, "first=8,ternary", "on"),
+        (8, "first=8,ternary", "off"),
+    ]
+    assert rows[0]["label"] == "8 bits, weights of 3, pack on"
+    assert rows[2]["label"] == "8 bits, weights of 8"
+    weights = [row["weights_bytes"] for row in rows]
+    assert weights[0] < weights[1] < weights[4] < weights[2]
+    assert rows[0]["accuracy"] == rows[1]["accuracy"]
+    found = [line[:4] for line in comparisons(rows, "accuracy")]
+    assert ("pack", "pack on", "pack off", "weights of 3") in found
+    assert ("weight bits", "weights of 3", "weights of 8", "pack on") in found
+    graph = compile_model(model, calibrate(model, model.samples), "q", widths=widths_named("w3a8")).graph
+    (folder / "q.qnn").write_bytes(graph_bytes(graph))
+    rows = rows_of(qnn("report", "q.qnn", "--pack", "off,on", "-j1", "--json")[1])
+    assert [row["label"] for row in rows] == ["as imported, pack off", "as imported, pack on"]
+    assert [row["weights_bytes"] for row in rows] == weights[1::-1]
 
 
 def test_a_model_without_samples_is_calibrated_on_the_data(folder: Path, qnn: Run, model: Model) -> None:
@@ -287,6 +316,11 @@ def test_a_model_without_samples_is_calibrated_on_the_data(folder: Path, qnn: Ru
         (("m.qnn", "--bits", "8,"), '--bits "8,": names nothing, or has a comma too much'),
         (("m.qnn", "--method", "guess"), "--method guess: 'guess' is not a choice; use some of minmax"),
         (("m.qnn", "--bias-correction", "maybe"), "use some of on, off"),
+        (("m.qnn", "--weight-bits", "4,9"), "--weight-bits 4,9: '9' names no width of weights"),
+        (("m.qnn", "--weight-bits", "first=8,4,3"), "names two widths for all layers"),
+        (("m.qnn", "--weight-bits", "dense9=4"), "'dense9' is no layer with weights; use first, last, dense1, dense2"),
+        (("m.qnn", "--weight-bits", "4", "--bits", "w4a8,mixed"), "--weight-bits: says what --bits w4a8 says as well"),
+        (("m.qnn", "--pack", "tight"), "--pack tight: 'tight' is not a choice; use some of auto, on, off"),
         (("m.qnn", "--bits", "trained"), "no network was trained for few bits"),
         (("digits",), "digits: is data, not a model; say --net, --seeds, --epochs or --qat"),
         (("digits", "m.qnn", "--seeds", "0"), "trains on one data set, not 2"),
@@ -382,16 +416,25 @@ def test_variants_without_effect_are_one(model: Model) -> None:
     axes = Axes(("8", "w4a8", "mixed", "trained"), rounding=("nearest", "gptq"), equalize=("on", "off"))
     found = axes.of(model, given_ranges=True)
     assert found == (
-        Variant("8", None, None, None, None, None),
-        Variant("w4a8", None, None, "nearest"),
-        Variant("w4a8", None, None, "gptq"),
-        Variant("mixed", None, None, "nearest"),
-        Variant("mixed", None, None, "gptq"),
+        Variant("8", None, None, None, None, None, None, pack=None),
+        Variant("w4a8", None, None, None, "nearest"),
+        Variant("w4a8", None, None, None, "gptq"),
+        Variant("mixed", None, None, None, "nearest"),
+        Variant("mixed", None, None, None, "gptq"),
     )
     assert len(axes.of(model, given_ranges=False)) == 10
+    parts = Axes(("8", "mixed", "w4a8"), weight_bits=("4", "first=8,last=8,4")).of(model, given_ranges=True)
+    assert [(one.bits, one.weight_bits, one.pack) for one in parts] == [
+        ("8", "4", "auto"),
+        ("8", "first=8,last=8,4", None),
+        ("mixed", None, "auto"),
+        ("w4a8", None, "auto"),
+    ]
     methods = Axes(("16", "w16a8"), method=("minmax", "mse")).of(model, given_ranges=False)
     assert [(one.bits, one.method) for one in methods] == [("16", None), ("w16a8", "minmax"), ("w16a8", "mse")]
-    assert Axes().of(model, given_ranges=False) == (Variant("8", rounding=None, bias_correction=None, clipping=None),)
+    assert Axes().of(model, given_ranges=False) == (
+        Variant("8", rounding=None, bias_correction=None, clipping=None, pack=None),
+    )
 
 
 def test_clipping_is_an_axis(folder: Path, qnn: Run) -> None:

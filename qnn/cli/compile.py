@@ -25,7 +25,7 @@ from qnn.cli.loading import (
     request,
 )
 from qnn.cli.mixed import FlashOption, InstructionsOption, MaxDropOption, RamOption, limits_of
-from qnn.cli.quantizing import EIGHT_NAME, Order, compile_float
+from qnn.cli.quantizing import Order, compile_float
 from qnn.compiler import build_graph, check_build_folder, write_build
 from qnn.data.synthetic import random_samples
 from qnn.errors import QnnError
@@ -37,7 +37,7 @@ from qnn.ops.choices import Choices, Weights
 from qnn.precision import CLIPPINGS, MSE
 from qnn.rounding import CHOICES as ROUNDINGS
 from qnn.rounding import GPTQ, Rounding
-from qnn.widths import check_bits
+from qnn.widths import EIGHT_NAME, check_bits
 
 RoundingOption = Annotated[
     str,

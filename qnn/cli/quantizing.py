@@ -13,20 +13,19 @@ from qnn.cli.equalize import candidates_for
 from qnn.cli.loading import Request, Samples, load_rows
 from qnn.compiler import check_build_folder, write_build
 from qnn.errors import QnnError
-from qnn.learned import default_bits, learned_of
+from qnn.learned import default_bits
 from qnn.mixed import Limits
 from qnn.mixedbuild import How, MixedBuild, compile_mixed
 from qnn.model import Model
 from qnn.modelfile import load_model
+from qnn.namedwidths import bits_text, check_apart, layer_widths
 from qnn.names import check_name, name_from
 from qnn.ops.choices import Choices
-from qnn.prepare import weighted_layers
 from qnn.rounding import Rounding, rounding_effect
 from qnn.scales import Scales
 from qnn.units import wanted_units
-from qnn.widths import EIGHT, MIXED, TRAINED, Widths, widths_named, with_weight_bits
+from qnn.widths import EIGHT, EIGHT_NAME, MIXED, TRAINED, Widths
 
-EIGHT_NAME = "8"
 NOT_IDLE = ("--scales", "--bits", "--weight-bits", "--equalize")  # of calibration, where widths were trained
 NARROW_ONLY = ("--rounding", "--bias-correction", "--clipping")  # what concerns weights of less than 8 bits
 
@@ -85,13 +84,10 @@ def compile_float(output: Output, order: Order) -> None:
     steps = rounding_effect(network, ranges, widths, samples.x, order.rounding.clipping)
     if not steps:
         _tell_idle(output, [option for option in NARROW_ONLY if option in order.written])
-    compiled = Compiled(network, bits, _text(order, bits), ranges, widths, build, effect, tuple(steps), mixed)
+    compiled = Compiled(
+        network, bits, bits_text(bits, order.weight_bits), ranges, widths, build, effect, tuple(steps), mixed
+    )
     tell(output, order.model, order.out, compiled, removed)
-
-
-def _text(order: Order, bits: str) -> str:
-    """The widths in words before "bits"."""
-    return bits if order.weight_bits is None else f"weights of {order.weight_bits} and activations of {bits}"
 
 
 def _samples(output: Output, network: Model, order: Order, bits: str) -> Samples:
@@ -103,19 +99,14 @@ def _samples(output: Output, network: Model, order: Order, bits: str) -> Samples
 
 def _widths(network: Model, order: Order, bits: str) -> Widths:
     """What --bits and --weight-bits name; 8 bits where the former says mixed. Raises QnnError where they contradict."""
-    weight_bits = order.weight_bits
-    if weight_bits is not None and bits in (MIXED, TRAINED):
-        problem = "chooses" if bits == MIXED else "has in the model"
-        raise QnnError("--weight-bits", f"says what --bits {bits} {problem}", "leave one of them out")
-    if weight_bits is not None and bits.startswith("w"):
-        raise QnnError("--weight-bits", f"says what --bits {bits} says as well", "leave one out, or say --bits 8")
+    if bits == MIXED:
+        if order.weight_bits is not None:
+            check_apart(bits)
+        return EIGHT
+    found = layer_widths(network, bits, order.weight_bits, str(order.model))
     if bits == TRAINED:
-        learned = learned_of(network.learned, str(order.model))
         _refuse_idle(order.model, [option for option in order.written if option not in NOT_IDLE])
-        return learned.widths
-    if weight_bits is None:
-        return EIGHT if bits == MIXED else widths_named(bits)
-    return with_weight_bits(widths_named(bits), weight_bits, weighted_layers(network))
+    return found
 
 
 def _refuse_idle(model: Path, written: list[str]) -> None:

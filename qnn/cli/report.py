@@ -11,12 +11,10 @@ from pathlib import Path
 import typer
 
 from qnn.balancing import AUTO
-from qnn.balancing import CHOICES as EQUALIZATIONS
 from qnn.calibration import DEFAULT_METHOD
 from qnn.cli import reportoptions as options
 from qnn.cli.choices import ConstantTimeOption
 from qnn.cli.console import JsonOption, Output, QuietOption, given, typed
-from qnn.cli.listed import listed
 from qnn.cli.loading import (
     DataDirOption,
     DataOption,
@@ -27,32 +25,29 @@ from qnn.cli.loading import (
     request,
 )
 from qnn.cli.mixed import FlashOption, InstructionsOption, MaxDropOption, RamOption, limits_of
+from qnn.cli.reportaxes import Typed
 from qnn.cli.reportrun import Asked, Plan, Results, plan_all, run_plans, train_sources
 from qnn.cli.reportsources import Source, Training, sources_of, training_of
 from qnn.cli.reporttable import show_report
 from qnn.cli.reporttold import complain, tell_failed, tell_rows
 from qnn.data.request import Request
 from qnn.errors import QnnError
-from qnn.ops.choices import GOALS, SPEED
 from qnn.outputs import check_replaceable
-from qnn.precision import CLIPPINGS, MSE
-from qnn.ranges import METHODS
+from qnn.precision import MSE
 from qnn.report.document import Origin, report_document
 from qnn.report.files import report_files, work_folder, write_report
 from qnn.report.remote import Cluster, check_cluster
 from qnn.report.running import Runner
 from qnn.report.store import Store
 from qnn.report.tools import tools_here
-from qnn.report.variant import Axes
-from qnn.rounding import CHOICES as ROUNDINGS
 from qnn.rounding import GPTQ
 from qnn.training.shards import processors
-from qnn.widths import check_bits
 
 STOPPED = 130
 SHOWN_KEPT = 12  # results that were there before, by name
 QUANTIZERS = (
     ("--bits", "bits"),
+    ("--weight-bits", "weight_bits"),
     ("--scales", "scales"),
     ("--method", "method"),
     ("--equalize", "equalize"),
@@ -72,6 +67,7 @@ def command(
     models: options.ModelsArgument,
     data: DataOption = None,
     bits: options.BitsOption = None,
+    weight_bits: options.WeightBitsOption = None,
     max_drop: MaxDropOption = None,
     flash: FlashOption = None,
     ram: RamOption = None,
@@ -82,6 +78,7 @@ def command(
     bias_correction: options.BiasesOption = "on",
     clipping: options.ClippingsOption = MSE,
     optimize: options.OptimizesOption = None,
+    pack: options.PacksOption = None,
     constant_time: ConstantTimeOption = False,
     net: options.NetOption = None,
     seeds: options.SeedsOption = None,
@@ -102,9 +99,9 @@ def command(
 ) -> None:
     """Compile models at each width; say what each scores, what it costs, and whether its C is exact.
 
-    A row is made for every combination of what is named in --bits, --method, --equalize, --rounding, --bias-correction,
-    --clipping and --optimize, of each network, by several processes at a time. With -o, finished rows are kept in
-    FILE.work: the same command goes on after Ctrl-C.
+    A row is made for every combination of what is named in --bits, --weight-bits, --method, --equalize, --rounding,
+    --bias-correction, --clipping, --optimize and --pack, of each network, by several processes at a time. With -o,
+    finished rows are kept in FILE.work: the same command goes on after Ctrl-C.
 
     Exit code 1 if the C of a row crashes or differs from the simulator in any value, or if a row could not be made.
 
@@ -112,24 +109,27 @@ def command(
 
     Example: qnn report model.qnn --bits 4 --rounding nearest,gptq --bias-correction off,on --clipping off,mse
 
+    Example: qnn report model.qnn --weight-bits 2,3,4 --weight-bits first=8,4 --pack on,off
+
     Example: qnn report mnist --net cnn-1k,cnn-5k --seeds 0,1,2 --epochs 5 --bits 4,8 -o mnist.html
 
     Example: qnn report mnist --net cnn-5k --qat 4 --bits trained,4,8
     """
     output = Output(json, quiet)
-    goals = listed(optimize, "--optimize", GOALS, output) if optimize is not None else ()
-    axes = Axes(
-        _widths(bits, output),
-        listed(method, "--method", METHODS, output),
-        listed(equalize, "--equalize", EQUALIZATIONS, output),
-        listed(rounding, "--rounding", ROUNDINGS, output),
-        tuple(word == "on" for word in listed(bias_correction, "--bias-correction", options.SWITCH, output)),
-        listed(clipping, "--clipping", CLIPPINGS, output),
-        goals or (SPEED,),
-        constant_time,
-    )
+    axes = Typed(
+        bits=bits,
+        weight_bits=weight_bits,
+        method=method,
+        equalize=equalize,
+        rounding=rounding,
+        bias_correction=bias_correction,
+        clipping=clipping,
+        optimize=optimize,
+        pack=pack,
+        constant_time=constant_time,
+    ).axes(output)
     limits = limits_of(axes.bits, max_drop, flash, ram, instructions)
-    asked = Asked(request(data, part, label, drop_missing, data_dir, max_memory), axes, limits, goals, scales)
+    asked = Asked(request(data, part, label, drop_missing, data_dir, max_memory), axes, limits, scales)
     training = training_of(net, seeds, epochs, qat)
     written = [option for option, name in QUANTIZERS if given(context, name)]
     _refuse_idle(context, out, scales, jobs, scheduler, fresh)
@@ -196,14 +196,6 @@ class _Run:
 def _models(plans: Sequence[Plan]) -> str:
     """What the table is about: a file, or how many networks."""
     return plans[0].source.file.path if len(plans) == 1 else f"{len(plans)} networks"
-
-
-def _widths(bits: str | None, output: Output) -> tuple[str, ...]:
-    """What --bits names, () where it is not given. Raises QnnError for what is no width."""
-    found = () if bits is None else listed(bits, "--bits", (), output)
-    for width in found:
-        check_bits(width)
-    return found
 
 
 def _data_of(models: Sequence[Path], asked: Request) -> str:

@@ -9,13 +9,11 @@ from typing import Annotated
 import typer
 
 from qnn.balancing import CHOICES as EQUALIZATIONS
-from qnn.ops.choices import GOALS
+from qnn.ops.choices import GOALS, PACKS
 from qnn.precision import CLIPPINGS
 from qnn.ranges import METHODS
 from qnn.report.files import report_named
 from qnn.rounding import CHOICES as ROUNDINGS
-
-SWITCH = ("on", "off")
 
 ModelsArgument = Annotated[
     list[Path], typer.Argument(help="Models; with --net, --seeds, --epochs or --qat: the data to train networks on.")
@@ -26,6 +24,13 @@ BitsOption = Annotated[
         "--bits",
         show_default="8, or trained after --qat",
         help="Widths, separated by commas: 4 to 8, 16, pairs such as w4a8, mixed, trained.",
+    ),
+]
+WeightBitsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weight-bits",
+        help="Bits of the weights alone: 2,3,4, ternary, or layer by layer, once for each row: first=8,last=8,4.",
     ),
 ]
 NetOption = Annotated[
@@ -63,6 +68,9 @@ ClippingsOption = Annotated[
 ]
 OptimizesOption = Annotated[
     str | None, typer.Option("--optimize", help=f"What kernels are chosen for: some of {', '.join(GOALS)}.")
+]
+PacksOption = Annotated[
+    str | None, typer.Option("--pack", help=f"Weights of 2 to 6 bits in so many: some of {', '.join(PACKS)}.")
 ]
 JobsOption = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes at a time; default: the cores.")]
 SchedulerOption = Annotated[

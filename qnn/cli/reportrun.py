@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from qnn.ops.choices import Choices
 from qnn.report.baseline import labels_of
 from qnn.report.document import Network
 from qnn.report.job import Rows, Task, graph_in, hash_of, network_of, read_once, rows_of
-from qnn.report.jobs import ImportedJob, Measured, ReferenceJob, RowJob, TrainJob
+from qnn.report.jobs import ImportedJob, Measured, ReferenceJob, RowJob, TrainJob, chosen_document
 from qnn.report.labels import AS_IMPORTED, float_names, labels
 from qnn.report.running import Done, Runner
 from qnn.report.variant import Axes
@@ -34,15 +35,11 @@ TITLE = "report"
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What the rows are to be made of.
-
-    optimize: what kernels are chosen for, () where nothing is said. scales: a file that decides the ranges.
-    """
+    """What the rows are to be made of. scales: a file that decides the ranges."""
 
     request: Request
     axes: Axes
     limits: Limits
-    optimize: tuple[str, ...]
     scales: Path | None
 
 
@@ -190,17 +187,17 @@ def _plan_graph(source: Source, asked: Asked) -> Plan:
     labels_of(samples)
     rows = rows_of(asked.request, EVALUATE, samples)
     tasks, told = [], []
-    for choices in choices_of(graph.choices, asked.optimize, asked.axes.constant_time):
+    for choices in choices_of(graph.choices, asked.axes):
         tasks.append(Task(ImportedJob(source.name, source.file, rows, AS_IMPORTED, choices), source.content))
-        chosen = {"optimize": choices.optimize, "constant_time": choices.constant_time}
-        told.append({"network": source.name, "seed": None, "bits": AS_IMPORTED, **chosen})
+        told.append({"network": source.name, "seed": None, "bits": AS_IMPORTED, **chosen_document(choices)})
     return Plan(source, AS_IMPORTED, samples, None, tuple(tasks), tuple(told))
 
 
-def choices_of(choices: Choices, goals: Sequence[str], constant_time: bool) -> Iterable[Choices]:
+def choices_of(choices: Choices, axes: Axes) -> Iterable[Choices]:
     """How the C of a quantized model is made: as it says itself, but for what was asked."""
-    for goal in goals or (choices.optimize,):
-        yield replace(choices, optimize=goal, constant_time=constant_time or choices.constant_time)
+    steady = axes.constant_time or choices.constant_time
+    for goal, pack in itertools.product(axes.optimize or (choices.optimize,), axes.pack or (choices.pack,)):
+        yield replace(choices, optimize=goal, constant_time=steady, pack=pack)
 
 
 def _samples(output: Output, request: Request, network: Model) -> Samples:

@@ -22,6 +22,7 @@ from qnn.mixed import Limits
 from qnn.mixedbuild import How
 from qnn.model import MAX_STORED_SAMPLES, Model
 from qnn.modelfile import model_bytes
+from qnn.namedwidths import bits_text, layer_widths
 from qnn.ops.choices import Choices
 from qnn.progress import Progress
 from qnn.report.baseline import labels_of, reference_of
@@ -32,7 +33,7 @@ from qnn.report.variant import Variant, equalization_of
 from qnn.scales import Scales
 from qnn.schema import DataRecord, Schema
 from qnn.training import TrainOptions, train
-from qnn.widths import MIXED, TRAINED, widths_named
+from qnn.widths import MIXED, TRAINED
 
 
 @dataclass(frozen=True)
@@ -145,11 +146,12 @@ class RowJob:
         how = How(self.prefix, choices=self.variant.choices, rounding=self.variant.rounded_by)
         ranges, effect = self._ranges(network, how)
         y = labels_of(samples)
-        row = measure(network, ranges, how, self.variant.bits, samples.x, y, progress, self.limits)
+        bits, weight_bits = self.variant.bits, self.variant.weight_bits
+        row = measure(network, ranges, how, bits, samples.x, y, progress, self.limits, weight_bits)
         row = replace(row, equalization=effect)
         warnings = []
         if row.fidelity is not None and row.fidelity.collapse:
-            warnings.append(coarse_text(row.fidelity, row.sqnr, str(row.bits)) or "")
+            warnings.append(coarse_text(row.fidelity, row.sqnr, bits_text(bits, weight_bits)) or "")
         return asdict(
             Measured(
                 {**row_document(row, network, samples.x, y), **self.variant.document()},
@@ -170,7 +172,7 @@ class RowJob:
         found = _candidates(network, self.variant.method or DEFAULT_METHOD, equalize)
         if bits == MIXED:
             return choose(network, found, equalize)
-        widths = widths_named(bits)
+        widths = layer_widths(network, bits, self.variant.weight_bits)
         return choose(network, found, equalize, widths, lambda scales: how.graph(network, scales, widths))
 
 
@@ -198,9 +200,13 @@ class ImportedJob:
         samples = self.rows.read(graph.schema, graph.record)
         y = labels_of(samples)
         row = measure_build(build_graph(graph, None, None), self.bits, samples.x, y, progress)
-        chosen = {"optimize": self.choices.optimize, "constant_time": self.choices.constant_time}
-        document = {**row_document(row, None, samples.x, y), **chosen}
+        document = {**row_document(row, None, samples.x, y), **chosen_document(self.choices)}
         return asdict(Measured(document, row.verification.ok, failures=row.verification.failures))
+
+
+def chosen_document(choices: Choices) -> dict[str, Any]:
+    """What a row says of how its C was made."""
+    return {"optimize": choices.optimize, "constant_time": choices.constant_time, "pack": choices.pack}
 
 
 def with_samples(network: Model, samples: Samples) -> Model:

@@ -15,17 +15,17 @@ from qnn.errors import QnnError
 from qnn.evaluation import evaluate
 from qnn.fidelity import fidelity
 from qnn.layersqnr import build_sqnr
-from qnn.learned import learned_of
 from qnn.mixed import NO_LIMITS, Limits
 from qnn.mixedbuild import How, compile_mixed
 from qnn.model import Model
+from qnn.namedwidths import layer_widths
 from qnn.progress import Progress, silent
 from qnn.report.histograms import spread
 from qnn.report.residuals import residuals
 from qnn.report.row import Row
 from qnn.scales import Scales
 from qnn.verifier import HOST, RV32, verify
-from qnn.widths import MIXED, TRAINED, widths_named
+from qnn.widths import MIXED
 
 
 def measure(
@@ -37,17 +37,15 @@ def measure(
     y: np.ndarray,
     progress: Progress = silent,
     limits: Limits = NO_LIMITS,
+    weight_bits: str | None = None,
 ) -> Row:
-    """The Row of one width of `model`, as --bits names it, on raw test samples x (N, *shape) with labels y.
+    """The Row of `model` in the widths that --bits and --weight-bits name, on raw test samples x (N, *shape).
 
-    Mixed widths are chosen on the model's own samples, by `limits`. how: its name, and how else it is compiled. Every
-    sample is verified on the targets that this machine has. Raises QnnError without a C compiler.
+    y: their labels. Mixed widths are chosen on the model's own samples, by `limits`. how: its name, and how else it is
+    compiled. Every sample is verified on the targets that this machine has. Raises QnnError without a C compiler.
     """
     mixed = compile_mixed(model, scales, limits, model.samples, model.labels, how) if bits == MIXED else None
-    if bits == TRAINED:
-        widths = learned_of(model.learned, "the model").widths
-    else:
-        widths = mixed.widths if mixed else widths_named(bits)
+    widths = mixed.widths if mixed else layer_widths(model, bits, weight_bits)
     build = mixed.build if mixed else how.build(model, scales, widths)
     return replace(
         measure_build(build, bits, x, y, progress),
