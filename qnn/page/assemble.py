@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -18,11 +17,12 @@ from qnn.outputs import Kind, head_of
 from qnn.page.document import SEEN, Content, drawable
 from qnn.page.flash import Flash
 from qnn.page.script import LOADER, script, source
+from qnn.stylesheet import source_hash, stylesheet
 
 GENERATOR = '<meta name="generator" content="qnn playground">'
 PAGE = Kind("a page of qnn playground", lambda path: GENERATOR in head_of(path))
+PACKAGE = "qnn.page"
 PLACEHOLDER = re.compile(r"@(\w+)@")
-CSS_SPACE = re.compile(r"\s*\n\s*|/\*.*?\*/", re.DOTALL)
 
 
 def page(graph: Graph, content: Content, flash: Flash | None, figures: Mapping[str, Any]) -> str:
@@ -53,9 +53,9 @@ def served_page(
 
 def policy(scripts: tuple[str, ...], style: str, connect: str) -> str:
     """The content security policy: only these scripts and this style, by their hashes."""
-    hashes = " ".join(_hash(text) for text in scripts)
+    hashes = " ".join(source_hash(text) for text in scripts)
     return (
-        f"default-src 'none'; script-src {hashes} 'wasm-unsafe-eval'; style-src {_hash(style)}; img-src data:; "
+        f"default-src 'none'; script-src {hashes} 'wasm-unsafe-eval'; style-src {source_hash(style)}; img-src data:; "
         f"connect-src {connect}; base-uri 'none'; form-action 'none'"
     )
 
@@ -68,7 +68,7 @@ def _filled(
     figures: Mapping[str, Any],
     connect: str,
 ) -> str:
-    style = squeezed_style()
+    style = stylesheet(PACKAGE)
     loader, program = source(LOADER), script()
     scripts = (loader, program, *((flash.script,) if flash else ()))
     packed = f'<script type="text/plain" id="flash-data">{_packed(flash.data)}</script>' if flash else ""
@@ -94,14 +94,9 @@ def filled(template: str, parts: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda found: parts[found.group(1)], template)
 
 
-def squeezed_style() -> str:
-    """The pages' style sheet, without line breaks and comments."""
-    return CSS_SPACE.sub("", asset("page.css"))
-
-
 def asset(name: str) -> str:
     """The text of a file beside this one."""
-    return (resources.files("qnn.page") / name).read_text(encoding="utf-8")
+    return (resources.files(PACKAGE) / name).read_text(encoding="utf-8")
 
 
 def _summary(graph: Graph) -> str:
@@ -135,7 +130,3 @@ def _inline(text: str) -> str:
     if "</script" in text.lower() or "<!--" in text:
         raise ValueError("the script would end itself")
     return text
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"

@@ -7,9 +7,10 @@ from html import escape
 
 from qnn.graph import PROBABILITIES, Graph
 from qnn.ops.rescale import Rescale
-from qnn.page.assemble import asset, filled, json_text, policy, squeezed_style
+from qnn.page.assemble import PACKAGE, asset, filled, json_text, policy
 from qnn.page.document import preparation_of
 from qnn.page.script import script
+from qnn.stylesheet import stylesheet
 
 MAIN = "onchip"
 COLOUR = '<label>Colour <input type="color" id="ink-colour" value="#ffffff"></label>\n'
@@ -31,7 +32,7 @@ def chip_page(graph: Graph) -> str:
         "shares": any(node.name == PROBABILITIES for node in graph.heads),
         "decimals": decimals,
     }
-    style, program = squeezed_style(), script(MAIN)
+    style, program = stylesheet(PACKAGE), script(MAIN)
     parts = {
         "policy": escape(policy((program,), style, "'self'")),
         "title": escape(graph.name),

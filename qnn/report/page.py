@@ -3,12 +3,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Sequence
-from importlib import resources
 
 from qnn.report.cells import mismatches_text
 from qnn.report.comparisons import COLUMNS, MOST, SPREAD_COLUMNS, WORDS, comparisons, seed_spread
@@ -18,10 +14,10 @@ from qnn.report.overview import Part, costs, everything, metric_of, summary
 from qnn.report.rowpart import row_part
 from qnn.report.standouts import best_row
 from qnn.report.tools import SHORT
+from qnn.stylesheet import source_hash, stylesheet
 
 GENERATOR = '<meta name="generator" content="qnn">'
 EQUALIZATION_COLUMNS = ("row", "pairs of layers", "SQNR dB without", "with", "chosen")
-CSS_SPACE = re.compile(r"\s*\n\s*|/\*.*?\*/", re.DOTALL)
 
 
 def report_page(title: str, document: Part) -> str:
@@ -43,9 +39,8 @@ def report_page(title: str, document: Part) -> str:
 
 def _whole(title: str, body: str) -> str:
     """The HTML around the body, with the policy: this style, by its hash, pictures within it, nothing else."""
-    style = CSS_SPACE.sub("", (resources.files("qnn.report") / "page.css").read_text(encoding="utf-8"))
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    style = stylesheet("qnn.report")
+    policy = f"default-src 'none'; style-src {source_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'"
     lines = (
         "<!doctype html>",
         '<html lang="en">',
