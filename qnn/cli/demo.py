@@ -22,7 +22,7 @@ from qnn.mixedbuild import How
 from qnn.modelfile import model_hash
 from qnn.names import name_from
 from qnn.report.baseline import reference_of
-from qnn.report.cells import metric_text, mismatches_text, number_text
+from qnn.report.cells import metric_in, metric_text, mismatches_text, number_text
 from qnn.report.document import Network, Origin, report_document
 from qnn.report.measure import measure
 from qnn.report.row import row_document
@@ -94,7 +94,7 @@ def run_demo(
 def demo_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     """The closing table: what the road gave, in the order of the road."""
     reference, row = document["float"], document["rows"][0]
-    metric = "accuracy" if "accuracy" in reference else "rmse"
+    metric = metric_in(reference)
     return [
         (f"float {metric}", metric_text(metric, reference[metric])),
         (f"int8 {metric}", metric_text(metric, row[metric])),

@@ -11,74 +11,41 @@ from rich.console import Console
 
 from qnn.cli.console import Output
 from qnn.cli.plot import Point, plot
-from qnn.report.cells import (
-    SUMMARY_COLUMNS,
-    TARGET_FIGURES,
-    baseline_cells,
-    float_cells,
-    metric_text,
-    mismatches_text,
-    number_text,
-    summary_cells,
-    target_texts,
-)
-from qnn.report.labels import float_names
+from qnn.report.cells import SUMMARY_COLUMNS, TARGET_FIGURES, metric_in, metric_text, target_texts
 from qnn.report.pareto import points
+from qnn.report.parts import Part, parts_of, rows_of
 
 SHOWN_TARGETS = 8
 MOST_COLUMNS = 5  # rows of the report that stand side by side; more stand one below the other
-LIST_COLUMNS = ("row", "score", "weights B", "flash B", "RAM B", "instructions", "mismatches", "best for its")
+LISTED = ("score", "weights B", "flash B", "RAM B", "instructions", "mismatches")  # of the figures, where rows are many
 EXPENDABLE = ("weights B", "RAM B", "best for its", "instructions", "flash B")  # of these, what is missed least first
 FLASH = "flash_bytes"
 WIDEST_PLOT, FILE_WIDTH = 100, 80
 
-Part = Mapping[str, Any]
 Column = tuple[str, ...]  # its head, then its cells
 
 
-def show_report(output: Output, title: str, document: Part) -> None:
+def show_report(output: Output, title: str, document: Mapping[str, Any]) -> None:
     """The table of a report: a column for each row while there are few, else a line; then the plot."""
-    networks = document.get("networks") or [document]
-    named = zip(float_names(networks), networks, strict=True)
-    references = [(name, network["float"]) for name, network in named if "float" in network]
-    baselines = [network["baseline"] for network in networks[:1] if "baseline" in network]
-    rows = [(name_of(row), row) for row in document["rows"]]
-    if len(rows) <= MOST_COLUMNS and len(networks) == 1:
-        _show_columns(output, title, baselines, references, rows)
+    rows = rows_of(document)
+    if len(rows) <= MOST_COLUMNS and len(document.get("networks", ())) < 2:
+        _show_columns(output, title, parts_of(document))
     else:
-        _show_lines(output, title, baselines, references, rows)
-    show_plot(output, document["rows"])
+        _show_lines(output, title, parts_of(document))
+    show_plot(output, rows)
     for failed in document.get("failed", ()):
         output.say(f"no row: {failed['label']}: {failed['reason']}")
 
 
-def name_of(row: Part) -> str:
-    """What a row is called; older reports have no names."""
-    return str(row.get("label") or f"{row['bits']} bits")
-
-
-def _show_columns(
-    output: Output,
-    title: str,
-    baselines: Sequence[Part],
-    references: Sequence[tuple[str, Part]],
-    rows: Sequence[tuple[str, Part]],
-) -> None:
-    """A column for the baseline, for float and for each row; several tables where there is no room for one."""
-    columns = [
-        *(baseline_cells(part) for part in baselines),
-        *(float_cells(part) for _, part in references),
-        *(summary_cells(row) for _, row in rows),
-    ]
-    lines = list(zip(SUMMARY_COLUMNS, *columns, strict=True))[1:]
-    shown = [*baselines, *(part for _, part in references), *(row for _, row in rows)]
-    parts = [part.get("per_target") or [] for part in shown]
-    if {len(part) for part in parts} == {len(parts[0])}:
-        for targets in list(zip(*parts, strict=True))[:SHOWN_TARGETS]:
-            told = zip(TARGET_FIGURES, *(target_texts(target) for target in targets), strict=True)
-            lines += [(f"{figure} of {targets[0]['name']}", *texts) for figure, *texts in told]
-    names = (*(part["name"] for part in baselines), *(name for name, _ in references), *(name for name, _ in rows))
-    figures, *others = zip(("", *names), *lines, strict=True)
+def _show_columns(output: Output, title: str, parts: Sequence[Part]) -> None:
+    """A column for each part; several tables where there is no room for one."""
+    lines = list(zip(SUMMARY_COLUMNS, *(part.cells for part in parts), strict=True))
+    targets = [part.json.get("per_target") or [] for part in parts]
+    if {len(found) for found in targets} == {len(targets[0])}:
+        for same in list(zip(*targets, strict=True))[:SHOWN_TARGETS]:
+            told = zip(TARGET_FIGURES, *(target_texts(target) for target in same), strict=True)
+            lines += [(f"{figure} of {same[0]['name']}", *texts) for figure, *texts in told]
+    figures, *others = zip(("", *(part.name for part in parts)), *lines, strict=True)
     for group in _groups(output, figures, others):
         head, *cells = zip(figures, *group, strict=True)
         output.table(title if group[0] is others[0] else f"{title}, continued", head, cells)
@@ -96,40 +63,31 @@ def _groups(output: Output, first: Column, columns: Sequence[Column]) -> Iterato
     yield group
 
 
-def _show_lines(
-    output: Output,
-    title: str,
-    baselines: Sequence[Part],
-    references: Sequence[tuple[str, Part]],
-    rows: Sequence[tuple[str, Part]],
-) -> None:
-    """A line for the baseline, for each float network and for each row."""
-    empty = ("",) * (len(LIST_COLUMNS) - 2)
-    lines = [(str(part["name"]), _score(part), *empty) for part in baselines]
-    lines += [(name, _score(part), *empty) for name, part in references]
-    for name, row in rows:
-        figures = (number_text(row[key]) for key in ("weights_bytes", FLASH, "ram_bytes", "instructions"))
-        lines.append((name, _score(row), *figures, mismatches_text(row), ", ".join(row.get("pareto", ()))))
-    missed = output.table(title, LIST_COLUMNS, lines, EXPENDABLE)
+def _show_lines(output: Output, title: str, parts: Sequence[Part]) -> None:
+    """A line for each part."""
+    chosen = [SUMMARY_COLUMNS.index(column) for column in LISTED]
+    lines = [
+        (part.name, *(part.cells[index] for index in chosen), ", ".join(part.json.get("pareto", ()))) for part in parts
+    ]
+    missed = output.table(title, ("row", *LISTED, "best for its"), lines, EXPENDABLE)
     if missed:
         output.say(f"no room for: {', '.join(missed)} (a wider terminal, --json and the files of -o have them)")
 
 
 def show_plot(output: Output, rows: Sequence[Part]) -> None:
     """Score by flash, where at least two rows tell both; the rows that no other beats have letters."""
-    placed = [(row, point) for row, point in zip(rows, points(rows, FLASH), strict=True) if point is not None]
-    if len(placed) < 2:
+    placed = zip(rows, points([row.json for row in rows], FLASH), strict=True)
+    found = [
+        Point(place[0], -place[1], row.name, "flash" in row.json.get("pareto", ()))
+        for row, place in placed
+        if place is not None
+    ]
+    if len(found) < 2:
         return
-    metric = "accuracy" if "accuracy" in placed[0][0] else "rmse"
-    found = [Point(cost, -loss, name_of(row), "flash" in row.get("pareto", ())) for row, (cost, loss) in placed]
+    metric = metric_in(rows[0].json)
     least, largest = min(point.y for point in found), max(point.y for point in found)
     texts = (metric_text(metric, abs(least)), metric_text(metric, abs(largest)))
     width = min(Console().width, WIDEST_PLOT) if sys.stdout.isatty() else FILE_WIDTH
     output.say(f"{metric} by flash (up is better); letters: no other is as good for less")
     for line in plot(found, width, "bytes of flash", texts):
         output.say(line)
-
-
-def _score(part: Part) -> str:
-    metric = "accuracy" if "accuracy" in part else "rmse"
-    return metric_text(metric, part[metric])

@@ -14,6 +14,7 @@ from qnn.cli.reportrun import Results
 from qnn.cli.reporttable import MOST_COLUMNS
 from qnn.fidelity import loss_text
 from qnn.metrics import Score
+from qnn.report.cells import metric_in
 from qnn.report.labels import labels
 
 
@@ -48,5 +49,5 @@ def complain(text: str) -> None:
 
 
 def _score(part: Any) -> Score:
-    metric = "accuracy" if "accuracy" in part else "rmse"
+    metric = metric_in(part)
     return Score(metric, part[metric], 0)

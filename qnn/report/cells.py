@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 SUMMARY_COLUMNS = (
-    "bits",
     "score",
     "weights B",
     "tables B",
@@ -38,26 +37,33 @@ TARGET_FIGURES = ("rmse", "mean error", "largest error", "R2")
 
 def summary_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """A row of a report as text, in the order of SUMMARY_COLUMNS."""
-    metric = "accuracy" if "accuracy" in row else "rmse"
     flash = ("weights_bytes", "tables_bytes", "structs_bytes", "code_bytes", "flash_bytes")
     keys = (*flash, "scratch_bytes", "stack_bytes", "ram_bytes")
     numbers = (*(row[key] for key in keys), row["macs"], row["instructions"], row["cycles_ram"], row["cycles_flash"])
     texts = (*(number_text(value) for value in numbers), mismatches_text(row), number_text(row["saturated"]))
-    return (str(row["bits"]), metric_text(metric, row[metric]), *texts)
+    return (score_of(row), *texts)
 
 
 def float_cells(reference: Mapping[str, Any]) -> tuple[str, ...]:
     """The float network's row, in the order of SUMMARY_COLUMNS; its weights are 4 bytes each."""
-    metric = "accuracy" if "accuracy" in reference else "rmse"
-    floats = ("float", metric_text(metric, reference[metric]), number_text(4 * reference["parameters"]))
+    floats = (score_of(reference), number_text(4 * reference["parameters"]))
     return (*floats, *("",) * (len(SUMMARY_COLUMNS) - len(floats)))
 
 
 def baseline_cells(baseline: Mapping[str, Any]) -> tuple[str, ...]:
     """The row of what needs no network, in the order of SUMMARY_COLUMNS."""
-    metric = "accuracy" if "accuracy" in baseline else "rmse"
-    shown = (str(baseline["name"]), metric_text(metric, baseline[metric]))
-    return (*shown, *("",) * (len(SUMMARY_COLUMNS) - len(shown)))
+    return (score_of(baseline), *("",) * (len(SUMMARY_COLUMNS) - 1))
+
+
+def metric_in(part: Mapping[str, Any]) -> str:
+    """accuracy or rmse: what the JSON of a row, a network or a baseline is scored by."""
+    return "accuracy" if "accuracy" in part else "rmse"
+
+
+def score_of(part: Mapping[str, Any]) -> str:
+    """The score in such JSON, as text."""
+    metric = metric_in(part)
+    return metric_text(metric, part[metric])
 
 
 def target_texts(target: Mapping[str, Any]) -> tuple[str, ...]:

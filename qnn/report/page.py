@@ -10,7 +10,8 @@ from qnn.report.cells import mismatches_text
 from qnn.report.comparisons import COLUMNS, MOST, SPREAD_COLUMNS, WORDS, comparisons, seed_spread
 from qnn.report.figures.residuals import residual_plots
 from qnn.report.html import code, paragraph, safe, section, table
-from qnn.report.overview import Part, costs, everything, metric_of, summary
+from qnn.report.overview import Json, costs, metric_of, summary
+from qnn.report.parts import parts_of
 from qnn.report.rowpart import row_part
 from qnn.report.standouts import best_row
 from qnn.report.tools import SHORT
@@ -20,7 +21,7 @@ GENERATOR = '<meta name="generator" content="qnn">'
 EQUALIZATION_COLUMNS = ("row", "pairs of layers", "SQNR dB without", "with", "chosen")
 
 
-def report_page(title: str, document: Part) -> str:
+def report_page(title: str, document: Json) -> str:
     """The page of a report's JSON document; whatever stands in it is shown as text."""
     metric = metric_of(document)
     parts = [
@@ -59,7 +60,7 @@ def _whole(title: str, body: str) -> str:
     return "\n".join(lines)
 
 
-def _choices(rows: Sequence[Part], metric: str) -> str:
+def _choices(rows: Sequence[Json], metric: str) -> str:
     """Rows side by side that differ in one thing, seeds, and what equalization changes."""
     balanced = [_equalization(row) for row in rows if row.get("equalization")]
     compared = comparisons(rows, metric)
@@ -72,23 +73,24 @@ def _choices(rows: Sequence[Part], metric: str) -> str:
     )
 
 
-def _equalization(row: Part) -> tuple[str, ...]:
+def _equalization(row: Json) -> tuple[str, ...]:
     found = row["equalization"]
     ratios = ("inf" if found[key] is None else f"{found[key]:.1f}" for key in ("plain_db", "equalized_db"))
     return (row["label"], str(found["pairs"]), *ratios, "yes" if found["chosen"] else "no")
 
 
-def _rows(rows: Sequence[Part], metric: str) -> str:
+def _rows(rows: Sequence[Json], metric: str) -> str:
     best = best_row(rows, metric)
     parts = [row_part(row["label"], row, metric, index == best) for index, row in enumerate(rows)]
     return paragraph("Each row opens; what is open is printed.", "note") + "".join(parts) if parts else ""
 
 
-def _residuals(document: Part) -> str:
-    return residual_plots([(name, part["residuals"]) for name, part in everything(document) if part.get("residuals")])
+def _residuals(document: Json) -> str:
+    found = [(part.name, part.json["residuals"]) for part in parts_of(document) if part.json.get("residuals")]
+    return residual_plots(found)
 
 
-def _exactness(rows: Sequence[Part]) -> str:
+def _exactness(rows: Sequence[Json]) -> str:
     """Which target computed what the simulator does: a column for each of them, by whatever compiled and ran it."""
     found = [{_target(name, target): target for name, target in row["targets"].items()} for row in rows]
     targets = list(dict.fromkeys(told for compared in found for told in compared))
@@ -102,16 +104,16 @@ def _exactness(rows: Sequence[Part]) -> str:
     return paragraph(note) + table("Values that differ", ("row", *targets), lines) if targets else ""
 
 
-def _target(name: str, target: Part) -> str:
+def _target(name: str, target: Json) -> str:
     return f"{name}: {target.get('engine') or 'this machine'}, {target['compiler']}"
 
 
-def _differs(target: Part) -> str:
+def _differs(target: Json) -> str:
     crash = target.get("crash")
     return f"crashed: {crash}" if crash else mismatches_text(target)
 
 
-def _again(document: Part) -> str:
+def _again(document: Json) -> str:
     """The command, the networks and the versions."""
     networks = [(f"Network {network['name']}", _network(network)) for network in document["networks"]]
     versions = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
@@ -119,6 +121,6 @@ def _again(document: Part) -> str:
     return "".join(code(name, str(text)) for name, text in parts)
 
 
-def _network(network: Part) -> str:
+def _network(network: Json) -> str:
     """Its NET, and which file it is."""
     return f"{network['net']}; its file's sha256 begins with {network['model_sha256'][:SHORT]}"
