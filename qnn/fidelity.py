@@ -18,7 +18,7 @@ from qnn.metrics import Score, accuracy, predicted_classes, rmse
 from qnn.model import Model
 from qnn.normalize import target_values
 from qnn.simulator import simulate
-from qnn.widths import MIXED, TRAINED
+from qnn.widths import MIXED, TRAINED, bits_text, names_narrow
 
 LEAST_SQNR = 20.0  # dB
 MOST_CHANGED = 0.01  # of the samples
@@ -26,6 +26,8 @@ MOST_ACCURACY = 0.01
 MOST_RMSE = 1.5
 REMEDY = "calibrate on more samples (--data) or by another --method"
 WIDER = "--bits w8a16, 16 or mixed are finer"
+NARROWER = "train it for them with --qat, give single layers more (--weight-bits first=8,4), or say --bits mixed"
+LESS_DROP = "a smaller --max-drop or wider limits leave it more bits"
 TRAINING = "train with --qat for longer, or with more bits"
 LOST_SQNR = 10.0  # dB: below that the integer network is another one
 ONE_CLASS = 0.98  # of the samples: so many get the same class from a collapsed network
@@ -109,23 +111,29 @@ def _one_class(answers: np.ndarray, real: np.ndarray) -> float | None:
     return share if share - before > MOST_CHANGED else None
 
 
-def coarse_text(found: Fidelity, sqnr: Sequence[tuple[str, float]], bits: str) -> str | None:
+def coarse_text(
+    found: Fidelity, sqnr: Sequence[tuple[str, float]], bits: str, weight_bits: str | None = None
+) -> str | None:
     """A warning where `bits` cost more than should be passed over, a collapse above all; None where they do not.
 
-    sqnr: dB of the tensors, in order (layersqnr).
+    sqnr: dB of the tensors, in order (layersqnr). bits, weight_bits: as these options name them.
     """
+    told, advice = widths_text(bits_text(bits, weight_bits)), remedy(bits, weight_bits)
     if not found.collapse:
-        return f"{widths_text(bits)} are coarse for this network ({found}); {remedy(bits)}" if found.poor else None
+        return f"{told} are coarse for this network ({found}); {advice}" if found.poor else None
     lost = next((f"; {name} is the first below {LEAST_SQNR:g} dB" for name, db in sqnr if db < LEAST_SQNR), "")
     reasons = ", ".join(found.collapse)
-    return f"COLLAPSE: {widths_text(bits)} are coarse for this network: {reasons} ({found}{lost}); {remedy(bits)}"
+    return f"COLLAPSE: {told} are coarse for this network: {reasons} ({found}{lost}); {advice}"
 
 
-def remedy(bits: str) -> str:
-    """What to try where `bits`, as --bits names them, lose too much."""
+def remedy(bits: str, weight_bits: str | None = None) -> str:
+    """What to try where `bits` and `weight_bits`, as these options name them, lose too much."""
     if bits == TRAINED:
         return TRAINING
-    return REMEDY if bits == "16" else f"{WIDER}; or {REMEDY}"
+    if names_narrow(bits, weight_bits):
+        return NARROWER
+    more = {"16": (), MIXED: (LESS_DROP,)}.get(bits, (WIDER,))
+    return "; or ".join((*more, REMEDY))
 
 
 def widths_text(bits: str) -> str:
@@ -133,13 +141,15 @@ def widths_text(bits: str) -> str:
     return {MIXED: "mixed widths", TRAINED: "the trained widths"}.get(bits, f"{bits} bits")
 
 
-def loss_text(reference: Score, score: Score, bits: str) -> str | None:
-    """A line on what `bits` lost from the float `reference` to the integer `score`; None where it is little."""
+def loss_text(reference: Score, score: Score, bits: str, weight_bits: str | None = None) -> str | None:
+    """A line on what `bits` lost from the float `reference` to the integer `score`; None where it is little.
+
+    bits, weight_bits: as these options name them.
+    """
+    told, advice = widths_text(bits_text(bits, weight_bits)), remedy(bits, weight_bits)
     if reference.metric == "accuracy":
         lost = reference.value - score.value
-        if lost <= MOST_ACCURACY:
-            return None
-        return f"{widths_text(bits)} lose {100 * lost:.2f} points of accuracy here; {remedy(bits)}"
+        return f"{told} lose {100 * lost:.2f} points of accuracy here; {advice}" if lost > MOST_ACCURACY else None
     if score.value <= MOST_RMSE * reference.value:
         return None
-    return f"{widths_text(bits)} raise the rmse from {reference.value:.3g} to {score.value:.3g}; {remedy(bits)}"
+    return f"{told} raise the rmse from {reference.value:.3g} to {score.value:.3g}; {advice}"

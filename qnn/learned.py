@@ -68,6 +68,13 @@ def default_bits(learned: Learned | None) -> str:
     return EIGHT_NAME if learned is None else TRAINED
 
 
+def left_out_text(subject: str, options: str) -> str:
+    """A line on widths that take the place of those that `subject` was trained for."""
+    verb = "leave" if " and " in options else "leaves"
+    trained = f"--bits {TRAINED}, the default, takes them"
+    return f"{subject} was trained for few bits: {options} {verb} its learned steps and ranges out; {trained}"
+
+
 def learned_of(learned: Learned | None, subject: str) -> Learned:
     """What --bits trained asks for. Raises QnnError where the model has nothing of the kind."""
     if learned is None:

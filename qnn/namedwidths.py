@@ -35,8 +35,3 @@ def check_apart(bits: str) -> None:
         problem = "chooses" if bits == MIXED else "has in the model"
         raise QnnError("--weight-bits", f"says what --bits {bits} {problem}", "leave one of them out")
     raise QnnError("--weight-bits", f"says what --bits {bits} says as well", "leave one out, or say --bits 8")
-
-
-def bits_text(bits: str, weight_bits: str | None) -> str:
-    """The widths in words before "bits"."""
-    return bits if weight_bits is None else f"weights of {weight_bits} and activations of {bits}"

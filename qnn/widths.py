@@ -13,10 +13,12 @@ from qnn.precision import MSE, TERNARY
 WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8, 16)
 ACTIVATION_BITS = (4, 5, 6, 7, 8, 16)
 EIGHT_NAME = "8"
+TERNARY_NAME = "ternary"
 MIXED, TRAINED = "mixed", "trained"  # widths that are chosen, and those that a model was trained with
 PAIR = re.compile(r"w([0-9]+|ternary)a([0-9]+)\Z")
-NAMES = (*((str(bits), bits) for bits in WEIGHT_BITS), ("ternary", TERNARY))
+NAMES = (*((str(bits), bits) for bits in WEIGHT_BITS), (TERNARY_NAME, TERNARY))
 FIRST, LAST = "first", "last"
+LEARNED = 8  # bits: so many at most are learned
 EXAMPLE = "say 4, or first=8,last=8,4"
 PAIR_EXAMPLE = "; with activations w4a6, or first=w8a8,w4a4"
 
@@ -60,9 +62,32 @@ def widths_named(bits: str) -> Widths:
     match = PAIR.match(bits)
     weights, activations = (number_of(part) for part in match.groups()) if match else (number_of(bits),) * 2
     if weights not in WEIGHT_BITS or activations not in ACTIVATION_BITS:
-        remedy = f"use 4 to 8, 16, a pair such as w4a8 (weights of 2 to 8 or 16, activations), or {MIXED}"
+        remedy = f"use 4 to 8, 16, a pair such as w4a8 (weights of 2 to 8 or 16, activations), or {MIXED}{_meant(bits)}"
         raise QnnError(f"--bits {bits}", "is not a width that this version makes", remedy)
     return Widths(max(activations, 8), Width(weights, activations))
+
+
+def _meant(bits: str) -> str:
+    """The end of a sentence: what may be meant by `bits`, which are no width; "" where nobody knows."""
+    if bits != bits.lower() and (PAIR.match(bits.lower()) or bits.lower() in (MIXED, TRAINED)):
+        return f"; did you mean {bits.lower()}?"
+    if number_of(bits) in WEIGHT_BITS:
+        return f"; w{bits}a8 has weights of {bits} bits"
+    return "; --weight-bits has ternary" if TERNARY_NAME in bits.lower() else ""
+
+
+def bits_text(bits: str, weight_bits: str | None) -> str:
+    """What --bits and --weight-bits say, in words before "bits"."""
+    return bits if weight_bits is None else f"weights of {weight_bits} and activations of {bits}"
+
+
+def names_narrow(bits: str, weight_bits: str | None) -> bool:
+    """Do --bits and --weight-bits name widths below 8 bits?"""
+    if bits in (MIXED, TRAINED):
+        return False
+    width = widths_named(bits).default
+    weights = [part.weights for part in bit_parts(weight_bits, "--weight-bits")] if weight_bits else [width.weights]
+    return min(*weights, width.activations) < 8
 
 
 @dataclass(frozen=True)
@@ -79,7 +104,7 @@ class Part:
 
 
 def bit_parts(text: str, option: str, pairs: bool = False) -> list[Part]:
-    """The parts of what `option` says. pairs: may it say w4a6 as well?
+    """The parts of what `option` says. pairs: it is for widths that are learned, and may say w4a6 as well.
 
     Raises QnnError for what is none, and for two that are for all layers.
     """
@@ -94,7 +119,7 @@ def _part(text: str, part: str, option: str, pairs: bool) -> Part:
     match = PAIR.match(said) if pairs else None
     weights, activations = match.groups() if match else (said, None)
     found = Part(name, dict(NAMES).get(weights, -1), None if activations is None else number_of(activations))
-    known = ", ".join(dict(NAMES))
+    known = ", ".join(word for word, bits in NAMES if bits <= LEARNED or not pairs)
     if found.weights < 0 or bool(equals) != bool(name):
         remedy = f"use one of {known}; {EXAMPLE}{PAIR_EXAMPLE if pairs else ''}"
         raise QnnError(f"{option} {text}", f"{part!r} names no width of weights", remedy)

@@ -208,3 +208,23 @@ def test_rounding_options_that_change_nothing_are_told(
     code, _, err = qnn("compile", model, "--clipping", "off", "--no-bias-correction", "-o", out)
     assert (code, "--bias-correction and --clipping change nothing" in err) == (0, True)
     assert "weights of 4 and activations of 8 bits against float on" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--bits", "8", "--pack", "on"), True),
+        (("--weight-bits", "7", "--pack", "off"), True),
+        (("--weight-bits", "3", "--pack", "on"), False),
+        (("--weight-bits", "3", "--pack", "off"), False),
+        (("--bits", "8", "--pack", "auto"), False),
+    ],
+)
+def test_packing_that_changes_nothing_is_told(tmp_path: Path, qnn: Run, words: tuple[str, ...], told: bool) -> None:
+    """Of a float model, and of the integer one that it became."""
+    integer = tmp_path / "b" / "model.qnn"
+    for model, order in ((FOLDER / "digits" / "model.qnn", words), (integer, words[2:])):
+        code, _, err = qnn("compile", str(model), *order, "-o", str(tmp_path / ("c" if model == integer else "b")))
+        assert code == 0, err
+        line = f"--pack {words[-1]} changes nothing: no layer's weights would take fewer bytes packed"
+        assert (line in " ".join(err.split())) == told

@@ -14,7 +14,7 @@ from learnable import curve, readings
 
 from qnn.data.steinhart import celsius_by, steinhart_hart
 from qnn.data.thermistor import thermistor
-from qnn.fidelity import Fidelity, coarse_text
+from qnn.fidelity import Fidelity, coarse_text, remedy
 from qnn.metrics import score_of
 from qnn.model import Model
 from qnn.modelfile import save_model
@@ -55,6 +55,26 @@ def test_reasons_for_a_collapse() -> None:
     assert text.startswith("COLLAPSE: 8 bits")
     assert "dense2 is the first below 20 dB" in text
     assert "--bits w8a16, 16 or mixed" in text
+
+
+@pytest.mark.parametrize(
+    ("bits", "weight_bits", "advice"),
+    [
+        ("8", "ternary", "train it for them with --qat"),
+        ("8", "first=8,4", "train it for them with --qat"),
+        ("w4a8", None, "give single layers more (--weight-bits first=8,4), or say --bits mixed"),
+        ("w8a4", None, "train it for them with --qat"),
+        ("8", "8", "--bits w8a16, 16 or mixed are finer; or calibrate on more samples"),
+        ("16", None, "calibrate on more samples"),
+        ("mixed", None, "a smaller --max-drop or wider limits leave it more bits; or calibrate"),
+        ("trained", None, "train with --qat for longer"),
+    ],
+)
+def test_remedies_fit_the_widths(bits: str, weight_bits: str | None, advice: str) -> None:
+    assert remedy(bits, weight_bits).startswith(advice) or remedy(bits, weight_bits).endswith(advice)
+    text = coarse_text(replace(FINE, sqnr_db=3.0), (), bits, weight_bits)
+    assert text is not None
+    assert text.endswith(remedy(bits, weight_bits))
 
 
 def test_a_collapse_is_told_and_wider_weights_are_its_remedy(

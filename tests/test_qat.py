@@ -483,7 +483,7 @@ def test_wrong_commands(tmp_path: Path, qnn: Run) -> None:
     for more, said in (
         (start, "--from: says nothing without --qat"),
         ((*start, "--qat", "4", "--net", NET), "--net: is that of the model that --from names"),
-        ((*start, "--qat", "9"), "--qat 9: '9' names no width of weights"),
+        ((*start, "--qat", "9"), "--qat 9: '9' names no width of weights; use one of 2, 3, 4, 5, 6, 7, 8, ternary;"),
         (("--qat", "9", "--net", NET), "--qat 9: '9' names no width of weights"),
         (("--qat", "first=16,4", "--net", NET), "names weights of more than 8 bits"),
         (("--qat", "w4a16", "--net", NET), "names activations of more than 8 bits"),
@@ -522,6 +522,12 @@ def test_reports_and_files_of_ranges(tmp_path: Path, qnn: Run, monkeypatch: pyte
     code, out, _ = qnn("report", model, "--bits", "trained,w4a8", "--json", "-j1")
     assert [row["bits"] for row in json.loads(out)["rows"]] == ["trained", "w4a8"]
     assert json.loads(out)["rows"][0]["accuracy"] == alone[0]["accuracy"]
+    left = (
+        "was trained for few bits: --weight-bits leaves its learned steps and ranges out; --bits trained, the default"
+    )
+    for order in (("compile", model, "-o", str(tmp_path / "b")), ("report", model, "-j1")):
+        code, _, err = qnn(*order, "--weight-bits", "4")
+        assert (code, left in " ".join(err.split())) == (0, True), err
     code, _, err = qnn("compile", model, "--equalize", "on", "-o", str(tmp_path / "b"))
     assert (code, "changes weights whose steps were trained" in err) == (2, True)
     code, _, err = qnn("compile", model, "--weight-bits", "4", "--bits", "trained", "-o", str(tmp_path / "b"))

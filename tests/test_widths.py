@@ -130,6 +130,21 @@ def test_other_widths_are_refused(bits: str) -> None:
         check_bits(bits)
 
 
+@pytest.mark.parametrize(
+    ("bits", "hint"),
+    [
+        ("3", "; w3a8 has weights of 3 bits"),
+        ("W4A8", "; did you mean w4a8?"),
+        ("Mixed", "; did you mean mixed?"),
+        ("wternarya8", "; --weight-bits has ternary"),
+    ],
+)
+def test_what_may_be_meant_is_named(bits: str, hint: str) -> None:
+    with pytest.raises(QnnError) as caught:
+        check_bits(bits)
+    assert str(caught.value).endswith(hint)
+
+
 def test_bytes_and_16_bits_are_added_exactly() -> None:
     """The byte's factor may be 2**22, so that the other's, a two-hundredth of it, is still fine enough."""
     x = TensorType((64,), "uint8", 0, 255, 0.02, 100)

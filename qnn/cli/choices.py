@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-from qnn.ops.choices import GOALS, MEMORIES, Choices, Weights, check_goal, check_pack, parse_weights
+from qnn.cli.console import Output
+from qnn.graph import Graph
+from qnn.ops.choices import GOALS, MEMORIES, OFF, ON, Choices, Weights, check_goal, check_pack, parse_weights
 
 WeightsOption = Annotated[
     list[str] | None,
@@ -52,6 +54,16 @@ def chosen(choices: Choices, optimize: str | None, constant_time: bool, pack: st
     goal = choices.optimize if optimize is None else check_goal(optimize, "--optimize")
     way = choices.pack if pack is None else check_pack(pack, "--pack")
     return replace(choices, optimize=goal, constant_time=constant_time or choices.constant_time, pack=way)
+
+
+def tell_idle_pack(output: Output, graph: Graph, pack: str | None) -> None:
+    """Say it where --pack was given, on or off, and no weights of the graph would be stored in other ways by it."""
+    if pack not in (ON, OFF):
+        return
+    made = (replace(graph, choices=replace(graph.choices, pack=way)) for way in (ON, OFF))
+    packed, loose = ([(kernel.header, kernel.function) for kernel in one.kernels] for one in made)
+    if packed == loose:
+        output.warn(f"--pack {pack} changes nothing: no layer's weights would take fewer bytes packed")
 
 
 def weights_of(words: Sequence[str] | None) -> Weights | None:

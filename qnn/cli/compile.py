@@ -12,7 +12,15 @@ import typer
 
 from qnn.calibration import DEFAULT_METHOD
 from qnn.cli.calibrate import MethodOption, ModelArgument
-from qnn.cli.choices import ConstantTimeOption, OptimizeOption, PackOption, WeightsOption, chosen, weights_of
+from qnn.cli.choices import (
+    ConstantTimeOption,
+    OptimizeOption,
+    PackOption,
+    WeightsOption,
+    chosen,
+    tell_idle_pack,
+    weights_of,
+)
 from qnn.cli.compiled import show_build
 from qnn.cli.console import JsonOption, Output, QuietOption, given
 from qnn.cli.equalize import EqualizeOption
@@ -69,7 +77,8 @@ BitsOption = Annotated[
     typer.Option(
         "--bits",
         show_default="8, or trained after --qat",
-        help="Width of weights and activations: 4 to 8, 16, a pair such as w4a8, mixed: chosen per layer, trained.",
+        help="Width of weights and activations: 4 to 8, 16, a pair such as w4a8, "
+        "mixed: chosen per layer, or trained: what --qat trained it for.",
     ),
 ]
 WeightBitsOption = Annotated[
@@ -172,6 +181,7 @@ def command(
         rounding=Rounding(rounding, bias_correction, clipping),
         limits=limits_of((bits or EIGHT_NAME,), max_drop, flash, ram, instructions),
         choices=choices,
+        pack=pack,
         unit=unit,
         self_test=self_test,
         written=tuple(option for option, parameter in CALIBRATION if given(context, parameter)),
@@ -207,4 +217,5 @@ def _compile_quantized(output: Output, order: Order, graph: Graph) -> None:
     show_build(output, build, out)
     if removed is not None:
         output.say(f"removed {removed}, the header of the build that was there")
+    tell_idle_pack(output, graph, order.pack)
     output.emit({**build.manifest, "header": str(out / build.manifest["header"]), "fidelity": None})

@@ -22,7 +22,7 @@ from qnn.model import Model
 from qnn.ops.choices import SPEED
 from qnn.scales import Scales
 from qnn.training.fakenodes import as_trained
-from qnn.widths import MIXED, TRAINED, Widths
+from qnn.widths import MIXED, TRAINED, Widths, bits_text
 
 NOT_AS_TRAINED = "leave --scales out, or train it again"
 
@@ -31,13 +31,13 @@ NOT_AS_TRAINED = "leave --scales out, or train it again"
 class Compiled:
     """A build and how it came about.
 
-    bits: what --bits says. text: the same, with --weight-bits, in words before "bits". effect: of equalization.
+    bits, weight_bits: what these options say. effect: of equalization.
     steps: SQNR in dB at the output by each step of rounding. mixed: the choice of widths, where they are mixed.
     """
 
     network: Model
     bits: str
-    text: str
+    weight_bits: str | None
     ranges: Scales
     widths: Widths
     build: Build
@@ -118,8 +118,8 @@ def show_fidelity(
     """How close the build is to the float network, layer by layer and at its end; a warning where that is not close."""
     rows = sqnr_rows(compiled.build.graph, sqnr)
     output.table("Where precision is lost (signal to noise against float)", SQNR_COLUMNS, rows)
-    output.say(f"{compiled.text} bits against float on {found}")
-    text = coarse_text(found, sqnr, compiled.text)
+    output.say(f"{bits_text(compiled.bits, compiled.weight_bits)} bits against float on {found}")
+    text = coarse_text(found, sqnr, compiled.bits, compiled.weight_bits)
     if text is not None and (compiled.bits != MIXED or found.collapse):  # mixed widths have limits of their own
         output.warn(f"{model}: {text}")
 

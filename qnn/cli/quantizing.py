@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qnn.balancing import choose
+from qnn.cli.choices import tell_idle_pack
 from qnn.cli.compiled import Compiled, tell
 from qnn.cli.console import Output
 from qnn.cli.equalize import candidates_for
 from qnn.cli.loading import Request, Samples, load_rows
 from qnn.compiler import check_build_folder, write_build
 from qnn.errors import QnnError
-from qnn.learned import default_bits
+from qnn.learned import default_bits, left_out_text
 from qnn.mixed import Limits
 from qnn.mixedbuild import How, MixedBuild, compile_mixed
 from qnn.model import Model
 from qnn.modelfile import load_model
-from qnn.namedwidths import bits_text, check_apart, layer_widths
+from qnn.namedwidths import check_apart, layer_widths
 from qnn.names import check_name, name_from
 from qnn.ops.choices import Choices
 from qnn.rounding import Rounding, rounding_effect
@@ -32,7 +33,7 @@ NARROW_ONLY = ("--rounding", "--bias-correction", "--clipping")  # what concerns
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """What a command line asks for. written: the options of calibration that it has."""
+    """What a command line asks for. written: the options of calibration that it has. pack: what --pack says."""
 
     model: Path
     out: Path
@@ -47,6 +48,7 @@ class Order:
     rounding: Rounding
     limits: Limits
     choices: Choices
+    pack: str | None
     unit: str | None
     self_test: int
     written: tuple[str, ...]
@@ -72,6 +74,9 @@ def compile_float(output: Output, order: Order) -> None:
     network = load_model(order.model)
     bits = order.bits_for(network)
     widths = _widths(network, order, bits)
+    if network.learned is not None and bits != TRAINED:
+        named = [option for option in ("--bits", "--weight-bits") if option in order.written]
+        output.warn(left_out_text(str(order.model), " and ".join(named)))
     samples = _samples(output, network, order, bits)
     how = order.how(network, samples)
     found = candidates_for(output, network, order.scales, samples.x, order.method, order.equalize, bits)
@@ -84,9 +89,8 @@ def compile_float(output: Output, order: Order) -> None:
     steps = rounding_effect(network, ranges, widths, samples.x, order.rounding.clipping)
     if not steps:
         _tell_idle(output, [option for option in NARROW_ONLY if option in order.written])
-    compiled = Compiled(
-        network, bits, bits_text(bits, order.weight_bits), ranges, widths, build, effect, tuple(steps), mixed
-    )
+    tell_idle_pack(output, build.graph, order.pack)
+    compiled = Compiled(network, bits, order.weight_bits, ranges, widths, build, effect, tuple(steps), mixed)
     tell(output, order.model, order.out, compiled, removed)
 
 

@@ -23,7 +23,8 @@ BitsOption = Annotated[
     typer.Option(
         "--bits",
         show_default="8, or trained after --qat",
-        help="Widths, separated by commas: 4 to 8, 16, pairs such as w4a8, mixed, trained.",
+        help="Widths, separated by commas: 4 to 8, 16, pairs such as w4a8, mixed: chosen per layer, trained: what "
+        "--qat trained it for.",
     ),
 ]
 WeightBitsOption = Annotated[

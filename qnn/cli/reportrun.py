@@ -17,6 +17,7 @@ from qnn.cli.reportsources import Source, Training, qat_job, train_jobs, trained
 from qnn.data.request import Request, Samples
 from qnn.data.split import EVALUATE, TRAIN
 from qnn.errors import QnnError
+from qnn.learned import left_out_text
 from qnn.mixed import Limits
 from qnn.model import Model
 from qnn.names import name_from
@@ -29,6 +30,7 @@ from qnn.report.labels import AS_IMPORTED, float_names, labels
 from qnn.report.running import Done, Runner
 from qnn.report.variant import Axes
 from qnn.scales import Scales
+from qnn.widths import TRAINED
 
 TITLE = "report"
 
@@ -158,6 +160,8 @@ def _plan_network(output: Output, source: Source, asked: Asked) -> Plan:
     rows = rows_of(asked.request, EVALUATE, samples)
     scales = _given_scales(network, asked)
     variants = asked.axes.of(network, scales is not None)
+    if network.learned is not None and all(variant.bits != TRAINED for variant in variants):
+        output.warn(left_out_text(source.name, "--bits" if asked.axes.bits else "--weight-bits"))
     calibration = _calibration(output, source, network, asked)
     tasks = tuple(
         Task(

@@ -27,7 +27,8 @@ def tell_rows(
         for note in measured.notes if len(results.rows) <= MOST_COLUMNS else ():
             output.say(f"{row['label']}: {note}")
         reference = references[row["network"], row["seed"]]
-        lost = loss_text(_score(reference), _score(row), str(row["bits"])) if reference is not None else None
+        bits, weight_bits = str(row["bits"]), row.get("weight_bits")
+        lost = loss_text(_score(reference), _score(row), bits, weight_bits) if reference is not None else None
         for warning in (lost, *measured.warnings):
             if warning:
                 output.warn(f"{paths[row['network'], row['seed']]}: {warning}")

@@ -22,7 +22,7 @@ from qnn.mixed import Limits
 from qnn.mixedbuild import How
 from qnn.model import MAX_STORED_SAMPLES, Model
 from qnn.modelfile import model_bytes
-from qnn.namedwidths import bits_text, layer_widths
+from qnn.namedwidths import layer_widths
 from qnn.ops.choices import Choices
 from qnn.progress import Progress
 from qnn.report.baseline import labels_of, reference_of
@@ -151,7 +151,7 @@ class RowJob:
         row = replace(row, equalization=effect)
         warnings = []
         if row.fidelity is not None and row.fidelity.collapse:
-            warnings.append(coarse_text(row.fidelity, row.sqnr, bits_text(bits, weight_bits)) or "")
+            warnings.append(coarse_text(row.fidelity, row.sqnr, bits, weight_bits) or "")
         return asdict(
             Measured(
                 {**row_document(row, network, samples.x, y), **self.variant.document()},

@@ -24,10 +24,9 @@ from qnn.training.fakenodes import grid_of, learned_ranges, types_of
 from qnn.training.fakerange import steps_of
 from qnn.training.teacher import check_teacher, folded_nodes
 from qnn.weights import channel_scales
-from qnn.widths import EIGHT, Widths, bit_parts, with_weight_bits
+from qnn.widths import EIGHT, LEARNED, Widths, bit_parts, with_weight_bits
 
 QAT, START = "--qat", "--from"
-MOST_BITS = 8
 
 
 def check_bits(text: str) -> None:
@@ -37,7 +36,7 @@ def check_bits(text: str) -> None:
         ("weights", [part.weights for part in parts]),
         ("activations", [part.activations for part in parts if part.activations is not None]),
     ):
-        if max(bits, default=0) > MOST_BITS:
+        if max(bits, default=0) > LEARNED:
             raise QnnError(f"{QAT} {text}", f"names {what} of more than 8 bits", "leave --qat out: they lose nothing")
 
 
