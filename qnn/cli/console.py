@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import typer
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Table
@@ -23,6 +22,8 @@ from rich.text import Text
 from qnn.progress import Progress, silent
 
 FILE_WIDTH = 140  # of tables that go to a file or a pipe, where nobody needs them folded
+UNBOUNDED = 1 << 14  # characters, of a console for measuring
+BETWEEN = 2  # spaces between columns of a narrow table
 NAMES = 4  # part of the width, at most, that the names of rows need when they are folded
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
@@ -60,24 +61,26 @@ class Output:
             return []
         self.say(title)
         console, cells = _tables_console(), [tuple(row) for row in rows]
-        if _measured(console, _table(columns, cells, narrow=False)).maximum <= console.width:
-            console.print(_table(columns, cells, narrow=False))
+        table = _table(columns, cells)
+        if console.measure(table, options=console.options.update(max_width=UNBOUNDED)).maximum <= console.width:
+            console.print(table)
             return []
         missed: list[str] = []
-        least = console.width // NAMES if expendable else 0
+        longest = max((len(row[0]) for row in cells), default=0) if expendable else 0
+        least = min(longest, console.width // NAMES)
         for column in expendable:
-            if _measured(console, _table(columns, cells, narrow=True, least=least)).minimum <= console.width:
+            if _least_width(columns, cells, least) <= console.width:
                 break
             kept = [index for index, name in enumerate(columns) if name != column]
             columns, cells = [columns[index] for index in kept], [tuple(row[index] for index in kept) for row in cells]
             missed.append(column)
-        console.print(_table(columns, cells, narrow=True, least=least))
+        excess = max(_least_width(columns, cells, longest) - console.width, 0)
+        console.print(_narrow_table(columns, cells, max(least, longest - excess)))
         return missed
 
     def fits(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
         """Is there room for such a table, where words may be broken into lines?"""
-        console = _tables_console()
-        return _measured(console, _table(columns, [tuple(row) for row in rows], narrow=True)).minimum <= console.width
+        return _least_width(columns, [tuple(row) for row in rows]) <= _tables_console().width
 
     def emit(self, document: Mapping[str, Any]) -> None:
         """The JSON document of the command, printed with --json only."""
@@ -131,28 +134,47 @@ def _tables_console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
 
 
-def _measured(console: Console, table: Table) -> Measurement:
-    """How wide a table must be at least, and at most."""
-    return console.measure(table, options=console.options.update(max_width=1 << 14))
-
-
-def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], narrow: bool, least: int = 0) -> Table:
-    """Numbers are right-aligned and never wrap; where there is little room, titles stand in several lines.
-
-    least: the width that the names of rows need, where they are so long.
-    """
+def _table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
+    """Numbers are right-aligned and never wrap."""
     table = Table(header_style="bold", box=box.HEAVY_HEAD)
-    if narrow:
-        table = Table(header_style="bold", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for index, column in enumerate(columns):
-        numbers = index > 0 and all(not set(row[index]) & set(string.ascii_letters) for row in cells)
-        head = column.replace(" ", "\n") if narrow else column
+    return _filled(table, columns, cells)
+
+
+def _narrow_table(columns: Sequence[str], cells: Sequence[Sequence[str]], names: int) -> Table:
+    """The same where there is little room: titles in several lines. names: the first column's width, 0: as it is."""
+    table = Table(header_style="bold", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    _filled(table, [column.replace(" ", "\n") for column in columns], cells)
+    if names:
+        table.columns[0].width = names
+    return table
+
+
+def _filled(table: Table, heads: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
+    for index, head in enumerate(heads):
+        numbers = _numbers(index, cells)
         table.add_column(head, justify="right" if numbers else "left", overflow="fold", no_wrap=numbers)
-    if least:
-        table.columns[0].min_width = min(least, max((len(row[0]) for row in cells), default=0))
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
     return table
+
+
+def _numbers(index: int, cells: Sequence[Sequence[str]]) -> bool:
+    """Does that column hold numbers alone, which do not wrap?"""
+    return index > 0 and all(not set(row[index]) & set(string.ascii_letters) for row in cells)
+
+
+def _least_width(columns: Sequence[str], cells: Sequence[Sequence[str]], names: int = 0) -> int:
+    """How wide a narrow table must be, if no word and no number is to be torn; names: as of _narrow_table.
+
+    rich measures the longest words of numbers as well, such as of 98.02 %.
+    """
+    total = BETWEEN * (len(columns) - 1)
+    for index, column in enumerate(columns):
+        whole = _numbers(index, cells)
+        pieces = [piece for row in cells for piece in ([row[index]] if whole else row[index].split())]
+        longest = max(map(len, (*pieces, *column.split(" "))))
+        total += names if names and index == 0 else longest
+    return total
 
 
 def given(context: typer.Context, name: str) -> bool:
