@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -20,7 +21,7 @@ from conftest import Run
 
 from qnn.errors import QnnError
 from qnn.report.job import Task
-from qnn.report.remote import Cluster, answer, check_cluster, run_on
+from qnn.report.remote import Cluster, _Jobs, _outcome, answer, check_cluster, run_on
 from qnn.report.running import Runner
 from qnn.report.store import Store
 from qnn.report.tools import tools_here
@@ -55,10 +56,9 @@ def cluster() -> Iterator[Any]:
 
 def test_a_lost_workers_jobs_are_run_again(cluster: Any, tmp_path: Path) -> None:
     """Each job notes the process that runs it; one of these is killed while jobs wait and run."""
-    here = tools_here()
-    tools = check_cluster(Cluster(cluster.scheduler_address), here)
-    assert tools == here
-    runner = Runner(Store(tmp_path / "r.work"), tools, 1, Cluster(cluster.scheduler_address))
+    checked = check_cluster(Cluster(cluster.scheduler_address), tools_here())
+    assert checked.tools == tools_here()
+    runner = Runner(Store(tmp_path / "r.work"), checked.tools, 1, checked)
     tasks = [Task(Job(number, str(tmp_path / "runs"), seconds=0.4), b"model") for number in (*range(8), -1)]
     killer = threading.Thread(target=kill_first, args=(tmp_path / "runs",), daemon=True)
     killer.start()
@@ -95,8 +95,75 @@ def test_another_qnn_is_refused(cluster: Any) -> None:
     here = replace(tools_here(), source="f" * 64)
     with pytest.raises(QnnError, match=r"another qnn \(0\.1\.0, source [0-9a-f]{12}; here 0\.1\.0, source f{12}\)"):
         check_cluster(Cluster(cluster.scheduler_address), here)
-    late = answer(Task(Job(1, "nowhere")), here.source)
-    assert (late.result, "install the same qnn" in late.problem) == (None, True)
+    late = answer(Task(Job(1, "nowhere")), (here,))
+    assert (late.result, late.misfit) == (None, True)
+
+
+def test_a_late_worker_with_another_compiler_does_no_job(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answers would be kept under the names of the first workers' compilers: these do its jobs instead."""
+    monkeypatch.setattr("qnn.report.remote.POLL", 0.02)
+    checked = check_cluster(Cluster(cluster.scheduler_address), tools_here())
+    words = ("-m", "distributed.cli.dask_worker", cluster.scheduler_address, "--nthreads", "1", "--no-nanny")
+    environment = {
+        **os.environ,
+        "CC": f"{checked.tools.host_compiler.split()[0]} -fno-inline",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    late = subprocess.Popen([sys.executable, *words, "--no-dashboard"], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+            client.wait_for_workers(3, timeout=30)
+            assert len(set(client.run(tools_here).values())) == 2
+        runs, refused = tmp_path / "runs", noted(monkeypatch)
+        tasks = [Task(Job(number, str(runs), seconds=0.1), b"model") for number in range(6)]
+        found = {outcome.index: outcome for outcome in run_on(checked, tasks, Heard())}
+        assert [found[number].result for number in range(6)] == [{"number": n, "bytes": 5} for n in range(6)]
+        assert late.pid not in {int(line.split()[1]) for line in runs.read_text().splitlines()}
+        assert refused, "it was asked"
+    finally:
+        late.kill()
+        late.wait()
+
+
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The places of the tasks that were refused, as that happens."""
+    refused: list[int] = []
+
+    def outcome(index: int, future: Any) -> Any:
+        found = _outcome(index, future)
+        if found is None:
+            refused.append(index)
+        return found
+
+    monkeypatch.setattr("qnn.report.remote._outcome", outcome)
+    return refused
+
+
+def test_only_workers_with_other_tools_are_left(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qnn.report.remote.POLL", 0.02)
+    monkeypatch.setattr("qnn.report.remote.ALONE", 0.3)
+    checked = Cluster(cluster.scheduler_address, (replace(tools_here(), rv32_compiler="gcc 99"),))
+    watcher = Heard()
+    (found,) = run_on(checked, [Task(Job(0, "nowhere"))], watcher)
+    assert found.problem == "the cluster has had no worker with the tools of its first ones for 0 seconds"
+    assert watcher.done == 1
+
+
+def test_reserved_jobs_of_lost_workers_are_given_to_others(cluster: Any, tmp_path: Path) -> None:
+    """As if their workers were gone: the scheduler alone would wait for these for ever."""
+    checked = check_cluster(Cluster(cluster.scheduler_address), tools_here())
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        jobs = _Jobs(client, checked, [Task(Job(0, str(tmp_path / "runs"), seconds=0.2))])
+        (future,) = jobs.futures
+        jobs.reserved[future] = {"tcp://127.0.0.1:9"}
+        assert jobs.dealt()
+        assert future not in jobs.futures
+        assert jobs.open == [0]
+        while not (found := list(jobs.done())):
+            assert jobs.dealt()
+        assert found[0].result == {"number": 0, "bytes": 0}
 
 
 def test_no_scheduler_no_worker_no_dask(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,8 +180,9 @@ def test_no_scheduler_no_worker_no_dask(monkeypatch: pytest.MonkeyPatch) -> None
     with distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty:
         with pytest.raises(QnnError, match="has no workers"):
             check_cluster(Cluster(empty.scheduler_address), tools_here())
+        nobody = Cluster(empty.scheduler_address, (tools_here(),))
         watcher, tasks = Heard(), [Task(Job(number, "nowhere")) for number in range(2)]
-        found = list(run_on(Cluster(empty.scheduler_address), tools_here(), tasks, watcher))
+        found = list(run_on(nobody, tasks, watcher))
     assert [(one.index, one.problem.startswith("the cluster has had no worker")) for one in found] == [
         (0, True),
         (1, True),

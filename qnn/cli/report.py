@@ -236,5 +236,5 @@ def _runner(out: Path | None, jobs: int | None, scheduler: str | None, fresh: bo
     store.check()
     if scheduler is None:
         return Runner(store, tools_here(), jobs or processors())
-    cluster = Cluster(scheduler)
-    return Runner(store, check_cluster(cluster, tools_here()), 1, cluster)
+    cluster = check_cluster(Cluster(scheduler), tools_here())
+    return Runner(store, cluster.tools, 1, cluster)

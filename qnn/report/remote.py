@@ -6,9 +6,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from qnn.errors import QnnError, one_line
@@ -30,21 +30,32 @@ SAME = "install the same qnn on every machine"
 
 @dataclass(frozen=True)
 class Cluster:
-    """The address of a Dask scheduler, such as tcp://10.0.0.5:8786."""
+    """The address of a Dask scheduler, such as tcp://10.0.0.5:8786; known: the Tools of its first workers."""
 
     address: str
+    known: tuple[Tools, ...] = ()
+
+    @property
+    def tools(self) -> Tools:
+        """What results are called by: what the known workers measure with, all that there is where they differ."""
+
+        def texts(name: str) -> str:
+            return " or ".join(sorted({str(getattr(tools, name)) for tools in self.known}))
+
+        return Tools(*(texts(item.name) for item in fields(Tools)))
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a worker gives: a result, or in one line why there is none."""
+    """What a worker gives: a result, or in one line why there is none. misfit: it has other tools than it should."""
 
     result: dict[str, Any] | None
     problem: str = ""
+    misfit: bool = False
 
 
-def check_cluster(cluster: Cluster, here: Tools) -> Tools:
-    """The Tools to call results by: `here`, with the compilers and emulators that the workers have.
+def check_cluster(cluster: Cluster, here: Tools) -> Cluster:
+    """The cluster with the Tools of the workers that it has now.
 
     Raises QnnError where dask is not installed, no scheduler answers, there is no worker, or one has another qnn.
     """
@@ -52,59 +63,103 @@ def check_cluster(cluster: Cluster, here: Tools) -> Tools:
         found = _tools_of(client, cluster)
     for worker, tools in found.items():
         _check_same(worker, tools, here)
-    return _joined(here, list(found.values()))
+    return replace(cluster, known=tuple(dict.fromkeys(found.values())))
 
 
-def run_on(cluster: Cluster, here: Tools, tasks: Sequence[Task], watcher: Watcher) -> Generator[Outcome, None, None]:
+def run_on(cluster: Cluster, tasks: Sequence[Task], watcher: Watcher) -> Generator[Outcome, None, None]:
     """The Outcome of every task, as they are done. The scheduler gives the jobs of a lost worker to another one.
 
-    Where no worker is left for ALONE seconds, what is not done has failed.
+    Workers that joined later do jobs only if they have the tools of the first ones. Where for ALONE seconds there is
+    none with these, what is not done has failed.
     """
     with closing(_connected(cluster)) as client:
-        futures = client.map(answer, tasks, source=here.source, pure=False)
-        waiting = {future: index for index, future in enumerate(futures)}
+        jobs = _Jobs(client, cluster, tasks)
         worked = time.monotonic()
-        while waiting:
-            for future in _done(waiting):
-                index = waiting.pop(future)
-                watcher.ended(index, final=True)
-                yield _outcome(index, future)
-            if client.nthreads():
+        while jobs.open:
+            for outcome in jobs.done():
+                watcher.ended(outcome.index, final=True)
+                yield outcome
+            if jobs.dealt():
                 worked = time.monotonic()
             elif time.monotonic() - worked >= ALONE:
                 break
-        for index in waiting.values():
+        problem = f"the cluster has had no worker{' with the tools of its first ones' if jobs.misfits else ''}"
+        for index in jobs.open:
             watcher.ended(index, final=True)
-            yield Outcome(index, problem=f"the cluster has had no worker for {ALONE:.0f} seconds")
-        client.cancel(list(waiting))
+            yield Outcome(index, problem=f"{problem} for {ALONE:.0f} seconds")
+        client.cancel(list(jobs.futures))
 
 
-def _done(futures: Iterable[Future[Any]]) -> set[Future[Any]]:
-    """Those that are done; a moment later where none is."""
-    found = {future for future in futures if future.done()}
-    if not found:
-        time.sleep(POLL)
-    return found
+class _Jobs:
+    """Tasks at a cluster that are not done: each has a future, or is held until there is a worker for it.
+
+    misfits: addresses of workers with other tools. Who has refused a task is not asked again: its next future is for
+    the others alone, and where these are lost it is held again.
+    """
+
+    def __init__(self, client: Client, cluster: Cluster, tasks: Sequence[Task]) -> None:
+        self.client, self.cluster, self.tasks = client, cluster, tasks
+        self.misfits: set[str] = set()
+        self.held: list[int] = []
+        futures = client.map(answer, tasks, known=cluster.known, pure=False)
+        self.futures: dict[Future[Any], int] = {future: index for index, future in enumerate(futures)}
+        self.reserved: dict[Future[Any], set[str]] = {}  # of futures for some workers alone: their addresses
+
+    @property
+    def open(self) -> list[int]:
+        """The places of the tasks that are not done."""
+        return sorted((*self.futures.values(), *self.held))
+
+    def done(self) -> Generator[Outcome, None, None]:
+        """What is done since it was last asked; a moment later where nothing is."""
+        found = {future for future in self.futures if future.done()}
+        if not found:
+            time.sleep(POLL)
+        for future in found:
+            index = self.futures.pop(future)
+            self.reserved.pop(future, None)
+            outcome = _outcome(index, future)
+            if outcome is None:
+                self.held.append(index)
+            else:
+                yield outcome
+
+    def dealt(self) -> bool:
+        """Give what is held to the workers with the right tools; False where there is none of them."""
+        there = set(self.client.nthreads())
+        for future in [future for future, allowed in self.reserved.items() if not allowed & there]:
+            self.reserved.pop(future)
+            self.held.append(self.futures.pop(future))
+            self.client.cancel([future])
+        if self.held:
+            found = self.client.run(tools_here, on_error="return")
+            self.misfits |= {worker for worker, tools in found.items() if tools not in self.cluster.known}
+        fitting = there - self.misfits
+        while fitting and self.held:
+            index = self.held.pop()
+            only = {"workers": sorted(fitting), "pure": False}
+            future = self.client.submit(answer, self.tasks[index], known=self.cluster.known, **only)
+            self.futures[future], self.reserved[future] = index, fitting
+        return bool(fitting)
 
 
-def answer(task: Task, source: str) -> Answer:
-    """What a worker does: the result of a task's job, if its qnn is the one whose source has that hash."""
-    mine = tools_here()
-    if mine.source != source:
-        return Answer(None, f"a worker has another qnn ({mine.qnn}, source {mine.source[:12]}); {SAME}")
+def answer(task: Task, known: Sequence[Tools]) -> Answer:
+    """What a worker does: the result of a task's job, if its tools are among those that results are called by."""
+    if tools_here() not in known:
+        return Answer(None, misfit=True)
     try:
         return Answer(run_task(task, silent))
     except QnnError as error:
         return Answer(None, str(error))
 
 
-def _outcome(index: int, future: Any) -> Outcome:
-    """What became of a future that is done."""
+def _outcome(index: int, future: Any) -> Outcome | None:
+    """What became of a future that is done; None where its worker has other tools."""
     try:
         found: Answer = future.result()
     except Exception as error:  # whatever the worker raised, or that it was lost too often
         return Outcome(index, problem=one_line(f"{type(error).__name__}: {error}"))
-    return Outcome(index, found.result, found.problem)
+    return None if found.misfit else Outcome(index, found.result, found.problem)
 
 
 def _connected(cluster: Cluster) -> Client:
@@ -139,13 +194,3 @@ def _check_same(worker: str, tools: Tools, here: Tools) -> None:
     if (tools.qnn, tools.source) != (here.qnn, here.source):
         theirs, mine = (f"{one.qnn}, source {one.source[:12]}" for one in (tools, here))
         raise QnnError(worker, f"this worker has another qnn ({theirs}; here {mine})", SAME)
-
-
-def _joined(here: Tools, found: Sequence[Tools]) -> Tools:
-    """`here` with what the workers measure with; all that there is where they differ."""
-
-    def texts(name: str) -> str:
-        return " or ".join(sorted({str(getattr(tools, name)) for tools in found}))
-
-    names = ("python", "numpy", "unicorn", "host_compiler", "rv32_compiler")
-    return Tools(here.qnn, here.source, *(texts(name) for name in names))

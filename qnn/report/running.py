@@ -85,7 +85,7 @@ class Runner:
 
     def _outcomes(self, tasks: Sequence[Task], watcher: Watcher) -> Generator[Outcome, None, None]:
         if self.cluster is not None:
-            return run_on(self.cluster, self.tools, tasks, watcher)
+            return run_on(self.cluster, tasks, watcher)
         if self.workers == 1 or sum(task.job.heavy for task in tasks) < 2:
             return run_here(run_task, tasks, watcher)
         return run_apart(run_task, tasks, self.workers, watcher)
