@@ -30,6 +30,11 @@ READY = "main"
 DOCS, PICTURE_NAME = Path(__file__).parent.parent / "docs", "report.png"
 PICTURE = {"width": 1100, "height": 860}
 REPORT = Path(__file__).parent / "models" / "report.json"  # of all 10,000 test images of MNIST
+CUT_OFF = """[...document.querySelectorAll('svg text')].filter(text => {
+    const part = text.getBoundingClientRect(), whole = text.closest('svg').getBoundingClientRect();
+    return part.left < whole.left - 1 || part.right > whole.right + 1 ||
+        part.top < whole.top - 1 || part.bottom > whole.bottom + 1;
+}).map(text => text.textContent)"""
 OPEN = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
 
 
@@ -63,6 +68,7 @@ def test_it_is_accessible_and_never_wider_than_the_screen(look: str, browser: An
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
         assert faults(visit) == []
         assert visit.page.evaluate("[...document.images].every(picture => picture.naturalWidth > 0)")
+        assert visit.page.evaluate(CUT_OFF) == []
 
 
 def test_it_has_landmarks_headings_in_order_and_named_figures(browser: Any, addresses: dict[str, str]) -> None:
@@ -142,6 +148,7 @@ def test_the_pictures_of_the_report_in_the_readme(browser: Any, tmp_path: Path) 
     path, folder = tmp_path / "report.html", Path(os.environ.get("QNN_PICTURES") or tmp_path)
     path.write_text(report_page("MNIST: accuracy versus size", json.loads(REPORT.read_text())), encoding="utf-8")
     with visiting(browser, path.as_uri(), ready=READY, viewport=PICTURE) as visit:
+        assert visit.page.evaluate(CUT_OFF) == []
         visit.page.screenshot(path=str(folder / PICTURE_NAME))
     for name in (folder / PICTURE_NAME, DOCS / PICTURE_NAME):
         data = name.read_bytes()

@@ -14,7 +14,10 @@ from networks import IMAGE, READINGS
 from reports import HOSTILE, hostile, made_up, with_rows
 
 from qnn.report.comparisons import MOST, comparisons
-from qnn.report.figures.svg import axis
+from qnn.report.figures.memory import memory_plan
+from qnn.report.figures.pareto import WIDTH, Point, pareto
+from qnn.report.figures.places import FONT, line_areas, names
+from qnn.report.figures.svg import LETTER, axis
 from qnn.report.page import report_page
 from qnn.report.standouts import best_row, standouts
 
@@ -203,3 +206,32 @@ def test_the_policy_names_the_style_and_nothing_else(pictures: Any) -> None:
         r"base-uri &#x27;none&#x27;; form-action &#x27;none&#x27;",
         policy,
     )
+
+
+def test_names_in_plots_keep_clear_of_points_and_lines_where_they_can() -> None:
+    """Beside its point a name would lie on the line to the right; on the left there is another point; above is free."""
+    within, taken = (0.0, 0.0, 200.0, 100.0), [(60.0, 45.0, 90.0, 55.0)]
+    (found,) = names([(100, 50, "name")], within, taken, line_areas([(100, 50), (200, 50)]))
+    assert 'x="100" y="42" text-anchor="middle"' in found
+    assert len(taken) == 2
+    assert names([(100, 50, "name")], within, [within], []) == []
+
+
+def test_places_in_memory_are_named_in_or_beside_them() -> None:
+    def place(tensor: str, offset: int, size: int, first: str, last: str) -> dict[str, Any]:
+        ends = {"first_node": first, "last_node": last, "workspace_of": None, "in_place_of": None}
+        return {"tensor": tensor, "offset": offset, "bytes": size, **ends}
+
+    nodes = [{"name": name} for name in ("a", "b", "c")]
+    places = [place("narrow", 0, 1, "a", "b"), place("wide", 1, 999, "b", "c"), place("crowded", 0, 1, "c", "c")]
+    page = memory_plan({"nodes": nodes, "memory_plan": places, "scratch_bytes": 1000})
+    assert [f">{name}</text>" in page for name in ("narrow", "wide", "crowded")] == [True, True, False]
+    assert page.count("<rect") == 3
+
+
+def test_the_numbers_of_an_axis_are_not_cut_off() -> None:
+    points = [Point(str(cost), cost, 0.9, front=True, exact=True) for cost in (6516.0, 16753.0)]
+    page = pareto("accuracy", points, [], "bytes of flash")
+    found = re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="middle">([\d,]+)<', page)
+    assert "17,500" in [text for _, text in found]
+    assert all(float(x) + len(text) * FONT * LETTER / 2 <= WIDTH for x, text in found)
