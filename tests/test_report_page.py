@@ -217,6 +217,16 @@ def test_names_in_plots_keep_clear_of_points_and_lines_where_they_can() -> None:
     assert names([(100, 50, "name")], within, [within], []) == []
 
 
+def test_instructions_that_nobody_counted_are_predicted_ones(pictures: Any) -> None:
+    row = copy.deepcopy(pictures["rows"][0])
+    del row["targets"]["rv32"]["profile"]
+    row["nodes"][0]["instructions"] = 12345
+    page = Page(report_page("t", with_rows(pictures, [row]))).text
+    assert "12,345" in page
+    assert "Instructions are predicted" in page
+    assert "Instructions are those of one sample" in Page(report_page("t", pictures)).text
+
+
 def test_places_in_memory_are_named_in_or_beside_them() -> None:
     def place(tensor: str, offset: int, size: int, first: str, last: str) -> dict[str, Any]:
         ends = {"first_node": first, "last_node": last, "workspace_of": None, "in_place_of": None}

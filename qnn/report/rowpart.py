@@ -9,7 +9,7 @@ from typing import Any
 from qnn.report.cells import PROFILE_COLUMNS, mismatches_text, number_text, profile_rows, score_text
 from qnn.report.figures.confusion import confusion_matrix
 from qnn.report.figures.histograms import histograms
-from qnn.report.figures.layers import layer_bars
+from qnn.report.figures.layers import counted_layers, layer_bars
 from qnn.report.figures.memory import memory_plan
 from qnn.report.figures.wrong import wrong_samples
 from qnn.report.html import Markup, details, paragraph, safe, table
@@ -78,8 +78,9 @@ def _note(text: str) -> str:
 
 
 def _layers(name: str, row: Mapping[str, Any]) -> str:
+    counted = "those of one sample" if counted_layers(row) else "predicted, as far as they can be"
     note = (
-        "Bytes are weights, tables and structs. Instructions are those of one sample. SQNR is the power of the float "
+        f"Bytes are weights, tables and structs. Instructions are {counted}. SQNR is the power of the float "
         "network's values by that of the difference to them; 6 dB are one bit."
     )
     return layer_bars(name, row) + _note(note)

@@ -15,8 +15,8 @@ KINDS = ("", "bytes", "macs", "instructions", "sqnr", "")
 
 
 def layer_bars(name: str, row: Mapping[str, Any]) -> str:
-    """The table of a row's layers, "" where it has none."""
-    profile = _profile(row)
+    """The table of a row's layers, "" where it has none. Instructions are predicted where none were counted."""
+    profile = counted_layers(row)
     ratios = {entry["tensor"]: entry["sqnr_db"] for entry in row.get("sqnr") or ()}
     found = []
     for node in row["nodes"]:
@@ -24,7 +24,8 @@ def layer_bars(name: str, row: Mapping[str, Any]) -> str:
         size = sum(node[key] for key in ("weights", "tables", "structs") if key in node)
         ratio = ratios.get(node["name"])
         exact = node["name"] in ratios and ratio is None
-        numbers = (size, node["macs"], counted.get("instructions"), ratio, None)
+        instructions = counted.get("instructions") if profile else node.get("instructions")
+        numbers = (size, node["macs"], instructions, ratio, None)
         per_mac = f"{counted['instructions_per_mac']:.2f}" if "instructions_per_mac" in counted else ""
         texts = (*(_text(value) for value in numbers[:3]), "exact" if exact else _decibels(ratio), per_mac)
         found.append((node["name"], numbers, texts))
@@ -44,8 +45,8 @@ def _bar(text: str, part: float, kind: str) -> Markup:
     return Markup(f'{text}<svg class="bar" viewBox="0 0 {BAR} 8" aria-hidden="true">{shape}</svg>')
 
 
-def _profile(row: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """What the profile of the first target that has one says of each layer."""
+def counted_layers(row: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What the profile of the first target that has one says of each layer; nothing where none was made."""
     found = [target["profile"]["layers"] for target in row["targets"].values() if target.get("profile")]
     return {layer["name"]: layer for layer in found[0]} if found else {}
 
