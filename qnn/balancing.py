@@ -52,7 +52,8 @@ class Effect:
     def __str__(self) -> str:
         what = "chosen" if self.chosen else "not chosen"
         before, after = (_decibels(ratio) for ratio in (self.plain_db, self.equalized_db))
-        return f"equalization of {self.pairs} pairs of layers {what}: SQNR {before} without, {after} with it"
+        pairs = "one pair" if self.pairs == 1 else f"{self.pairs} pairs"
+        return f"equalization of {pairs} of layers {what}: SQNR {before} without, {after} with it"
 
     def document(self) -> dict[str, Any]:
         """The fields as JSON; null where nothing is lost."""
