@@ -257,6 +257,22 @@ def test_a_model_that_was_quantized_elsewhere(folder: Path, qnn: Run, model: Mod
     assert [row["network"] for row in rows_of(out)] == ["q", "m"]
 
 
+def test_options_that_change_no_row_are_told(folder: Path, qnn: Run) -> None:
+    for words, told in (
+        (
+            ("8", "--pack", "on", "--clipping", "off", "--method", "mse"),
+            "--clipping and --pack change nothing in this row",
+        ),
+        (("16,w16a8", "--rounding", "nearest"), "--rounding changes nothing in any of these rows"),
+        (("8,w4a8", "--rounding", "nearest"), ""),
+    ):
+        code, _, err = qnn("report", "m.qnn", "-j1", "--bits", *words)
+        assert (code, [line for line in err.splitlines() if line.startswith("warning: --")]) == (
+            0,
+            [f"warning: {told}"] if told else [],
+        )
+
+
 def test_a_quantized_model_is_measured_as_its_c_was_made() -> None:
     choices = Choices(optimize="size", constant_time=True, pack="off")
     assert list(choices_of(choices, Axes())) == [choices]

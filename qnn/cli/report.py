@@ -29,7 +29,7 @@ from qnn.cli.reportaxes import Typed
 from qnn.cli.reportrun import Asked, Plan, Results, plan_all, run_plans, train_sources
 from qnn.cli.reportsources import Source, Training, sources_of, training_of
 from qnn.cli.reporttable import show_report
-from qnn.cli.reporttold import complain, tell_failed, tell_rows
+from qnn.cli.reporttold import complain, tell_failed, tell_idle, tell_rows
 from qnn.data.request import Request
 from qnn.errors import QnnError
 from qnn.outputs import check_replaceable
@@ -60,6 +60,7 @@ QUANTIZERS = (
     ("--instructions", "instructions"),
 )
 """Options that a model that is quantized already leaves nothing to do, and their parameters."""
+OPTIONS = (*QUANTIZERS, ("--pack", "pack"))
 
 
 def command(
@@ -131,7 +132,7 @@ def command(
     limits = limits_of(axes.bits, max_drop, flash, ram, instructions)
     asked = Asked(request(data, part, label, drop_missing, data_dir, max_memory), axes, limits, scales)
     training = training_of(net, seeds, epochs, qat)
-    written = [option for option, name in QUANTIZERS if given(context, name)]
+    written = [(option, name) for option, name in OPTIONS if given(context, name)]
     _refuse_idle(context, out, scales, jobs, scheduler, fresh)
     run = _Run(output, _runner(out, jobs, scheduler, fresh), asked, out)
     try:
@@ -150,16 +151,17 @@ class _Run:
     asked: Asked
     out: Path | None
 
-    def report(self, models: Sequence[Path], training: Training | None, written: Sequence[str]) -> None:
-        """Make it, write it, show it. written: options for what is not quantized yet. Exits with 1 or 2 as told."""
+    def report(self, models: Sequence[Path], training: Training | None, written: Sequence[tuple[str, str]]) -> None:
+        """Make it, write it, show it. written: those of OPTIONS that are given. Exits with 1 or 2 as told."""
         results = Results()
         if training is None:
             sources = sources_of(models)
         else:
             data = _data_of(models, self.asked.request)
             sources = train_sources(self.output, self.runner, data, self.asked.request, training, results)
-        _refuse_quantizers(sources, written)
+        _refuse_quantizers(sources, [option for option, name in written if (option, name) in QUANTIZERS])
         plans = plan_all(self.output, sources, self.asked) if sources else []
+        tell_idle(self.output, plans, written)
         run_plans(self.output, self.runner, plans, results)
         if results.rows:
             self._tell(plans, results)

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from qnn.cli.console import Output
-from qnn.cli.reportrun import Results
+from qnn.cli.reportrun import Plan, Results
 from qnn.cli.reporttable import MOST_COLUMNS
 from qnn.fidelity import loss_text
 from qnn.metrics import Score
@@ -34,6 +34,15 @@ def tell_rows(
                 output.warn(f"{paths[row['network'], row['seed']]}: {warning}")
         for failure in measured.failures:
             complain(failure if len(results.rows) == 1 else f"{row['label']}: {failure}")
+
+
+def tell_idle(output: Output, plans: Sequence[Plan], written: Sequence[tuple[str, str]]) -> None:
+    """Say it of options, beside which stand their keys in a row, that change nothing in any row."""
+    rows = [told for plan in plans for told in plan.told]
+    idle = [option for option, key in written if all(row.get(key, "") is None for row in rows)]
+    if idle:
+        verb = "change" if len(idle) > 1 else "changes"
+        output.warn(f"{' and '.join(idle)} {verb} nothing in {'this row' if len(rows) == 1 else 'any of these rows'}")
 
 
 def tell_failed(results: Results) -> None:
