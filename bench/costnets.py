@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 from networks import Example, model_of
@@ -12,10 +15,12 @@ from qnn.calibration import calibrate
 from qnn.compiler import Build, compile_model
 from qnn.errors import QnnError
 from qnn.headroom import OFF, WEIGHTS
+from qnn.instructions.predict import zeros_of
 from qnn.mixed import choices_of, widths_of
 from qnn.model import Model, no_segments
 from qnn.ops.choices import BALANCED, ON, SIZE, Choices
 from qnn.segments import NONE, SEGMENTS, filled
+from qnn.simulator import simulate, tensor_names
 
 SIZES = (3, 4, 5, 7, 8, 10, 12, 16, 17, 24, 32, 33, 48, 64)
 LARGE = 5  # every such network has large layers
@@ -28,7 +33,7 @@ WEIGHT_BITS, ACTIVATION_BITS = (8, 8, 8, 4, 4, 16), (8, 8, 8, 5, 16)
 TIGHT_BITS = (2, 3, 4, 5, 6)  # of weights where they are stored so
 READINGS = (100, 2000, 1 << 20, 3_000_000_000)  # how wide the ranges of raw readings are
 LAYERS = ("conv", "conv", "conv", "depthwise", "pointwise", "maxpool", "avgpool", "residual", "concat")
-WAYS = (Choices(), Choices(optimize=SIZE), Choices(optimize=BALANCED), Choices(constant_time=True), Choices(pack=ON))
+FIRST_HELD = 100_000  # the seed of the first network that costs are never fitted to
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +42,12 @@ class Costed:
 
     build: Build
     x: np.ndarray
+
+    @cached_property
+    def zeros(self) -> Mapping[str, float]:
+        """The groups of zeros of each tensor for that sample."""
+        graph = self.build.graph
+        return zeros_of(simulate(graph, self.x, tensor_names(graph)))
 
 
 def costed(seed: int, choices: Choices) -> Costed | None:
@@ -120,3 +131,21 @@ def _layer(rng: np.random.Generator, sizes: tuple[int, ...]) -> str:
     if kind == "concat":
         return f"concat(conv 1x1 {filters} relu; conv 3x3 {max(filters // 2, 1)} relu; linear)"
     return f"{kind} 2"
+
+
+class Way(NamedTuple):
+    """A way to make networks, and how many: those that costs are fitted to, and those that are held out from it."""
+
+    name: str
+    make: Callable[[int], Costed | None]
+    fitted: int
+    held: int
+
+
+WAYS = (
+    Way("speed", partial(costed, choices=Choices()), 540, 200),
+    Way("size", partial(costed, choices=Choices(optimize=SIZE)), 90, 25),
+    Way("balanced", partial(costed, choices=Choices(optimize=BALANCED)), 90, 25),
+    Way("constant time", partial(costed, choices=Choices(constant_time=True)), 90, 25),
+    Way("packed", partial(costed, choices=Choices(pack=ON)), 120, 30),
+)

@@ -3,8 +3,10 @@
 
     python bench/run.py [kernels] [simulator] [training]    these three without a name
     python bench/run.py --write-budgets                     the kernels' costs become tests/budgets.json
-    python bench/run.py costs [--write]                     predicted instructions beside counted ones; --write: the
-                                                            table that predicts them is measured anew (an hour)
+    python bench/run.py costs [--write]                     predicted instructions beside counted ones, also of random
+                                                            networks that the table was not fitted to; --write: the
+                                                            table is measured anew (an hour; what was counted stays in
+                                                            build/costs/, so that it goes on where it was stopped)
 
 kernels: RV32 instructions, code, stack and scratch memory of some networks, beside their budgets.
 simulator: 10,000 images through 784-64-10, beside the plain definition and onnxruntime.
@@ -62,7 +64,7 @@ def main() -> int:
         if arguments.write_budgets:
             return write_budgets(console)
         if arguments.write and arguments.sections == ["costs"]:
-            instructioncosts.write_costs(console, rv32_compilers())
+            instructioncosts.write_costs(console)
             return 0
         missed = [not SECTIONS[name](console) for name in arguments.sections or DEFAULT]
     except QnnError as error:
@@ -133,7 +135,7 @@ def training(console: Console) -> bool:
 
 def costs(console: Console) -> bool:
     """Predicted instructions beside counted ones."""
-    return instructioncosts.costs(console, rv32_compilers())
+    return instructioncosts.costs(console)
 
 
 SECTIONS = {"kernels": kernels, "simulator": simulator.simulator, "training": training, "costs": costs}

@@ -17,6 +17,7 @@ from networks import IMAGE, Example, model_of
 from qnn import toolchain
 from qnn.calibration import calibrate
 from qnn.compiler import compile_model
+from qnn.headroom import WEIGHTS
 from qnn.instructions.fields import Called
 from qnn.instructions.forms import FORMS, HALVES, ONCE, Part, parts_of
 from qnn.instructions.predict import forecast, predicted, usual_zeros, zeros_of
@@ -121,6 +122,22 @@ def test_a_kernel_without_a_form_is_unknown_and_so_is_the_sum() -> None:
     assert found.total is None
     assert parts_of(Called(kernels[0], 1, 0)) is None
     assert groups_of(kernels)[0] == ""
+
+
+def test_kernels_that_share_what_packs_windows_are_several() -> None:
+    """The compiler knows the parameters of the only call of a function, and so of the packer's only caller."""
+    net = "conv 1x1 4 relu, conv 3x3 4 relu, flatten, dense 3"
+    model = model_of(Example("net", net, (9, 9, 1), "uint8", 3))
+    scales = calibrate(model, model.samples)
+
+    def groups(first: int, second: int) -> list[str]:
+        layers = (("conv2d1", Width(first, 8)), ("conv2d2", Width(second, 8)))
+        graph = compile_model(model, scales, "n", WEIGHTS, widths=Widths(8, Width(8, 8), layers)).graph
+        return [group for group in groups_of(graph.kernels[: len(graph.body)]) if "conv2d" in group]
+
+    assert groups(8, 8) == ["qnn_conv2d_dual_u8*"] * 2
+    assert groups(4, 8) == ["qnn_conv2d_narrow_u8*", "qnn_conv2d_dual_u8*"]
+    assert groups(16, 8) == ["qnn_conv2d_u8_w16", "qnn_conv2d_dual_u8"]
 
 
 def test_one_call_stands_for_several_where_only_that_was_measured() -> None:

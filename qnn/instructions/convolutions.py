@@ -10,16 +10,17 @@ from qnn.ops.conv2d import BLOCK_PIXELS, DUAL_FILTERS, NARROW_FILTERS
 from qnn.ops.dual import GROUP, NARROW_GROUP
 from qnn.ops.wide import BLOCK_PIXELS as WIDE_PIXELS
 
+PACKER = "qnn_dual_window"
 TAP_ROWS = 3  # of c_runtime/qnn_depthwise_3x3.h
 
 
-@form("qnn_conv2d_packed_t", shared=True)
+@form("qnn_conv2d_packed_t", shared=True, packer=PACKER)
 def conv2d_dual(called: Called) -> Parts:
     """Four windows by three filters."""
     return _dual(called, called.fields, 0)
 
 
-@form("qnn_conv2d_split_t", shared=True)
+@form("qnn_conv2d_split_t", shared=True, packer=PACKER)
 def conv2d_split(called: Called) -> Parts:
     """The same, and what the words lack, weight by weight."""
     extras = called.fields.struct("rest").array("extras")
@@ -42,7 +43,7 @@ def _dual(called: Called, layer: Fields, extras: int) -> Parts:
     )
 
 
-@form("qnn_conv2d_narrow_t", shared=True)
+@form("qnn_conv2d_narrow_t", shared=True, packer=PACKER)
 def conv2d_narrow(called: Called) -> Parts:
     """Four windows by two filters, in chunks of words of eight inputs."""
     layer = called.fields.struct("layer")

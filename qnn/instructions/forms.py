@@ -32,12 +32,14 @@ class Form:
     """What the kernels with one parameter struct have in common.
 
     parts: of a call. shared: one body serves results of 8 and of 16 bits (QNN_SHARED), so that both count where it
-    matters whether there is one call of it. apart: the table has a row for either type of results.
+    matters whether there is one call of it. apart: the table has a row for either type of results. packer: the function
+    that packs its windows, where kernels share it: the same matters there.
     """
 
     parts: Counting
     shared: bool
     apart: bool
+    packer: str
 
     def body(self, function: str) -> str:
         """By what calls of the same code are told from others."""
@@ -51,11 +53,11 @@ class Form:
 FORMS: dict[str, Form] = {}
 
 
-def form(*structs: str, shared: bool = False, apart: bool = False) -> Callable[[Counting], Counting]:
+def form(*structs: str, shared: bool = False, apart: bool = False, packer: str = "") -> Callable[[Counting], Counting]:
     """Registers the Form of the kernels that take one of these parameter structs."""
 
     def register(parts: Counting) -> Counting:
-        FORMS.update(dict.fromkeys(structs, Form(parts, shared, apart)))
+        FORMS.update(dict.fromkeys(structs, Form(parts, shared, apart, packer)))
         return parts
 
     return register
@@ -73,11 +75,12 @@ def results(fields: Fields, times: int, name: str = "result") -> Parts:
     """`times` results, and what their requantization needs beside one multiplication and a shift."""
     constants = fields.struct("requantize")
     prescale, rule = constants.array("prescale"), constants["rule"]
+    if rule:
+        return (Part(name, times), Part(f"{name} by rule {rule}", times))
     if prescale is None:
         return (Part(name, times),)
-    long = Part(f"{name}, with a prescale" if not rule else f"{name} by rule {rule}", times)
-    prescaled = float((prescale.values > 0).mean()) if not rule else 0.0
-    return (Part(name, times), long, Part(f"{name}, prescaled", times * prescaled))
+    prescaled = times * float((prescale.values > 0).mean())
+    return (Part(name, times), Part(f"{name}, with a prescale", times), Part(f"{name}, prescaled", prescaled))
 
 
 def halves(called: Called, times: int) -> Parts:

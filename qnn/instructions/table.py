@@ -17,7 +17,8 @@ from qnn.ops.select import CONSTANT_TIME, FEATURES
 PATH = Path(__file__).parent / "table.json"
 REFERENCE = "gcc 12"  # whose instructions are predicted where nothing is said
 RUN = "run"  # what NAME_run does beside its nodes
-SEVERAL = "*"  # marks kernels that a network calls more than once: else the compiler knows their parameters
+SEVERAL = "*"  # marks kernels that a network calls more than once, or that share what packs windows with others: else
+# the compiler knows their parameters
 VARIANTS = (*(part for _, parts in FEATURES for part in parts), CONSTANT_TIME)
 
 
@@ -44,12 +45,13 @@ def groups_of(kernels: Sequence[CKernel]) -> tuple[str, ...]:
     """The table's entry for each kernel of a network, "" for one without a form."""
     forms = [FORMS.get(kernel.struct) for kernel in kernels]
     bodies = [form.body(kernel.function) if form else "" for form, kernel in zip(forms, kernels, strict=True)]
-    calls = Counter(bodies)
+    calls, packers = Counter(bodies), Counter(form.packer for form in forms if form and form.packer)
     found = []
     for kernel, form, body in zip(kernels, forms, bodies, strict=True):
+        several = form and (calls[body] > 1 or packers[form.packer] > 1)
         ways = [feature for feature in VARIANTS if feature in kernel.features]
         name = "+".join((form.row(kernel.function), *ways)) if form else ""
-        found.append(name + SEVERAL if calls[body] > 1 and form else name)
+        found.append(name + SEVERAL if several else name)
     return tuple(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from qnn.instructions.convolutions import PACKER
 from qnn.instructions.fields import Called
 from qnn.instructions.forms import FORMS, Part, Parts, form, halves, results
 from qnn.ops.blocks import ROWS
@@ -19,10 +20,12 @@ LAYERS = (  # parameter structs with weights to unpack, and those of the kernels
     ("qnn_depthwise_conv2d_tight_t", "qnn_depthwise_conv2d_t"),
     ("qnn_filters_least_tight_t", "qnn_filters_least_t"),
 )
+PACKING = ("qnn_conv2d_dual_tight_t", "qnn_conv2d_narrow_tight_t")  # of these, those that pack windows by PACKER
 TIGHT = "_tight"  # what of their kernels' names says that weights are unpacked
 
 
-@form(*(struct for struct, _ in LAYERS), shared=True)
+@form(*(struct for struct, _ in LAYERS if struct in PACKING), shared=True, packer=PACKER)
+@form(*(struct for struct, _ in LAYERS if struct not in PACKING), shared=True)
 def unpacked(called: Called) -> Parts:
     """All weights are unpacked first, word by word; then the kernel runs that reads them."""
     kernel = called.kernel
