@@ -143,9 +143,9 @@ class Way(NamedTuple):
 
 
 WAYS = (
-    Way("speed", partial(costed, choices=Choices()), 540, 200),
-    Way("size", partial(costed, choices=Choices(optimize=SIZE)), 90, 25),
-    Way("balanced", partial(costed, choices=Choices(optimize=BALANCED)), 90, 25),
-    Way("constant time", partial(costed, choices=Choices(constant_time=True)), 90, 25),
+    Way("speed", partial(costed, choices=Choices()), 675, 200),
+    Way("size", partial(costed, choices=Choices(optimize=SIZE)), 120, 25),
+    Way("balanced", partial(costed, choices=Choices(optimize=BALANCED)), 120, 25),
+    Way("constant time", partial(costed, choices=Choices(constant_time=True)), 120, 25),
     Way("packed", partial(costed, choices=Choices(pack=ON)), 120, 30),
 )

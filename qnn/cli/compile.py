@@ -151,8 +151,9 @@ def command(
     elsewhere (qnn import) has them already.
 
     --bits mixed chooses each layer's widths: the smallest flash that loses at most --max-drop, or the best that fits
-    --flash, --ram and --instructions, measured on the same samples. Exit code 1 if no widths meet these limits; what
-    comes closest is written.
+    --flash, --ram and --instructions, measured on the same samples. Where a compiler for RV32 and the emulator are
+    installed (see qnn doctor) these are what the C takes, else predictions. Exit code 1 if no widths meet the limits;
+    what comes closest is written.
 
     Example: qnn compile model.qnn --bits 8 -o build/ --name digits
 
