@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from qnn.codesize import code_bytes
 from qnn.emitter.flash import graph_flash
 from qnn.graph import INPUT, Graph
 from qnn.instructions.predict import predicted
+from qnn.instructions.table import groups_of
 from qnn.memory import plan_memory
 from qnn.model import Model
 from qnn.ops.choices import DEFAULT, Choices
@@ -60,24 +61,40 @@ class Limits:
 
 
 NO_LIMITS = Limits(None)
+MEASURED = "measured"  # stands for the kernels of a Cost that is no prediction
 
 
 @dataclass(frozen=True)
 class Cost:
     """Bytes of weights and tables, of code, of RAM; instructions, None where unknown. See Limits.
 
-    Where it is a prediction, code is about as much, and RAM is scratch memory alone.
+    Where it is a prediction, code is about as much, RAM is scratch memory alone, and `kernels` says which kernels it
+    has: what was measured of one build with them holds for others.
     """
 
     constants: int
     code: int
     ram: int
     instructions: int | None
+    kernels: str = ""
 
     @property
     def flash(self) -> int:
         """Bytes of flash."""
         return self.constants + self.code
+
+
+@dataclass(frozen=True)
+class More:
+    """By how much measured costs are above predicted ones; below 0 where they are less."""
+
+    flash: int = 0
+    ram: int = 0
+    instructions: int = 0
+
+    def most(self, other: More) -> More:
+        """The larger of either."""
+        return More(max(self.flash, other.flash), max(self.ram, other.ram), max(self.instructions, other.instructions))
 
 
 @dataclass(frozen=True)
@@ -91,15 +108,18 @@ class Trial:
 
 def cost_of(graph: Graph) -> Cost:
     """What an integer graph costs."""
-    total = predicted(graph).total
-    return Cost(graph_flash(graph).total, code_bytes(graph), plan_memory(graph).scratch_bytes, total)
+    total, heads = predicted(graph).total, graph.kernels[len(graph.body) :]
+    kernels = {*groups_of(graph.kernels[: len(graph.body)]), *(kernel.function for kernel in heads)}
+    scratch = plan_memory(graph).scratch_bytes
+    return Cost(graph_flash(graph).total, code_bytes(graph), scratch, total, " ".join(sorted(kernels)))
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
     """A model and what is known of it: the graphs, costs and losses of combinations that were made are kept.
 
-    made: how the C is to be made, which decides its size. rounding: of narrow weights, on raw `samples`, or those that
+    made: how the C is to be made, which decides its size. measured: by how much builds with some kernels differ from
+    what is predicted of them. rounding: of narrow weights, on raw `samples`, or those that
     the model carries.
     """
 
@@ -111,6 +131,7 @@ class Search:
     made: Choices = DEFAULT
     rounding: Rounding = BEST
     samples: np.ndarray | None = None
+    measured: Mapping[str, More] = field(default_factory=dict)
     trials: dict[Bits, Trial] = field(default_factory=dict)
 
     def plain(self, bits: Bits) -> Graph:
@@ -132,9 +153,24 @@ class Search:
             self.trials[bits] = Trial(bits, cost_of(graph), loss_of(self.reference, graph))
         return self.trials[bits]
 
+    def expected(self, cost: Cost) -> Cost:
+        """A cost, corrected by what was measured where it is predicted.
+
+        Of builds with other kernels the least stack is expected that was seen, and flash and instructions as predicted,
+        or as much less as was seen: they may be better than those that were measured.
+        """
+        if not self.measured or cost.kernels == MEASURED:
+            return cost
+        seen = self.measured.values()
+        least = More(*(min(0, *(getattr(more, name) for more in seen)) for name in ("flash", "ram", "instructions")))
+        other = replace(least, ram=min(more.ram for more in seen))
+        more = self.measured.get(cost.kernels, other)
+        instructions = None if cost.instructions is None else cost.instructions + more.instructions
+        return Cost(cost.constants, cost.code + more.flash, cost.ram + more.ram, instructions, MEASURED)
+
     def excess(self, cost: Cost) -> float:
         """By what parts of the limits a cost is beyond them, added up."""
-        limits = self.limits
+        limits, cost = self.limits, self.expected(cost)
         pairs = ((cost.flash, limits.flash), (cost.ram, limits.ram), (cost.instructions, limits.instructions))
         return sum(
             float("inf") if used is None else max(0.0, used / allowed - 1)
@@ -148,6 +184,7 @@ class Search:
 
     def size(self, cost: Cost) -> tuple[float, ...]:
         """Less is smaller: what is beyond the limits, flash, scratch memory, instructions."""
+        cost = self.expected(cost)
         return (self.excess(cost), cost.flash, cost.ram, cost.instructions or 0)
 
     def rank(self, trial: Trial) -> tuple[float, ...]:

@@ -181,7 +181,7 @@ def default_limits(limits: Limits, classifies: bool) -> Limits:
 
 def _problem(search: Search, made: Made) -> str:
     """How a build misses the limits, "" where it meets them."""
-    limits, taken, loss, measured = search.limits, made.taken, made.loss, made.measured
+    limits, taken, loss, measured = search.limits, search.expected(made.taken), made.loss, made.measured
     run, missed = measured and measured.run, []
     if limits.flash is not None and taken.flash > limits.flash:
         missed.append(f"it takes {'' if measured else 'about '}{taken.flash:,} bytes of flash, not {limits.flash:,}")
