@@ -110,12 +110,12 @@ def test_every_combination_that_can_differ(folder: Path, qnn: Run, titles: list[
 def test_a_report_goes_on_where_it_was(folder: Path, qnn: Run, titles: list[str], model: Model) -> None:
     words = ("report", "m.qnn", "--bits", "8,16", "-j1", "-o", "r.html")
     assert qnn(*words)[0] == 0
-    first = (folder / "r.json").read_text()
+    first = [(folder / name).read_text() for name in ("r.json", "r.html", "r.csv")]
     assert titles == ["m, float", "m, 8 bits", "m, 16 bits"]
     assert len(list((folder / "r.work").iterdir())) == 3
     out = qnn(*words)[1]
     assert "kept from r.work (--fresh computes anew): float; 8 bits; 16 bits\n" in out
-    assert (folder / "r.json").read_text() == first
+    assert [(folder / name).read_text() for name in ("r.json", "r.html", "r.csv")] == first
     assert len(titles) == 3
     (folder / "n.qnn").write_bytes((folder / "m.qnn").read_bytes())
     assert qnn("report", "n.qnn", "--bits", "16,4", "-j1", "-o", "r.html")[0] == 0

@@ -24,13 +24,13 @@ def test_where_a_report_goes(tmp_path: Path) -> None:
 
     assert places("r.html") == places("r.json") == places("r.csv") == places("r") == ["r.html", "r.json", "r.csv"]
     assert places("r.HTML") == places("r")
-    assert places("v1.2")[0] == "v1.2.html"
+    assert [places(name)[0] for name in ("v1.2", "m.v2", "m.qat4")] == ["v1.2.html", "m.v2.html", "m.qat4.html"]
     assert places("there/")[0] == places("there/report.csv")[0] == "there/report.html"
     (tmp_path / "here").mkdir()
     assert places("here")[0] == "here/report.html"
     assert work_folder(report_named(f"{tmp_path}/there/")) == tmp_path / "there" / "report.work"
-    for name in ("r.pdf", "r.work", "r.qnn"):
-        with pytest.raises(QnnError, match=f"{name}: a report is .html, .*; name it .*r.html"):
+    for name, more in (("r.pdf", ", which any .* PDF"), ("r.work", ""), ("r.qnn", "")):
+        with pytest.raises(QnnError, match=f"{name}: a report is .html, .*; name it .*r.html{more}$"):
             places(name)
 
 

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,7 +96,7 @@ def test_another_qnn_is_refused(cluster: Any) -> None:
     here = replace(tools_here(), source="f" * 64)
     with pytest.raises(QnnError, match=r"another qnn \(0\.1\.0, source [0-9a-f]{12}; here 0\.1\.0, source f{12}\)"):
         check_cluster(Cluster(cluster.scheduler_address), here)
-    late = answer(Task(Job(1, "nowhere")), (here,))
+    late = answer(Task(Job(1, "unused")), (here,))
     assert (late.result, late.misfit) == (None, True)
 
 
@@ -131,8 +132,8 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The places of the tasks that were refused, as that happens."""
     refused: list[int] = []
 
-    def outcome(index: int, future: Any) -> Any:
-        found = _outcome(index, future)
+    def outcome(index: int, future: Any, fits: bool) -> Any:
+        found = _outcome(index, future, fits)
         if found is None:
             refused.append(index)
         return found
@@ -141,12 +142,37 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return refused
 
 
-def test_only_workers_with_other_tools_are_left(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [ImportError("no qnn"), TypeError("answer() got 'known'"), AttributeError("answer")])
+def test_a_late_worker_that_cannot_load_this_qnn_does_no_job(error: Exception) -> None:
+    """Once its job is for workers that fit, the same error is the job's."""
+    broken = SimpleNamespace(result=raising(error))
+    assert _outcome(0, broken, fits=False) is None
+    found = _outcome(0, broken, fits=True)
+    assert found is not None
+    assert found.problem == f"{type(error).__name__}: {error}"
+    lost = _outcome(0, SimpleNamespace(result=raising(RuntimeError("lost thrice"))), fits=False)
+    assert lost is not None
+    assert lost.problem == "RuntimeError: lost thrice"
+
+
+def raising(error: Exception) -> Callable[[], Any]:
+    def result() -> Any:
+        raise error
+
+    return result
+
+
+def test_what_fails_in_a_job_is_of_the_job(tmp_path: Path) -> None:
+    found = answer(Task(Job(0, str(tmp_path / "no" / "folder"))), (tools_here(),))
+    assert (found.misfit, found.problem.split(":")[0]) == (False, "FileNotFoundError")
+
+
+def test_only_workers_with_other_tools_are_left(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qnn.report.remote.POLL", 0.02)
     monkeypatch.setattr("qnn.report.remote.ALONE", 0.3)
     checked = Cluster(cluster.scheduler_address, (replace(tools_here(), rv32_compiler="gcc 99"),))
     watcher = Heard()
-    (found,) = run_on(checked, [Task(Job(0, "nowhere"))], watcher)
+    (found,) = run_on(checked, [Task(Job(0, str(tmp_path / "runs")))], watcher)
     assert found.problem == "the cluster has had no worker with the tools of its first ones for 0 seconds"
     assert watcher.done == 1
 
@@ -161,8 +187,10 @@ def test_reserved_jobs_of_lost_workers_are_given_to_others(cluster: Any, tmp_pat
         assert jobs.dealt()
         assert future not in jobs.futures
         assert jobs.open == [0]
+        waited = time.monotonic()
         while not (found := list(jobs.done())):
             assert jobs.dealt()
+            assert time.monotonic() - waited < 60
         assert found[0].result == {"number": 0, "bytes": 0}
 
 

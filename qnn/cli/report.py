@@ -176,9 +176,9 @@ class _Run:
         document = report_document(origin, results.networks, results.rows, results.failed)
         names = ", ".join(plan.source.name for plan in plans)
         if results.kept:
-            names = "; ".join(results.kept[:SHOWN_KEPT])
+            kept = "; ".join(results.kept[:SHOWN_KEPT])
             more = f" and {len(results.kept) - SHOWN_KEPT} more" if len(results.kept) > SHOWN_KEPT else ""
-            self.output.say(f"kept from {self.runner.store.folder} (--fresh computes anew): {names}{more}")
+            self.output.say(f"kept from {self.runner.store.folder} (--fresh computes anew): {kept}{more}")
         if self.out is not None:
             write_report(self.out, f"{names}: accuracy versus size", document)
             self.output.say(f"wrote {', '.join(str(path) for path, _ in report_files(self.out))}")

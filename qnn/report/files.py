@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from qnn.report.document import REPORT_CSV, REPORT_JSON, REPORT_PAGE
 from qnn.report.page import report_page
 
 KINDS = {".html": REPORT_PAGE, ".json": REPORT_JSON, ".csv": REPORT_CSV}
-FOREIGN = re.compile(r"\.[A-Za-z]\w*")
+PDF = ".pdf"
+FOREIGN = frozenset((PDF, *".gz .htm .jpg .md .npz .png .qnn .svg .txt .work .xls .xlsx .zip".split()))
 
 
 def work_folder(out: Path | None) -> Path | None:
@@ -34,11 +34,12 @@ def report_named(text: str) -> Path:
 def report_files(out: Path) -> list[tuple[Path, Kind]]:
     """The page, the JSON and the CSV that a report called `out` (with or without one of their suffixes) consists of.
 
-    Raises QnnError where the name ends like that of another file; what follows a point and is no word does not.
+    Raises QnnError where the name ends like that of a file of another kind.
     """
     ours = out.suffix.lower() in KINDS
-    if not ours and FOREIGN.fullmatch(out.suffix):
-        remedy = f"name it {out.with_suffix('.html')}, which any browser prints to a PDF"
+    if out.suffix.lower() in FOREIGN:
+        printed = ", which any browser prints to a PDF" if out.suffix.lower() == PDF else ""
+        remedy = f"name it {out.with_suffix('.html')}{printed}"
         raise QnnError(out, f"a report is .html, .json and .csv, not {out.suffix}", remedy)
     stem = out.stem if ours else out.name
     return [(out.with_name(stem + suffix), kind) for suffix, kind in KINDS.items()]

@@ -26,6 +26,7 @@ ALONE = 30.0  # seconds without one, after which nobody is waited for
 ADDRESS = re.compile(r"[a-z]+://[^/\s]+:\d+")
 REMEDY = "start one: dask scheduler, and on each machine: dask worker ADDRESS --nthreads 1"
 SAME = "install the same qnn on every machine"
+OTHER_QNN = (ImportError, AttributeError, TypeError)  # what a worker raises that cannot load what it is given
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,15 @@ def run_on(cluster: Cluster, tasks: Sequence[Task], watcher: Watcher) -> Generat
 class _Jobs:
     """Tasks at a cluster that are not done: each has a future, or is held until there is a worker for it.
 
-    misfits: addresses of workers with other tools. Who has refused a task is not asked again: its next future is for
-    the others alone, and where these are lost it is held again.
+    fitting, misfits: addresses of workers with the right tools and with others, as far as they were asked. Who has
+    refused a task is not asked again: its next future is for the others alone, and where these are lost it is held
+    again.
     """
 
     def __init__(self, client: Client, cluster: Cluster, tasks: Sequence[Task]) -> None:
         self.client, self.cluster, self.tasks = client, cluster, tasks
         self.misfits: set[str] = set()
+        self.fitting: set[str] = set()
         self.held: list[int] = []
         futures = client.map(answer, tasks, known=cluster.known, pure=False)
         self.futures: dict[Future[Any], int] = {future: index for index, future in enumerate(futures)}
@@ -117,8 +120,8 @@ class _Jobs:
             time.sleep(POLL)
         for future in found:
             index = self.futures.pop(future)
-            self.reserved.pop(future, None)
-            outcome = _outcome(index, future)
+            fits = self.reserved.pop(future, None) is not None
+            outcome = _outcome(index, future, fits)
             if outcome is None:
                 self.held.append(index)
             else:
@@ -131,35 +134,50 @@ class _Jobs:
             self.reserved.pop(future)
             self.held.append(self.futures.pop(future))
             self.client.cancel([future])
-        if self.held:
-            found = self.client.run(tools_here, on_error="return")
-            self.misfits |= {worker for worker, tools in found.items() if tools not in self.cluster.known}
-        fitting = there - self.misfits
-        while fitting and self.held:
+        new = there - self.misfits - self.fitting
+        if self.held and new:
+            found = self.client.run(tools_here, workers=sorted(new), on_error="return")
+            self.fitting |= {worker for worker, tools in found.items() if tools in self.cluster.known}
+            self.misfits |= found.keys() - self.fitting
+        allowed = there - self.misfits
+        while allowed and self.held:
             index = self.held.pop()
-            only = {"workers": sorted(fitting), "pure": False}
+            only = {"workers": sorted(allowed), "pure": False}
             future = self.client.submit(answer, self.tasks[index], known=self.cluster.known, **only)
-            self.futures[future], self.reserved[future] = index, fitting
-        return bool(fitting)
+            self.futures[future], self.reserved[future] = index, allowed
+        return bool(allowed)
 
 
 def answer(task: Task, known: Sequence[Tools]) -> Answer:
-    """What a worker does: the result of a task's job, if its tools are among those that results are called by."""
+    """What a worker does: the result of a task's job, if its tools are among those that results are called by.
+
+    What goes wrong in the job is told, so that what a caller gets raised is of the worker.
+    """
     if tools_here() not in known:
         return Answer(None, misfit=True)
     try:
         return Answer(run_task(task, silent))
     except QnnError as error:
         return Answer(None, str(error))
+    except Exception as error:  # one row has failed; the others go on
+        return Answer(None, _told(error))
 
 
-def _outcome(index: int, future: Any) -> Outcome | None:
-    """What became of a future that is done; None where its worker has other tools."""
+def _outcome(index: int, future: Any, fits: bool) -> Outcome | None:
+    """What became of a future that is done; None where its worker has other tools, or no qnn that could tell.
+
+    fits: is the worker known to have the right ones?
+    """
     try:
         found: Answer = future.result()
-    except Exception as error:  # whatever the worker raised, or that it was lost too often
-        return Outcome(index, problem=one_line(f"{type(error).__name__}: {error}"))
+    except Exception as error:  # the worker cannot load this qnn, or workers were lost too often
+        other = isinstance(error, OTHER_QNN) and not fits
+        return None if other else Outcome(index, problem=_told(error))
     return None if found.misfit else Outcome(index, found.result, found.problem)
+
+
+def _told(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")
 
 
 def _connected(cluster: Cluster) -> Client:
@@ -185,7 +203,7 @@ def _tools_of(client: Client, cluster: Cluster) -> dict[str, Tools]:
         return dict(client.run(tools_here))
     except (TimeoutError, asyncio.TimeoutError):
         raise QnnError(subject, "has no workers", f"start some: dask worker {cluster.address} --nthreads 1") from None
-    except (ImportError, AttributeError, TypeError) as error:
+    except OTHER_QNN as error:
         raise QnnError(subject, f"a worker cannot load this qnn ({error})", SAME) from None
 
 

@@ -19,7 +19,8 @@ UNKNOWN = float("inf")
 def standouts(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[int, list[str]]:
     """Which rows, by their places, stand out by which of ORDERS, in its order; none without rows.
 
-    Rows whose C differs from the simulator do so only where all differ; none does by a cost that nobody knows.
+    Rows whose C differs from the simulator, or was not compared, do so only where all are such; none does by a cost
+    that nobody knows.
     """
     found: dict[int, list[str]] = {}
     for name, order in ORDERS:
