@@ -62,7 +62,13 @@ class BuiltCost:
     def document(self) -> dict[str, Any]:
         """As JSON."""
         run = None if self.run is None else vars(self.run)
-        return {"compiler": self.compiler, "constants": self.constants, "code": self.code, "run": run}
+        return {
+            "compiler": self.compiler,
+            "constants": self.constants,
+            "code": self.code,
+            "in_ram": self.in_ram,
+            "run": run,
+        }
 
 
 def built_cost(build: Build, x: np.ndarray | None = None, progress: Progress = silent) -> BuiltCost | None:

@@ -25,6 +25,8 @@ def read_bounded(path: Path, limit: int = GIBIBYTE) -> bytes:
     """
     try:
         size = path.stat().st_size
+        if path.is_dir():
+            raise QnnError(path, "is a folder", "name a file in it")
         if not path.is_file():
             raise QnnError(path, "is not a file", "name a file")
         if size > limit:

@@ -16,6 +16,7 @@ from qnn.instructions.table import groups_of
 from qnn.memory import plan_memory
 from qnn.model import Model
 from qnn.ops.choices import DEFAULT, Choices
+from qnn.placement import placement_of
 from qnn.prepare import prepare
 from qnn.quantization import quantize
 from qnn.reference import Loss, Reference, loss_of
@@ -51,7 +52,7 @@ class Limits:
     """What is asked for. max_drop: see Reference.unit; None: as little as the others allow.
 
     flash, ram, instructions: the most, or None. flash counts weights, tables and code in bytes; ram the scratch memory,
-    and as far as they were measured the stack and constants there; instructions are those where no zero is skipped.
+    constants there, and where it was measured the stack; instructions are those where no zero is skipped.
     """
 
     max_drop: float | None
@@ -61,40 +62,42 @@ class Limits:
 
 
 NO_LIMITS = Limits(None)
-MEASURED = "measured"  # stands for the kernels of a Cost that is no prediction
 
 
 @dataclass(frozen=True)
 class Cost:
     """Bytes of weights and tables, of code, of RAM; instructions, None where unknown. See Limits.
 
-    Where it is a prediction, code is about as much, RAM is scratch memory alone, and `kernels` says which kernels it
-    has: what was measured of one build with them holds for others.
+    in_ram: the part of RAM that constants take. Where it is a prediction, code is about as much, RAM is without the
+    stack, and `kernels` says which kernels it has: what was measured of one build with them holds for others. None:
+    it was measured, or corrected so.
     """
 
     constants: int
     code: int
     ram: int
     instructions: int | None
-    kernels: str = ""
+    kernels: str | None = None
+    in_ram: int = 0
 
     @property
     def flash(self) -> int:
         """Bytes of flash."""
         return self.constants + self.code
 
+    @property
+    def scratch(self) -> int:
+        """Bytes of RAM without constants: of scratch memory, where it is a prediction."""
+        return self.ram - self.in_ram
+
 
 @dataclass(frozen=True)
-class More:
+class Difference:
     """By how much measured costs are above predicted ones; below 0 where they are less."""
 
     flash: int = 0
     ram: int = 0
     instructions: int = 0
-
-    def most(self, other: More) -> More:
-        """The larger of either."""
-        return More(max(self.flash, other.flash), max(self.ram, other.ram), max(self.instructions, other.instructions))
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,10 @@ def cost_of(graph: Graph) -> Cost:
     """What an integer graph costs."""
     total, heads = predicted(graph).total, graph.kernels[len(graph.body) :]
     kernels = {*groups_of(graph.kernels[: len(graph.body)]), *(kernel.function for kernel in heads)}
-    scratch = plan_memory(graph).scratch_bytes
-    return Cost(graph_flash(graph).total, code_bytes(graph), scratch, total, " ".join(sorted(kernels)))
+    plan = plan_memory(graph)
+    in_ram = placement_of(graph, plan).ram_bytes if graph.choices.weights != DEFAULT.weights else 0
+    ram, names = plan.scratch_bytes + in_ram, " ".join(sorted(kernels))
+    return Cost(graph_flash(graph).total, code_bytes(graph), ram, total, names, in_ram)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +124,7 @@ class Search:
     """A model and what is known of it: the graphs, costs and losses of combinations that were made are kept.
 
     made: how the C is to be made, which decides its size. measured: by how much builds with some kernels differ from
-    what is predicted of them. rounding: of narrow weights, on raw `samples`, or those that
-    the model carries.
+    what is predicted of them. rounding: of narrow weights, on raw `samples`, or those that the model carries.
     """
 
     model: Model
@@ -131,7 +135,7 @@ class Search:
     made: Choices = DEFAULT
     rounding: Rounding = BEST
     samples: np.ndarray | None = None
-    measured: Mapping[str, More] = field(default_factory=dict)
+    measured: Mapping[str | None, Difference] = field(default_factory=dict)
     trials: dict[Bits, Trial] = field(default_factory=dict)
 
     def plain(self, bits: Bits) -> Graph:
@@ -159,14 +163,16 @@ class Search:
         Of builds with other kernels the least stack is expected that was seen, and flash and instructions as predicted,
         or as much less as was seen: they may be better than those that were measured.
         """
-        if not self.measured or cost.kernels == MEASURED:
+        if not self.measured or cost.kernels is None:
             return cost
         seen = self.measured.values()
-        least = More(*(min(0, *(getattr(more, name) for more in seen)) for name in ("flash", "ram", "instructions")))
+        least = Difference(
+            *(min(0, *(getattr(more, name) for more in seen)) for name in ("flash", "ram", "instructions"))
+        )
         other = replace(least, ram=min(more.ram for more in seen))
         more = self.measured.get(cost.kernels, other)
         instructions = None if cost.instructions is None else cost.instructions + more.instructions
-        return Cost(cost.constants, cost.code + more.flash, cost.ram + more.ram, instructions, MEASURED)
+        return Cost(cost.constants, cost.code + more.flash, cost.ram + more.ram, instructions, None, cost.in_ram)
 
     def excess(self, cost: Cost) -> float:
         """By what parts of the limits a cost is beyond them, added up."""
@@ -183,7 +189,7 @@ class Search:
         return 0.0 if self.limits.max_drop is None else max(0.0, loss.drop - self.limits.max_drop)
 
     def size(self, cost: Cost) -> tuple[float, ...]:
-        """Less is smaller: what is beyond the limits, flash, scratch memory, instructions."""
+        """Less is smaller: what is beyond the limits, flash, RAM, instructions."""
         cost = self.expected(cost)
         return (self.excess(cost), cost.flash, cost.ram, cost.instructions or 0)
 

@@ -77,7 +77,8 @@ class MixedBuild:
             "predicted": {
                 "flash": self.cost.flash,
                 "code": self.cost.code,
-                "scratch": self.cost.ram,
+                "scratch": self.cost.scratch,
+                "in_ram": self.cost.in_ram,
                 "instructions": self.cost.instructions,
             },
             "measured": self.measured and self.measured.document(),
@@ -186,7 +187,7 @@ def _problem(search: Search, made: Made) -> str:
     if limits.flash is not None and taken.flash > limits.flash:
         missed.append(f"it takes {'' if measured else 'about '}{taken.flash:,} bytes of flash, not {limits.flash:,}")
     if limits.ram is not None and taken.ram > limits.ram:
-        what = "RAM with the stack" if run else "scratch memory"
+        what = f"RAM with{'' if run else 'out'} the stack"
         missed.append(f"it takes {taken.ram:,} bytes of {what}, not {limits.ram:,}")
     if limits.instructions is not None:
         if taken.instructions is None:
@@ -196,4 +197,4 @@ def _problem(search: Search, made: Made) -> str:
             missed.append(f"it takes {about}{taken.instructions:,} instructions, not {limits.instructions:,}")
     if search.too_much(loss) > 0:
         missed.append(f"it loses {loss.drop:.3g} {search.reference.unit}, not {limits.max_drop:.3g}")
-    return ", ".join(missed)
+    return " and ".join(missed)

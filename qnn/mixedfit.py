@@ -6,11 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from qnn.builtcost import BuiltCost, built_cost
 from qnn.compiler import Build
-from qnn.mixed import MEASURED, Cost, Limits, More, Search, Trial
+from qnn.mixed import Cost, Difference, Search, Trial
 from qnn.mixedsearch import Found
 from qnn.progress import Progress, silent
 from qnn.reference import Loss
@@ -36,10 +34,11 @@ class Made:
         if self.measured is None:
             return self.cost
         run, constants, code = self.measured.run, self.measured.constants, self.measured.code
-        ram = self.cost.ram + self.measured.in_ram
-        if run is None:
-            return Cost(constants, code, ram, self.cost.instructions, MEASURED)
-        return Cost(constants, code, ram + run.stack, run.instructions, MEASURED)
+        in_ram = self.measured.in_ram
+        ram, instructions = self.cost.scratch + in_ram, self.cost.instructions
+        if run is not None:
+            ram, instructions = ram + run.stack, run.instructions
+        return Cost(constants, code, ram, instructions, None, in_ram)
 
     @property
     def trial(self) -> Trial:
@@ -51,39 +50,32 @@ def best_measured(search: Search, make: Callable[[Search], Made], progress: Prog
     """The best of what `make` finds, by Search.rank with measured costs.
 
     By what a build takes beyond its prediction, or less, the next search corrects what it predicts of all builds with
-    the same kernels: code, stack and instructions hardly depend on anything else. Until one of them fits, corrections
-    only grow. It ends where predictions hold, or where a build is found again: nothing better is expected then.
+    the same kernels: code, stack and instructions hardly depend on anything else. It ends where predictions hold, or
+    where a build is found again: nothing better is expected then. The best is run in any case.
     """
+    runs = search.limits.ram is not None or search.limits.instructions is not None
 
-    def measured(made: Made) -> Made:
-        return _measured(made, search.limits, search.reference.x, progress)
+    def measured(made: Made, run: bool = runs) -> Made:
+        return replace(made, measured=built_cost(made.build, search.reference.x if run else None, progress))
 
-    known: dict[str, More] = {}
+    known: dict[str | None, Difference] = {}
     tried = [measured(make(search))]
     for _ in range(CORRECTIONS):
-        made, kernels, more = tried[-1], tried[-1].cost.kernels, _more(tried[-1])
-        if search.excess(made.taken):
-            more = more.most(known.get(kernels, more))
-        elif more == known.get(kernels, More()):
+        made, kernels = tried[-1], tried[-1].cost.kernels
+        difference = _difference(made)
+        if difference == known.get(kernels, Difference()):
             break
-        known[kernels] = more
+        known[kernels] = difference
         again = make(replace(search, measured=dict(known)))
         if any(again.trial.bits == other.trial.bits for other in tried):
             break
         tried.append(measured(again))
-    return min(tried, key=lambda made: search.rank(made.trial))
+    best = min(tried, key=lambda made: search.rank(made.trial))
+    return best if runs else measured(best, run=True)
 
 
-def _measured(made: Made, limits: Limits, x: np.ndarray, progress: Progress) -> Made:
-    """With what limits make worth measuring: without one in bytes or instructions nothing."""
-    runs = limits.ram is not None or limits.instructions is not None
-    if not runs and limits.flash is None:
-        return made
-    return replace(made, measured=built_cost(made.build, x if runs else None, progress))
-
-
-def _more(made: Made) -> More:
+def _difference(made: Made) -> Difference:
     taken, cost = made.taken, made.cost
     known = taken.instructions is not None and cost.instructions is not None
     instructions = (taken.instructions or 0) - (cost.instructions or 0) if known else 0
-    return More(taken.flash - cost.flash, taken.ram - cost.ram, instructions)
+    return Difference(taken.flash - cost.flash, taken.ram - cost.ram, instructions)

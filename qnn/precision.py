@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qnn.errors import QnnError
-
 TERNARY = 1  # stands for weights of -1, 0 and 1, which take two bits
 NARROW_BELOW = 8  # bits: such weights may use all values that their bits have, and the largest may be clipped
 FULL_SPAN = 2 * 127
@@ -22,17 +20,13 @@ class Precision:
     bits: of the weights, 2 to 8, 16 or TERNARY. span: the steps between a channel's lowest and highest weight of 8
     bits; HEADROOM_SPAN lets the fast kernels multiply two weights at once. steps: of every output channel, float32
     values, where training has learned them; else empty, and the weights decide. clipping: one of CLIPPINGS, of weights
-    of less than 8 bits. Raises QnnError for another.
+    of less than 8 bits.
     """
 
     bits: int = 8
     span: int = FULL_SPAN
     steps: tuple[float, ...] = ()
     clipping: str = MSE
-
-    def __post_init__(self) -> None:
-        if self.clipping not in CLIPPINGS:
-            raise QnnError(f"--clipping {self.clipping[:80]}", "is not a choice", f"use one of {', '.join(CLIPPINGS)}")
 
 
 EIGHT_BITS = Precision()

@@ -25,7 +25,7 @@ from qnn.model import Model, Node
 from qnn.ops.conv2d import Conv2d
 from qnn.ops.depthwise_conv2d import DepthwiseConv2d
 from qnn.ops.op import Op, TensorType
-from qnn.precision import MSE, NARROW_BELOW, UNCLIPPED, Precision, weight_limits
+from qnn.precision import CLIPPINGS, MSE, NARROW_BELOW, UNCLIPPED, Precision, weight_limits
 from qnn.quantization import Lowered, lower_model, quantize
 from qnn.reference import sqnr_db
 from qnn.scales import Scales
@@ -72,8 +72,8 @@ def rounded(model: Model, scales: Scales, widths: Widths, how: Rounding, samples
     samples: at most MAX_SAMPLES, evenly spaced, are taken; None: those that the model carries. Steps that were learned
     stay; how.clipping takes the place of the widths'. Raises QnnError for an unknown choice.
     """
-    if how.weights not in CHOICES:
-        raise QnnError(f"--rounding {how.weights[:80]}", "is not a choice", f"use one of {', '.join(CHOICES)}")
+    _check_choice("--rounding", how.weights, CHOICES)
+    _check_choice("--clipping", how.clipping, CLIPPINGS)
     widths = replace(widths, clipping=how.clipping)
     base = prepared(model, scales.equalized)
     names = tuple(node.name for node in base.nodes if node.layer.has_weights and _is_narrow(widths, node.name))
@@ -85,6 +85,11 @@ def rounded(model: Model, scales: Scales, widths: Widths, how: Rounding, samples
     for name in names:
         found = _layer(found, name, x, how, means[names.index(name)])
     return found
+
+
+def _check_choice(option: str, word: str, choices: Sequence[str]) -> None:
+    if word not in choices:
+        raise QnnError(f"{option} {word[:80]}", "is not a choice", f"use one of {', '.join(choices)}")
 
 
 def _evenly(samples: np.ndarray) -> np.ndarray:

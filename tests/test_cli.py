@@ -283,7 +283,7 @@ def test_demo_is_the_whole_road(tmp_path: Path, qnn: Run, monkeypatch: pytest.Mo
 
 BAD = (
     (("compile", "missing.qnn"), "missing.qnn: no such file"),
-    (("compile", "."), ".: is not a file"),
+    (("compile", "."), ".: is a folder; name a file in it"),
     (("compile", "empty.qnn"), "empty.qnn: is empty"),
     (("compile", "text.qnn"), "text.qnn: is not a .qnn file"),
     (("compile", "MODEL", "--bits", "9"), "--bits 9"),

@@ -53,10 +53,10 @@ MISTAKES = (
     (("run", "b", "nosuch.csv"), "nosuch.csv: no such file"),
     (("nonsense",), "qnn: no such command 'nonsense'"),
     (("simulat", "b"), "did you mean 'simulate'"),
-    (("compile",), "qnn compile: missing argument 'model'; see qnn compile --help"),
-    (("compile", "--nonsense"), "qnn compile: no such option: --nonsense"),
-    (("train", "text.csv", "--epochs", "many"), "qnn train: invalid value for '--epochs'"),
-    (("data", "shw"), "qnn data: no such command 'shw'"),
+    (("compile",), "compile: missing argument 'model'; see qnn compile --help"),
+    (("compile", "--nonsense"), "compile: no such option: --nonsense"),
+    (("train", "text.csv", "--epochs", "many"), "train: invalid value for '--epochs'"),
+    (("data", "shw"), "data: no such command 'shw'"),
 )
 
 

@@ -76,11 +76,6 @@ def test_without_clipping_the_largest_weight_decides(bits: int) -> None:
     assert same == (bits >= 8)
 
 
-def test_unknown_ways_to_clip_are_refused() -> None:
-    with pytest.raises(QnnError, match="--clipping octav: is not a choice; use one of mse, off"):
-        Precision(4, clipping="octav")
-
-
 def test_learned_steps_are_used_as_they_are() -> None:
     weights = np.random.default_rng(0).standard_normal((6, 300))
     steps = tuple(float(np.float32(step)) for step in np.linspace(0.1, 0.5, 6))

@@ -188,4 +188,6 @@ def test_unknown_choices_are_refused() -> None:
     model = load_model(FOLDER / "digits" / "model.qnn")
     with pytest.raises(QnnError, match="--rounding down: is not a choice; use one of gptq, nearest"):
         rounded(model, calibrate(model, model.samples), FOUR, Rounding("down"))
+    with pytest.raises(QnnError, match="--clipping octav: is not a choice; use one of mse, off"):
+        rounded(model, calibrate(model, model.samples), EIGHT, Rounding(clipping="octav"))
     assert Rounding().weights == GPTQ

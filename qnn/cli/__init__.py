@@ -130,7 +130,8 @@ def _usage(error: Exception) -> str:
     text = " ".join(str(error.format_message()).split()).rstrip(".")  # type: ignore[attr-defined]
     context = getattr(error, "ctx", None)
     place = context.command_path if context else "qnn"
-    return str(QnnError(place, text[:1].lower() + text[1:], f"see {place} --help"))
+    command = place.removeprefix("qnn").strip()
+    return f"{f'{command}: ' if command else ''}{text[:1].lower()}{text[1:]}; see {place} --help"
 
 
 @contextmanager

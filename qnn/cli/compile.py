@@ -51,7 +51,7 @@ RoundingOption = Annotated[
     str,
     typer.Option(
         "--rounding",
-        help=f"Of weights of less than 8 bits: {', '.join(ROUNDINGS)} ; the former looks at the stored samples.",
+        help=f"Of weights of less than 8 bits: {', '.join(ROUNDINGS)}; the former looks at the stored samples.",
     ),
 ]
 BiasOption = Annotated[

@@ -97,7 +97,7 @@ def _show_steps(output: Output, compiled: Compiled) -> None:
         output.say(str(compiled.effect))
     if compiled.steps:
         ratios = ", ".join(f"{name} {ratio:.1f} dB" for name, ratio in compiled.steps)
-        output.say(f"SQNR at the output by rounding: {ratios}")
+        output.say(f"SQNR at the output by rounding: {ratios} (before --reduce-range)")
 
 
 def _document(compiled: Compiled, out: Path) -> dict[str, object]:
@@ -150,7 +150,7 @@ def show_build(output: Output, build: Build, folder: Path) -> None:
     output.table(f"{folder / manifest['header']}", columns, rows)
     flash, ram = manifest["flash"], manifest["ram"]
     output.say(
-        f"flash {flash['total']:,} bytes (weights {flash['weights']:,}, tables {flash['tables']:,}, "
+        f"flash without code {flash['total']:,} bytes (weights {flash['weights']:,}, tables {flash['tables']:,}, "
         f"structs and padding {flash['structs']:,}), scratch {ram['scratch']:,} bytes, {manifest['macs']:,} MACs"
     )
     if manifest["instructions"]["predicted"] is not None:

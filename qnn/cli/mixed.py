@@ -35,7 +35,9 @@ FlashOption = Annotated[
 ]
 RamOption = Annotated[
     str | None,
-    typer.Option("--ram", help="With --bits mixed: bytes of scratch memory and stack; 2K are 2,048 of them."),
+    typer.Option(
+        "--ram", help="With --bits mixed: bytes of scratch memory, stack and constants in RAM; 2K are 2,048 of them."
+    ),
 ]
 InstructionsOption = Annotated[
     str | None,
@@ -57,8 +59,8 @@ def limits_of(
     written = (("--max-drop", max_drop), ("--flash", flash), ("--ram", ram), ("--instructions", instructions))
     for option, value in written:
         if value is not None and MIXED not in bits:
-            given = ",".join(bits)
-            raise QnnError(option, f"says how widths are chosen, but --bits {given} gives them", "use --bits mixed")
+            given = f"--bits {','.join(bits)} gives them" if bits else "--bits does not say mixed"
+            raise QnnError(option, f"says how widths are chosen, but {given}", "use --bits mixed")
     return Limits(
         max_drop,
         None if flash is None else bytes_of(flash, "--flash"),
@@ -82,23 +84,23 @@ def _taken(found: MixedBuild) -> str:
     run, about = measured and measured.run, "" if measured else "about "
     flash = f"flash {about}{taken.flash:,} bytes (constants {taken.constants:,}, code {about}{taken.code:,})"
     by = f" by {measured.compiler}" if measured else ""
+    constants = f", constants {taken.in_ram:,}" if taken.in_ram else ""
+    stack = f", stack {run.stack:,}" if run else ""
+    without = "" if run else " without the stack"
+    ram = f"RAM {taken.ram:,} bytes{without} (scratch {found.cost.scratch:,}{stack}{constants})"
     if run:
-        constants = f", constants {measured.in_ram:,}" if measured and measured.in_ram else ""
-        parts = f"scratch {found.cost.ram:,}, stack {run.stack:,}{constants}"
-        ram, count = (
-            f"RAM {taken.ram:,} bytes ({parts})",
-            f"{run.instructions:,} instructions (most of {run.inputs} inputs)",
-        )
-        return f"{flash}, {ram}, {count}{by}"
+        return f"{flash}, {ram}, {run.instructions:,} instructions (most of {run.inputs} inputs, no zeros skipped){by}"
     instructions = taken.instructions
     count = "instructions unknown" if instructions is None else f"about {instructions:,} instructions (predicted)"
-    return f"{flash}{by}, scratch {found.cost.ram:,} bytes without the stack, {count}"
+    return f"{flash}{by}, {ram}, {count}"
 
 
 def show_problem(model: Path, found: MixedBuild) -> None:
     """A line on stderr, always, where the limits are missed."""
     if found.problem:
-        smaller = "" if found.build.graph.choices.optimize == SIZE else " or take --optimize size for less code,"
+        code = found.limits.flash is not None and found.taken.flash > found.limits.flash
+        size = found.build.graph.choices.optimize == SIZE
+        smaller = " or take --optimize size for less code," if code and not size else ""
         text = (
             f"qnn: {model}: no widths meet the limits: {found.problem}; raise them,{smaller} or train another network"
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
 from qnn.ops.ckernel import CField, CKernel
-from qnn.ops.op import Elementwise, TensorType, expect
+from qnn.ops.op import SameShape, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 
 FACTOR_BITS = 15  # of two int16 inputs, and of models quantized here
@@ -19,7 +19,7 @@ FACTOR_BITS_BESIDE = 22  # of a uint8 input beside an int16 one: its products st
 
 
 @dataclass(frozen=True, eq=False)
-class Add(Elementwise):
+class Add(SameShape):
     """acc = factor1 * x1 + factor2 * x2 + offset; y = requantize(acc). Factors are within 0..factor_limit."""
 
     kind: ClassVar[str] = "add"

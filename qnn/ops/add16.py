@@ -10,14 +10,14 @@ import numpy as np
 
 from qnn.fixedpoint import INT32_MAX, INT32_MIN, Requantization
 from qnn.ops.ckernel import CField, CKernel
-from qnn.ops.op import Elementwise, TensorType, expect
+from qnn.ops.op import SameShape, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 
 UNITS = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
-class Add16(Elementwise):
+class Add16(SameShape):
     """y = requantize(scale_1(x1 * 2**15) + scale_2(x2 * 2**15)); scale: two channels, one for each tensor."""
 
     kind: ClassVar[str] = "add16"

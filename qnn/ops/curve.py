@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.ops.ckernel import TABLES, CArray, CField, CKernel
-from qnn.ops.op import Elementwise, TensorType, expect
+from qnn.ops.op import SameShape, TensorType, expect
 
 MAX_BITS, MAX_SHIFT = 16, 15  # of a segment; of a line, so that a difference of entries times a position fits int32
 
 
 @dataclass(frozen=True, eq=False)
-class Curve(Elementwise):
+class Curve(SameShape):
     """y[i] = e0 + (((e1 - e0) * position + half) >> shift), e0 and e1 the ends of the line that x[i] lies on.
 
     Segment s begins at low + s * 2**bits and is divided into lines of 2**shifts[s] values; the ends of its first line

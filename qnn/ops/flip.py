@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.ops.ckernel import CField, CKernel
-from qnn.ops.op import Elementwise, TensorType, expect
+from qnn.ops.op import SameShape, TensorType, expect
 
 OFFSET = 128
 
 
 @dataclass(frozen=True, eq=False)
-class Flip(Elementwise):
+class Flip(SameShape):
     """y[i] = x[i] + 128 of int8 (offset 128), y[i] = x[i] - 128 of uint8 (offset -128)."""
 
     kind: ClassVar[str] = "flip"

@@ -153,7 +153,7 @@ class Op:
         return None
 
 
-class Elementwise(Op):
+class SameShape(Op):
     """An operator whose output has its first input's shape, and may be written over it."""
 
     def works_in_place(self) -> bool:

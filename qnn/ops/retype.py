@@ -10,12 +10,12 @@ import numpy as np
 
 from qnn.fixedpoint import Requantization
 from qnn.ops.ckernel import CField, CKernel
-from qnn.ops.op import Elementwise, TensorType, expect
+from qnn.ops.op import SameShape, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 
 
 @dataclass(frozen=True, eq=False)
-class Retype(Elementwise):
+class Retype(SameShape):
     """y[i] = requantize(x[i] - zero_point), one requantization for all elements."""
 
     kind: ClassVar[str] = "retype"

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.ops.ckernel import TABLES, CArray, CField, CKernel
-from qnn.ops.op import Elementwise, TensorType, expect
+from qnn.ops.op import SameShape, TensorType, expect
 
 ENTRIES = 256
 LOGISTIC_BITS, TANH_BITS = 9, 8  # of a value within a line
@@ -17,7 +17,7 @@ MOST_SHIFT = 30
 
 
 @dataclass(frozen=True, eq=False)
-class Sigmoid16(Elementwise):
+class Sigmoid16(SameShape):
     """Lines between entries of a table of the logistic function; tanh(v) is 2 * logistic(2 * v) - 1.
 
     v = (x * multiplier + 2**(shift - 1)) >> shift, multiplier below 2**15. tanh: 1 for tanh, 0 for logistic.

@@ -10,7 +10,7 @@ import numpy as np
 
 from qnn.fixedpoint import Requantization
 from qnn.ops.ckernel import TABLES, CArray, CField, CKernel
-from qnn.ops.op import Elementwise, TensorType, expect
+from qnn.ops.op import SameShape, TensorType, expect
 from qnn.ops.requantize import requantize_struct
 
 MAX_CLASSES = 65535  # whose sum stays within int32
@@ -20,7 +20,7 @@ LARGEST = 32767
 
 
 @dataclass(frozen=True, eq=False)
-class Softmax16(Elementwise):
+class Softmax16(SameShape):
     """y = exp(x - max) / sum of exp in steps of 1/32768 for each row of `classes` values, by lines between entries.
 
     scale: brings x - max to 0..65535, places in `exponentials`. exponentials: int16 (513,), which falls nowhere, the

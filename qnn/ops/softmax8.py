@@ -10,14 +10,14 @@ import numpy as np
 
 from qnn.ops.ckernel import TABLES, CArray, CField, CKernel
 from qnn.ops.gemmlowp import doubling_high, halved, one_over_one_plus
-from qnn.ops.op import BYTES, Elementwise, TensorType, expect
+from qnn.ops.op import BYTES, SameShape, TensorType, expect
 
 MAX_CLASSES = 511  # whose sum leaves the last shift within 31
 SUM_BITS = 12  # integer bits of the sum of the exponentials
 
 
 @dataclass(frozen=True, eq=False)
-class Softmax8(Elementwise):
+class Softmax8(SameShape):
     """y = exp(x - max) / sum of exp, in steps of 1/256 and up to 255/256, for each row of `classes` values.
 
     exponentials: int32 (L,), L <= 256: exp of d steps below the maximum as Q0.31; 0 further down. zero_point: added

@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from qnn.ops.ckernel import TABLES, CArray, CField, CKernel
-from qnn.ops.op import Elementwise, TensorType, expect
+from qnn.ops.op import SameShape, TensorType, expect
 
 
 @dataclass(frozen=True, eq=False)
-class Table(Elementwise):
+class Table(SameShape):
     """y[i] = entries[x[i]]; entries: int16 (256,), each within the output's range."""
 
     kind: ClassVar[str] = "table"
