@@ -14,7 +14,7 @@ DIMENSIONS: tuple[tuple[str, Text], ...] = (
     ("network", str),
     ("seed", lambda seed: f"seed {seed}"),
     ("bits", lambda bits: bits if bits == AS_IMPORTED else widths_text(str(bits))),
-    ("weight_bits", lambda bits: f"weights of {bits}"),
+    ("weight_bits", lambda bits: f"{bits} weights" if bits == "ternary" else f"weights of {bits}"),
     ("method", str),
     ("equalize", lambda choice: f"equalize {choice}"),
     ("rounding", str),
