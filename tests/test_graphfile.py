@@ -118,7 +118,7 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path, content: bytes) ->
 def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(QnnError, match="no such file"):
         load_graph(tmp_path / "model.qnn")
-    with pytest.raises(QnnError, match="not a file"):
+    with pytest.raises(QnnError, match="is a folder; name a file in it"):
         load_graph(tmp_path)
 
 
