@@ -17,9 +17,9 @@ from qnn.compiler import Build, write_build
 from qnn.engines.image import Images, measure_object
 from qnn.engines.interface import interface_of
 from qnn.engines.job import pack
-from qnn.engines.measure import count_instructions, stack_bytes
-from qnn.engines.unicorn_engine import model_calls
+from qnn.engines.unicorn_engine import deepest_stack, instruction_counts
 from qnn.errors import QnnError
+from qnn.evenly import evenly
 from qnn.graph import Graph
 from qnn.instructions.predict import predicted, zeros_of
 from qnn.progress import Progress, silent
@@ -96,16 +96,12 @@ def built_cost(build: Build, x: np.ndarray | None = None, progress: Progress = s
 
 def _run(images: Images, graph: Graph, x: np.ndarray, progress: Progress) -> Run:
     """The Run of the largest input and of samples, evenly spread over x."""
-    rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), INPUTS - 1)).round().astype(np.int64))
+    rows = evenly(len(x), INPUTS - 1)
     inputs, image = np.concatenate([extremes(graph)[:1], x[rows]]), images.image()
-    jobs = [pack(images.interface, inputs[i : i + 1], misalign=i % 4, order="<") for i in range(len(inputs))]
-    counts = []
-    for count in count_instructions(image, ((job, model_calls(image, job)[0]) for job in jobs)):
-        counts.append(count)
-        progress(len(counts), len(jobs), "counting instructions")
-    stack = max(stack_bytes(image, jobs[0], call) for call in model_calls(image, jobs[0]))
+    counts = instruction_counts(image, images.interface, inputs, progress)
+    stack = deepest_stack(image, pack(images.interface, inputs[:1], misalign=0, order="<"))
     spared = (_spared(graph, inputs[i : i + 1]) for i in range(len(inputs)))
-    return Run(stack, max(count + less for count, less in zip(counts, spared, strict=True)), len(inputs))
+    return Run(stack, max(int(count) + less for count, less in zip(counts, spared, strict=True)), len(inputs))
 
 
 def _spared(graph: Graph, x: np.ndarray) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from qnn.equalization import prepared
 from qnn.errors import QnnError
+from qnn.evenly import evenly
 from qnn.forward import activations, node_shapes
 from qnn.model import INPUT, Model
 from qnn.prepare import prepare
@@ -43,7 +44,7 @@ def calibrate(
         raise QnnError("samples", problem, "give raw samples, as qnn.load returns them in x")
     if len(x) == 0:
         raise QnnError("calibration", "there are no samples", "give some with --data")
-    x = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_SAMPLES)).round().astype(np.int64))]
+    x = x[evenly(len(x), MAX_SAMPLES)]
     model = prepared(model, equalize)
     shapes = node_shapes(model.nodes, model.schema.shape)
     step = {name: max(1, len(x) * int(np.prod(shape)) // MAX_VALUES) for name, shape in shapes.items()}

@@ -11,6 +11,7 @@ import numpy as np
 from qnn.builtcost import BuiltCost
 from qnn.compiler import Build, compile_model, integer_graph
 from qnn.errors import QnnError
+from qnn.evenly import evenly
 from qnn.graph import Graph
 from qnn.headroom import AUTO, OFF
 from qnn.layersqnr import build_sqnr
@@ -134,7 +135,7 @@ def compile_mixed(
     """
     if not len(x):
         raise QnnError("--bits mixed", "there are no samples to choose the widths by", "give some with --data")
-    rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_SAMPLES)).round().astype(np.int64))
+    rows = evenly(len(x), MAX_SAMPLES)
     reference = reference_of(model, x[rows], None if labels is None else labels[rows])
     limits = default_limits(limits, reference.classifies)
     choices = choices_of(model, scales)

@@ -14,8 +14,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
+from qnn.evenly import evenly
 from qnn.mixed import Bits, Cost, Search, Trial, neighbours, widest, with_bits
 from qnn.mixedcost import Pieces
 from qnn.progress import Progress, silent
@@ -77,9 +76,7 @@ def best_widths(search: Search, progress: Progress = silent, alone: Alone | None
 def measured_alone(search: Search, progress: Progress = silent) -> Alone:
     """Every choice at every width but the widest, all others as wide as can be, on QUICK_SAMPLES of the reference."""
     wide, reference = widest(search.choices), search.reference
-    rows = np.unique(
-        np.linspace(0, len(reference.x) - 1, min(len(reference.x), QUICK_SAMPLES)).round().astype(np.int64)
-    )
+    rows = evenly(len(reference.x), QUICK_SAMPLES)
     quick = replace(
         reference,
         x=reference.x[rows],

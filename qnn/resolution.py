@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qnn.evenly import evenly
 from qnn.segments import MOST_EXPONENT, position, segment_bits
 
 MOST_POINTS = 2048
@@ -37,7 +38,7 @@ class Sample:
 def sample_of(column: np.ndarray) -> Sample:
     """The Sample of integers (N,), at most about MOST_POINTS of them evenly spaced by rank, both ends included."""
     ordered = np.sort(column.astype(np.int64))
-    places = np.unique(np.linspace(0, len(ordered) - 1, min(len(ordered), MOST_POINTS)).round().astype(np.int64))
+    places = evenly(len(ordered), MOST_POINTS)
     values, counts = np.unique(ordered[places], return_counts=True)
     below = np.cumsum(counts) - counts / 2
     return Sample(values, counts.astype(np.float64), below / counts.sum())

@@ -58,17 +58,11 @@ class UnicornEngine:
         Raises CrashError also where the code touches memory that is not its own, or unaligned.
         """
         image = self._images.image()
-        jobs = (pack(self.interface, x[i : i + 1], misalign=i % 4, order="<") for i in range(len(x)))
-        counts = np.zeros(len(x), np.int64)
-        for i, count in enumerate(count_instructions(image, ((job, model_calls(image, job)[0]) for job in jobs))):
-            counts[i] = count
-            progress(i + 1, len(x), "counting instructions")
+        counts = instruction_counts(image, self.interface, x, progress)
         watched = pack(self.interface, x[:1], misalign=1, order="<")
-        calls = model_calls(image, watched)
-        for call in calls:
+        for call in model_calls(image, watched):
             check_memory(image, watched, call)
-        stack = max(stack_bytes(image, watched, call) for call in calls)
-        return Measurement(counts, stack)
+        return Measurement(counts, deepest_stack(image, watched))
 
     def profile(self, x: np.ndarray, index: int) -> Profile:
         """Where the instructions of NAME_run go for one sample (1, *shape), which is number `index` of `measure`."""
@@ -86,6 +80,21 @@ class UnicornEngine:
         if traced not in self._machines:
             self._machines[traced] = Machine(self._images.image(traced))
         return self._machines[traced]
+
+
+def instruction_counts(image: Image, interface: Interface, x: np.ndarray, progress: Progress = silent) -> np.ndarray:
+    """int64 (N,): the instructions of NAME_run for each of the raw samples x (N, *shape)."""
+    jobs = (pack(interface, x[i : i + 1], misalign=i % 4, order="<") for i in range(len(x)))
+    counts = np.zeros(len(x), np.int64)
+    for i, count in enumerate(count_instructions(image, ((job, model_calls(image, job)[0]) for job in jobs))):
+        counts[i] = count
+        progress(i + 1, len(x), "counting instructions")
+    return counts
+
+
+def deepest_stack(image: Image, job: Job) -> int:
+    """Bytes of stack of NAME_run or of a head on the job's first sample, whichever takes more."""
+    return max(stack_bytes(image, job, call) for call in model_calls(image, job))
 
 
 def model_calls(image: Image, job: Job) -> tuple[Call, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from qnn.evenly import evenly
 from qnn.fixedpoint import Requantization
 from qnn.forward import activations
 from qnn.graph import INPUT, Graph
@@ -151,7 +152,7 @@ def _reals_histogram(name: str, values: np.ndarray, kind: TensorType) -> Histogr
 
 def _evenly(samples: np.ndarray) -> np.ndarray:
     """SAMPLES of the samples (N, *shape), N > 0, or all of fewer."""
-    return samples[np.unique(np.linspace(0, len(samples) - 1, min(len(samples), SAMPLES)).round().astype(np.int64))]
+    return samples[evenly(len(samples), SAMPLES)]
 
 
 def _short(value: float) -> float:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from qnn.evenly import evenly
+
 SHOWN = 400  # points of a plot
 
 
@@ -16,7 +18,7 @@ def residuals(names: Sequence[str], answers: np.ndarray, y: np.ndarray) -> list[
 
     answers, y: (N, T) in the targets' unit.
     """
-    rows = np.unique(np.linspace(0, len(y) - 1, min(len(y), SHOWN)).round().astype(np.int64))
+    rows = evenly(len(y), SHOWN)
     errors = answers - y
     return [
         {"target": name, "values": _short(y[rows, i]), "errors": _short(errors[rows, i])}

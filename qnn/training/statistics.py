@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from qnn.evenly import evenly
 from qnn.model import INPUT, Node
 from qnn.training.batches import Batches
 from qnn.training.engine import statistics_of
@@ -38,7 +39,7 @@ def measure_statistics(nodes: tuple[Node, ...], batches: Batches, rows: np.ndarr
 
 def some_of(rows: np.ndarray, count: int) -> np.ndarray:
     """At most `count` of the rows, evenly spaced."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), count)).round().astype(np.int64))]
+    return rows[evenly(len(rows), count)]
 
 
 def _statistics(nodes: tuple[Node, ...], x: np.ndarray) -> list[np.ndarray]:
